@@ -1,0 +1,42 @@
+"""The record of operations, the Tensor and the engine."""
+
+from .elementwise import Elementwise, elementwise
+from .engine import (
+    Step,
+    apply,
+    backward,
+    detect_anomaly,
+    enable_grad,
+    grad,
+    is_grad_enabled,
+    no_grad,
+    register_hook,
+    retain_grad,
+    set_grad_enabled,
+)
+from .op import Op, get_default_dtype, op, set_default_dtype
+from .tensor import Operand, Tensor, stamp_of, touch
+
+__all__ = [
+    "Elementwise",
+    "Op",
+    "Operand",
+    "Step",
+    "Tensor",
+    "apply",
+    "backward",
+    "detect_anomaly",
+    "elementwise",
+    "enable_grad",
+    "get_default_dtype",
+    "grad",
+    "is_grad_enabled",
+    "no_grad",
+    "op",
+    "register_hook",
+    "retain_grad",
+    "set_default_dtype",
+    "set_grad_enabled",
+    "stamp_of",
+    "touch",
+]

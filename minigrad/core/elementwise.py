@@ -1,0 +1,261 @@
+"""Operations that map over elements: a formula in scalar notation, from which the array loops are generated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any, ParamSpec, overload
+
+import numpy as np
+
+from ..errors import ArgumentError, DtypeError, RuleError, ShapeError
+from ..kernels import notation
+from ..kernels.cache import kernels_enabled
+from ..kernels.lift import Operand, Text, loop
+from .op import Op, get_default_dtype
+from .plan import Plan, Record, closure, fitted
+from .tensor import Array
+
+__all__ = ["Elementwise", "elementwise"]
+
+P = ParamSpec("P")
+
+_REDUCTIONS = ("none", "mean", "sum")
+
+
+class Elementwise(Op[P]):
+    """An operation that maps over elements, in scalar notation; all inputs broadcast."""
+
+    def __init__(self, function: FunctionType, *, integers: bool, static: Sequence[str], reduction: bool):
+        self.integers = integers
+        self.static = tuple(static)
+        self.reduces = reduction
+        self.text = Text(function)
+        super().__init__(function)
+        self._tensors_only = []
+        if reduction:
+            self._add_attribute("reduction", "mean")
+
+    def _rule_text(self, function: FunctionType) -> Text:
+        text = Text(function)
+        text.name = f"{self.name}_backward"
+        if self.reduces and "y" in text.parameters:
+            raise RuleError(f"{self.name}.backward: the output is reduced, a rule cannot use y")
+        return text
+
+    # ---- forward
+
+    def plan_forward(self, plan: Plan, arrays: Sequence[Any]) -> None:
+        reduction = self._reduction(plan)
+        if reduction not in _REDUCTIONS:
+            raise ArgumentError(f"{self.name}: reduction must be one of {', '.join(map(repr, _REDUCTIONS))}, got {reduction!r}")
+        plan.shape = self._broadcast(plan)
+        plan.dtype = self._result_dtype(arrays)
+        plan.differentiable = plan.differentiable and plan.dtype.kind == "f"
+        self._check_conditions(arrays)
+        sources = [(name, f"x[{i}]", spec) for i, (name, spec) in enumerate(zip(self.inputs, plan.specs, strict=True))]
+        run = self._by_kernel("x, a", self.text, sources, plan, () if reduction != "none" else plan.shape, reduction)
+        plan.by_kernel = run is not None
+        plan.forward = run or self._by_formula(plan)
+
+    def _broadcast(self, plan: Plan) -> tuple[int, ...]:
+        shapes = [spec[0] for spec in plan.specs if spec is not None]
+        try:
+            return np.broadcast_shapes(*shapes)
+        except ValueError:
+            named = ", ".join(f"{self.inputs[i]} {spec[0]}" for i, spec in enumerate(plan.specs) if spec is not None)
+            raise ShapeError(
+                f"{self.name}: shapes do not broadcast: {named}; counted from the right, sizes must be equal or 1"
+            ) from None
+
+    def _result_dtype(self, arrays: Sequence[Any]) -> np.dtype[Any]:
+        """As NumPy promotes arrays; Python numbers are weak, and a float among integers asks for the default float dtype."""
+        values = [a for name, a in zip(self.inputs, arrays, strict=True) if name not in self.text.conditions]
+        dtypes = [a.dtype for a in values if isinstance(a, np.ndarray)]
+        dtype = np.result_type(*dtypes) if dtypes else np.dtype(np.bool_)
+        kinds = {type(a) for a in values}
+        if dtype.kind == "f":
+            return dtype
+        if float in kinds or not self.integers:
+            return get_default_dtype()
+        return np.dtype(np.int64) if int in kinds and dtype.kind == "b" else dtype
+
+    def _check_conditions(self, arrays: Sequence[Any]) -> None:
+        for name, value in zip(self.inputs, arrays, strict=True):
+            if name in self.text.conditions and getattr(value, "dtype", np.dtype(type(value))) != np.bool_:
+                what = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+                raise DtypeError(f"{self.name}: {name} must be a bool tensor, got {what}")
+
+    def _by_formula(self, plan: Plan) -> Callable[..., Array]:
+        """The formula over NumPy arrays, all inputs in the dtype of the result."""
+        settings = {n: v for n, v in zip(self.attributes, plan.attrs, strict=True) if n in self.text.parameters}
+        reduction, formula, dtype, shape = self._reduction(plan), self.formula, plan.dtype, plan.shape
+        names, masks = self.inputs, [name in self.text.conditions for name in self.inputs]
+
+        def forward(x: Sequence[Any], a: Sequence[Any]) -> Array:
+            with np.errstate(all="ignore"):
+                values = {name: _cast(value, dtype, mask) for name, value, mask in zip(names, x, masks, strict=True)}
+                y = np.asarray(formula(**values, **settings)).astype(dtype, copy=False)
+                if reduction == "none":
+                    return y if y.shape == shape else np.broadcast_to(y, shape).copy()
+                return np.asarray(y.mean() if reduction == "mean" else y.sum(), dtype)
+
+        return forward
+
+    def _reduction(self, plan: Plan) -> str:
+        return plan.attrs[-1] if self.reduces else "none"
+
+    # ---- backward
+
+    def gradient_scale(self, plan: Plan) -> float | None:
+        if self._reduction(plan) != "mean":
+            return None
+        size = math.prod(plan.shape)
+        return 1 / size if size else math.nan
+
+    def array_rule(self, record: Record, k: int) -> Callable[[Array, Sequence[Any], Sequence[Any]], Array]:
+        plan, rule = record.plan, record.rule(k)
+        assert rule.text is not None
+        shape, dtype = target = record.targets[k]
+        whole = target == (plan.shape, plan.dtype)
+        reduced = self._reduction(plan) != "none"
+        if rule.text.is_identity and whole and not reduced:
+            return lambda g, s, a: g
+        sources = [
+            (name, record.place(name), self._spec_of(plan, name)) for name in rule.needs if name not in self.attributes
+        ]
+        if reduced:
+            sources[0] = ("g", f"g.item() * {self.gradient_scale(plan) or 1.0!r}", None)
+        run = self._by_kernel("g, s, a", rule.text, sources, plan, plan.shape, "none")
+        if run is None:
+            return fitted(self._cast_formula(record, k), target, sums=True)
+        kernel = run
+        return run if whole else lambda g, s, a: notation.sum_to(kernel(g, s, a), shape).astype(dtype, copy=False)
+
+    def _spec_of(self, plan: Plan, name: str) -> Any:
+        return (plan.shape, plan.dtype) if name in ("g", "y") else plan.specs[self.inputs.index(name)]
+
+    def _cast_formula(self, record: Record, k: int) -> Callable[..., Any]:
+        formula = record.formula(k)
+        dtype, shape = record.plan.dtype, record.plan.shape
+        masks = [i < len(self.inputs) and self.inputs[i] in self.text.conditions for i in record.keep]
+
+        def rule(g: Array, saved: Sequence[Any], live: Sequence[Any]) -> Any:
+            values = [_cast(value, dtype, mask) for value, mask in zip(saved, masks, strict=True)]
+            return np.broadcast_to(formula(g, values, live), shape)
+
+        return rule
+
+    # ---- generated loops
+
+    def _by_kernel(
+        self, parameters: str, text: Text, sources: Sequence[tuple[str, str, Any]], plan: Plan, shape: tuple[int, ...], reduction: str
+    ) -> Callable[..., Array] | None:
+        """A function of `parameters` that runs the rule's loop; `sources` say for each input its name, place and (shape, dtype)."""
+        if not kernels_enabled() or plan.dtype.name not in ("float32", "float64"):
+            return None
+        layout = _Layout(plan.shape)
+        operands, terms, constants = [], [], {}
+        for name, place, spec in sources:
+            operand, term = layout.meet(name, place, spec, plan.dtype, name in text.conditions)
+            operands.append(operand)
+            terms.append(term)
+        for name, value in zip(self.attributes, plan.attrs, strict=True):
+            if name in text.parameters and name in self.static:
+                constants[name] = value
+            elif name in text.parameters:
+                operands.append(Operand(name, "s"))
+                terms.append(repr(float(value)))
+        kernel = loop(text, operands, constants, plan.dtype.name, reduction)
+        if kernel is None:
+            return None
+        terms += [str(layout.rows), str(layout.columns)] if layout.rows is not None else []
+        body = f"out = empty(shape, dtype)\nkernel(out.ravel(), {', '.join(terms)})\nreturn out"
+        return closure(parameters, body, kernel=kernel, shape=shape, dtype=plan.dtype, full=plan.shape)
+
+
+def _cast(value: Any, dtype: np.dtype[Any], mask: bool) -> Any:
+    return value if mask or not isinstance(value, np.ndarray) else value.astype(dtype, copy=False)
+
+
+class _Layout:
+    """How operands meet the output of a loop: in full, as one scalar, repeated over rows or over columns of one matrix view of it.
+
+    Whatever fits none of these is broadcast to a full copy.
+    """
+
+    def __init__(self, shape: tuple[int, ...]):
+        self.shape = shape
+        self.rows: int | None = None
+        self.columns: int | None = None
+
+    def meet(self, name: str, place: str, spec: Any, dtype: np.dtype[Any], mask: bool) -> tuple[Operand, str]:
+        """The operand as the kernel sees it, and its argument as text."""
+        if spec is None:
+            return Operand(name, "s", mask), place if mask else f"float({place})"
+        own, own_dtype = spec
+        letter = self._letter(own)
+        if letter == "s":
+            return Operand(name, "s", mask), f"{place}.item()"
+        cast = "" if mask or own_dtype == dtype else ".astype(dtype)"
+        if letter == "?":
+            return Operand(name, "f", mask), f"broadcast_to({place}, full){cast}.ravel()"
+        return Operand(name, letter, mask), f"{place}{cast}.ravel()"
+
+    def _letter(self, own: tuple[int, ...]) -> str:
+        shape, size, total = self.shape, math.prod(own), math.prod(self.shape)
+        if own == shape:
+            return "f"
+        if size == 1:
+            return "s"
+        if size == 0 or len(own) > len(shape):
+            return "?"
+        stripped = own[next(i for i, n in enumerate(own) if n != 1) :]
+        if stripped == shape[len(shape) - len(stripped) :]:
+            return self._matrix("r", total // size, size)
+        leading = len(own) - next(i for i, n in enumerate(reversed(own)) if n != 1)
+        if len(own) == len(shape) and own[:leading] == shape[:leading]:
+            return self._matrix("c", size, total // size)
+        return "?"
+
+    def _matrix(self, letter: str, rows: int, columns: int) -> str:
+        if (self.rows, self.columns) not in ((None, None), (rows, columns)):
+            return "?"
+        self.rows, self.columns = rows, columns
+        return letter
+
+
+@overload
+def elementwise(function: Callable[P, Any], /) -> Elementwise[P]: ...
+@overload
+def elementwise(
+    *, integers: bool = False, static: Sequence[str] = (), reduction: bool = False
+) -> Callable[[Callable[P, Any]], Elementwise[P]]: ...
+def elementwise(
+    function: Any = None, /, *, integers: bool = False, static: Sequence[str] = (), reduction: bool = False
+) -> Any:
+    """Declare an operation that maps over elements, in plain notation.
+
+    The function is straight-line assignments and one return, of arithmetic, comparisons and the notation's functions (`mg.notation`).
+    Parameters without default are inputs (Tensors that broadcast, or numbers), the others are settings. `.backward(argument)` then
+    declares one rule per input, whose parameters name what it needs: `g`, the output `y`, inputs and settings.
+
+        @elementwise
+        def swish(x, beta=1.0):
+            return x / (1 + exp(-beta * x))
+
+        @swish.backward("x")
+        def _(g, x, beta):
+            s = 1 / (1 + exp(-beta * x))
+            return g * s * (1 + beta * x * (1 - s))
+
+    `integers`: integer inputs give integer results (else the default float dtype). `static`: settings baked into the compiled loop
+    instead of being handed to it. `reduction`: a loss; adds the setting `reduction` ("mean", "sum" or "none").
+    Errors: RuleError if the text is anything else.
+    """
+
+    def declare(function: FunctionType) -> Elementwise[Any]:
+        return Elementwise(function, integers=integers, static=static, reduction=reduction)
+
+    return declare if function is None else declare(function)

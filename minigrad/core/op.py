@@ -1,0 +1,404 @@
+"""The record of an operation: a formula, one backward rule per argument, and what is planned for each signature.
+
+`@op` declares an operation in NumPy notation; a hand-written kernel may be attached to its forward and to each rule. For maps over
+elements there is `elementwise`, whose loops are generated from the text.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import update_wrapper
+from types import FunctionType, MethodType
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+import numpy as np
+
+from ..errors import ArgumentError, DtypeError, GraphError, InputTypeError, RuleError
+from ..kernels.cache import kernels_enabled
+from ..kernels.lift import Text
+from .engine import apply
+from .plan import Plan, Record, closure, fitted
+from .tensor import Array, Tensor
+
+__all__ = ["Op", "Rule", "get_default_dtype", "op", "set_default_dtype"]
+
+P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_ALIASES = {"axis": "dim", "keepdims": "keepdim"}
+_MAX_PLANS = 1024
+
+_default_dtype: np.dtype[Any] = np.dtype(np.float32)
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """The dtype of tensors made from Python floats, and of float results of integer tensors: float32 (at the start) or float64."""
+    global _default_dtype
+    if np.dtype(dtype).name not in ("float32", "float64"):
+        raise DtypeError(f"set_default_dtype: expected float32 or float64, got {np.dtype(dtype)}")
+    _default_dtype = np.dtype(dtype)
+    for operation in Op.instances:
+        operation.plans.clear()
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """The current default floating-point dtype."""
+    return _default_dtype
+
+
+class Rule:
+    """The backward rule of one argument: what its parameters name is what it needs."""
+
+    __slots__ = ("function", "kernel", "kernel_needs", "needs", "text")
+
+    def __init__(self, function: FunctionType, text: Text | None):
+        self.function: Callable[..., Any] = function
+        self.needs = tuple(inspect.signature(function).parameters)
+        self.text = text
+        self.kernel: Callable[..., Any] | None = None
+        self.kernel_needs: tuple[str, ...] = ()
+
+
+class Op(Generic[P]):
+    """An operation. Calling it runs it on Tensors; `formula` is what was written, for floats and arrays.
+
+    The parameters of the forward are inputs (Tensors or numbers) or attributes (settings). A parameter is an attribute if its
+    annotation does not speak of Tensors, or, without annotation, if it has a default or is keyword-only. An input whose default is
+    None may be absent; another default takes the place of None.
+    """
+
+    instances: list[Op[Any]] = []
+    def __init__(
+        self,
+        function: FunctionType,
+        *,
+        live: Sequence[str] = (),
+        view: bool = False,
+        broadcasts: bool = False,
+    ):
+        self.formula: Callable[..., Any] = function
+        self.live = tuple(live)
+        self.view = view
+        self.broadcasts = broadcasts
+        self.rules: dict[str, Rule] = {}
+        self.plans: dict[tuple[Any, ...], Plan] = {}
+        self.guard: Callable[..., None] | None = None
+        self._check: Callable[..., Any] | None = None
+        self._kernel: Callable[..., Any] | None = None
+        self._kernel_when: Callable[..., bool] | None = None
+        self._kernel_residual = False
+        update_wrapper(self, function)
+        self.name = function.__name__
+        self._read_signature(function)
+        Op.instances.append(self)
+
+    def _read_signature(self, function: FunctionType) -> None:
+        self.parameters: list[str] = []
+        self.inputs: list[str] = []
+        self.attributes: list[str] = []
+        self.sequence: str | None = None
+        self._tensors_only: list[str] = []
+        self._defaults: list[Any] = []
+        self._positional = 0
+        for p in inspect.signature(function).parameters.values():
+            if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+                raise RuleError(f"{self.name}: an operation has a fixed list of parameters, not *{p.name}")
+            note = "" if p.annotation is p.empty else str(p.annotation)
+            self.parameters.append(p.name)
+            self._defaults.append(p.default)
+            self._positional += p.kind != p.KEYWORD_ONLY
+            if "Tensor" in note or "Operand" in note:
+                is_input = True
+            else:
+                is_input = not note and p.default is p.empty and p.kind != p.KEYWORD_ONLY
+            if not is_input:
+                if p.name not in self.live:
+                    self.attributes.append(p.name)
+                continue
+            self.inputs.append(p.name)
+            if "Sequence" in note:
+                self.sequence = p.name
+            elif "Operand" not in note and p.default is p.empty:
+                self._tensors_only.append(p.name)
+        self._index = {name: i for i, name in enumerate(self.parameters)}
+        self._is_input = [name in self.inputs for name in self.parameters]
+        self._plain = not self.attributes and not self.live and self.sequence is None
+
+    def _add_attribute(self, name: str, default: Any) -> None:
+        self.attributes.append(name)
+        self.parameters.append(name)
+        self._defaults.append(default)
+        self._positional += 1
+        self._is_input.append(False)
+        self._index[name] = len(self.parameters) - 1
+        self._plain = False
+
+    # ---- declaration
+
+    def backward(self, argument: str) -> Callable[[F], F]:
+        """Declare the backward rule of an argument. Its parameters name what it needs: `g` the incoming gradient, `y` the output,
+        `x_shape` the shape of argument x, `position` the place in a sequence of inputs, else the forward's own arguments."""
+        if argument not in self.inputs:
+            raise RuleError(f"{self.name}.backward: no input {argument!r}; the inputs are {', '.join(self.inputs)}")
+
+        def declare(function: F) -> F:
+            rule = Rule(function, self._rule_text(function))  # type: ignore[arg-type]
+            known = {"g", "y", "position", *self.parameters, *(f"{name}_shape" for name in self.inputs)}
+            for name in rule.needs:
+                if name not in known:
+                    raise RuleError(
+                        f"{self.name}.backward({argument!r}): unknown parameter {name!r}; a rule may name {', '.join(sorted(known))}"
+                    )
+            self.rules[argument] = rule
+            return function
+
+        return declare
+
+    def check(self, function: F) -> F:
+        """Declare what a signature must satisfy. Called once per signature with the forward's arguments (look at shapes and dtypes
+        only); may return a dictionary of attributes to put in place (a negative dim made positive)."""
+        self._check = function
+        return function
+
+    def guarded(self, function: Callable[..., None]) -> Callable[..., None]:
+        """Declare what values must satisfy. Called with the inputs before every run."""
+        self.guard = function
+        return function
+
+    def kernel(self, *, when: Callable[..., bool] | None = None, residual: bool = False) -> Callable[[F], F]:
+        """Attach a kernel to the forward, called like it. With `residual` it returns the output and a value for the kernels
+        of the rules, which name it `residual`. `when` says for which signatures."""
+
+        def attach(function: F) -> F:
+            self._kernel, self._kernel_when, self._kernel_residual = function, when, residual
+            return function
+
+        return attach
+
+    def backward_kernel(self, argument: str) -> Callable[[F], F]:
+        """Attach a kernel to a rule; its parameters name what it needs, as the rule's do. It runs where the forward's kernel ran."""
+
+        def attach(function: F) -> F:
+            self.rules[argument].kernel = function
+            self.rules[argument].kernel_needs = tuple(inspect.signature(function).parameters)
+            return function
+
+        return attach
+
+    def _rule_text(self, function: FunctionType) -> Text | None:
+        return None
+
+    # ---- calling
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        if self._plain and not kwargs and len(args) == len(self.inputs):
+            return apply(self, args)
+        return self._call(args, kwargs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}{inspect.signature(self.formula)}>"
+
+    def of(self, *args: Any) -> Any:
+        """In rules of other operations: the operation on Tensors, the formula on arrays."""
+        return self(*args) if any(isinstance(arg, Tensor) for arg in args) else self.formula(*args)
+
+    def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
+        values = self._bind(args, kwargs)
+        inputs: list[Any] = []
+        attrs: list[Any] = []
+        live: list[Any] = []
+        for name, value, is_input in zip(self.parameters, values, self._is_input, strict=True):
+            if is_input:
+                if name == self.sequence:
+                    inputs.extend(self._sequence(value))
+                else:
+                    inputs.append(value)
+            elif name in self.live:
+                live.append(value)
+            else:
+                attrs.append(tuple(value) if type(value) is list else value)
+        try:
+            return apply(self, inputs, tuple(attrs), tuple(live))
+        except TypeError as error:
+            if "unhashable" not in str(error):
+                raise
+            raise InputTypeError(f"{self.name}: the settings {', '.join(self.attributes)} must be plain values, got {attrs}") from None
+
+    def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
+        if len(args) > self._positional:
+            raise InputTypeError(f"{self.name}: takes {self._positional} positional arguments, got {len(args)} ({self._usage()})")
+        values = [*args, *self._defaults[len(args) :]]
+        given = set(range(len(args)))
+        for key, value in kwargs.items():
+            place = self._index.get(key)
+            if place is None:
+                place = self._alias(key)
+            if place is None:
+                raise InputTypeError(f"{self.name}: unexpected argument {key!r} ({self._usage()})")
+            if place in given:
+                raise InputTypeError(f"{self.name}: argument {self.parameters[place]!r} was given twice")
+            given.add(place)
+            values[place] = value
+        for place, value in enumerate(values):
+            if value is inspect.Parameter.empty:
+                raise InputTypeError(f"{self.name}: argument {self.parameters[place]!r} is missing ({self._usage()})")
+            if value is None and self._is_input[place]:
+                default = self._defaults[place]
+                values[place] = None if default is inspect.Parameter.empty else default
+        return values
+
+    def _alias(self, key: str) -> int | None:
+        if key in ("input", "other"):
+            place = 0 if key == "input" else 1
+            return self._index[self.inputs[place]] if len(self.inputs) > place else None
+        return self._index.get(_ALIASES.get(key, ""))
+
+    def _usage(self) -> str:
+        return f"{self.name}{inspect.signature(self.formula)}"
+
+    def _sequence(self, value: Any) -> Sequence[Any]:
+        if isinstance(value, Tensor) or not isinstance(value, Sequence):
+            raise InputTypeError(f"{self.name}: {self.sequence} must be a list or tuple of Tensors, got {type(value).__name__}")
+        if not value:
+            raise ArgumentError(f"{self.name}: {self.sequence} must hold at least one Tensor, got none")
+        return value
+
+    def accept(self, inputs: Sequence[Any]) -> list[Any] | None:
+        """Inputs with arrays and NumPy scalars made into what `apply` takes; None if there is nothing to convert. Refuses the rest."""
+        converted = []
+        changed = False
+        for position, value in enumerate(inputs):
+            if isinstance(value, (Tensor, bool, int, float)) and not isinstance(value, np.generic):
+                converted.append(value)
+                continue
+            if value is None and self.may_be_absent(position):
+                converted.append(value)
+                continue
+            if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+                value = Tensor(value)
+            elif isinstance(value, np.generic) and value.dtype.kind in "fiub":
+                value = value.item()
+            else:
+                raise InputTypeError(
+                    f"{self.name}: {self.input_name(position)} must be a Tensor or a number, got {type(value).__name__}"
+                    + ("; make it one with mg.tensor(...)" if isinstance(value, (list, tuple, np.ndarray)) else "")
+                )
+            converted.append(value)
+            changed = True
+        if not any(isinstance(value, Tensor) for value in converted):
+            kinds = ", ".join(type(value).__name__ for value in inputs)
+            raise InputTypeError(f"{self.name}: needs a Tensor, got {kinds}; make one with mg.tensor(...)")
+        return converted if changed else None
+
+    def may_be_absent(self, position: int) -> bool:
+        return self.sequence is None and self._defaults[self._index[self.inputs[position]]] is None
+
+    # ---- names and positions
+
+    def input_name(self, position: int) -> str:
+        """The name of an input (or of the output) for messages."""
+        if self.sequence is not None:
+            return f"{self.sequence}[{position}]"
+        return self.inputs[position] if position < len(self.inputs) else "its output"
+
+    def value_positions(self, output: int) -> dict[str, list[int]]:
+        """Where a step finds what a rule names: inputs in order, then the output `y`, then the kernel's residual."""
+        if self.sequence is not None:
+            return {self.sequence: list(range(output)), "y": [output]}
+        return {**{name: [i] for i, name in enumerate(self.inputs)}, "y": [output], "residual": [output + 1]}
+
+    def rule_of(self, position: int) -> Rule:
+        name = self.sequence or self.inputs[position]
+        rule = self.rules.get(name)
+        if rule is None:
+            raise GraphError(f"{self.name}: has no gradient for {name}; detach() it if that is meant")
+        return rule
+
+    # ---- planning
+
+    def make_plan(self, key: tuple[Any, ...], arrays: Sequence[Any], attrs: tuple[Any, ...], live: tuple[Any, ...]) -> Plan:
+        """Check a signature and work out how to run it."""
+        for name, array in zip(self.inputs, arrays, strict=False):
+            if name in self._tensors_only and not isinstance(array, np.ndarray):
+                raise InputTypeError(f"{self.name}: {name} must be a Tensor, got {type(array).__name__}")
+        if self._check is not None:
+            named = dict(zip(self.attributes, attrs, strict=True))
+            given = [arrays] if self.sequence else arrays
+            named |= self._check(*given, *attrs) or {}
+            attrs = tuple(named[name] for name in self.attributes)
+        plan = Plan(self, arrays, attrs)
+        self.plan_forward(plan, arrays)
+        if len(self.plans) >= _MAX_PLANS:
+            self.plans.clear()
+        self.plans[key] = plan
+        return plan
+
+    def plan_forward(self, plan: Plan, arrays: Sequence[Any]) -> None:
+        """Set how the plan runs: by the kernel where there is one for this signature, else by the formula."""
+        by_kernel = self._kernel is not None and kernels_enabled()
+        if by_kernel and self._kernel_when is not None:
+            by_kernel = self._kernel_when(*([arrays] if self.sequence else arrays), *plan.attrs)
+        plan.by_kernel, plan.residual = by_kernel, by_kernel and self._kernel_residual
+        call = self._call_text(len(arrays))
+        if by_kernel:
+            body = f"return f({call})"
+        elif self.view:
+            body = f"return asarray(f({call}))"
+        else:
+            body = f"with errstate(all='ignore'):\n    return asarray(f({call}))"
+        plan.forward = closure("x, a", body, f=self._kernel if by_kernel else self.formula, c=plan.attrs)
+
+    def _call_text(self, count: int) -> str:
+        """The forward's arguments in order, as text over x (arrays), a (live attributes) and c (attributes)."""
+        values = [f"x[{i}]" for i in range(count)]
+        inputs = iter([f"[{', '.join(values)}]"] if self.sequence else values)
+        attributes = (f"c[{i}]" for i in range(len(self.attributes)))
+        lives = (f"a[{i}]" for i in range(len(self.live)))
+        sources = (
+            inputs if is_input else lives if name in self.live else attributes
+            for name, is_input in zip(self.parameters, self._is_input, strict=True)
+        )
+        terms = [next(source) for source in sources]
+        return ", ".join(terms[: self._positional] + [f"{n}={t}" for n, t in zip(self.parameters, terms, strict=True)][self._positional :])
+
+    def array_rule(self, record: Record, k: int) -> Callable[[Array, Sequence[Any], Sequence[Any]], Array]:
+        """The rule over arrays: (gradient, saved, live attributes) to a gradient of the input's shape and dtype."""
+        rule = record.rule(k)
+        if rule.kernel is not None and record.plan.by_kernel:
+            return record.call(k, rule.kernel, rule.kernel_needs)
+        return fitted(record.formula(k), record.targets[k], sums=self.broadcasts)
+
+    def gradient_scale(self, plan: Plan) -> float | None:
+        """A factor on the incoming gradient (the 1/n of a mean)."""
+        return None
+
+
+@overload
+def op(function: Callable[P, Any], /) -> Op[P]: ...
+@overload
+def op(*, live: Sequence[str] = (), view: bool = False, broadcasts: bool = False) -> Callable[[Callable[P, Any]], Op[P]]: ...
+def op(function: Any = None, /, *, live: Sequence[str] = (), view: bool = False, broadcasts: bool = False) -> Any:
+    """Declare an operation in NumPy notation.
+
+    The function computes the output from arrays and settings; `.backward(argument)` then declares each rule, which must read the same
+    for arrays and Tensors (operators, methods that both have, and the notation's functions). `live` names attributes that are no part
+    of a signature (an index); `view` says that the output may share the input's memory; `broadcasts` that a rule may return a
+    gradient with broadcast axes, to be summed.
+
+        @op
+        def scale_rows(x: Tensor, s: Tensor) -> Tensor:
+            return x * s[:, None]
+
+        @scale_rows.backward("x")
+        def _(g, s):
+            return g * s[:, None]
+    """
+
+    def declare(function: FunctionType) -> Op[Any]:
+        return Op(function, live=live, view=view, broadcasts=broadcasts)
+
+    return declare if function is None else declare(function)

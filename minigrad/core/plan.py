@@ -1,0 +1,136 @@
+"""What is worked out once per signature: how to run an operation, and how to record it and call its rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..kernels import notation
+from .tensor import Array
+
+if TYPE_CHECKING:
+    from .op import Op, Rule
+
+__all__ = ["Plan", "Record", "closure", "fitted"]
+
+
+def closure(parameters: str, body: str, **free: Any) -> Callable[..., Any]:
+    """A function of `parameters` with a body of a few lines, over the free names given.
+
+    Argument lists differ from signature to signature; written out, a call costs no loop over them.
+    """
+    return _template(parameters, body, tuple(free))(**free)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=4096)
+def _template(parameters: str, body: str, free: tuple[str, ...]) -> Callable[..., Any]:
+    lines = "".join(f"        {line}\n" for line in body.splitlines())
+    scope: dict[str, Any] = {"asarray": np.asarray, "broadcast_to": np.broadcast_to, "empty": np.empty, "errstate": np.errstate}
+    exec(f"def make({', '.join(free)}):\n    def run({parameters}):\n{lines}    return run\n", scope)
+    return scope["make"]  # type: ignore[no-any-return]
+
+
+def fitted(formula: Callable[..., Any], target: tuple[tuple[int, ...], Any], sums: bool) -> Callable[..., Array]:
+    """A rule's formula over arrays, its result summed and cast to the input it belongs to."""
+    shape, dtype = target
+
+    def rule(g: Array, saved: Sequence[Any], live: Sequence[Any]) -> Array:
+        with np.errstate(all="ignore"):
+            out = np.asarray(formula(g, saved, live))
+            if sums:
+                out = notation.sum_to(out, shape)
+            return out.astype(dtype, copy=False)
+
+    return rule
+
+
+class Plan:
+    """How to run an operation on one signature of shapes, dtypes and attributes. `forward(arrays, live)` does it."""
+
+    __slots__ = ("attrs", "by_kernel", "differentiable", "dtype", "forward", "op", "records", "residual", "shape", "specs", "view")
+
+    def __init__(self, operation: Op[Any], arrays: Sequence[Any], attrs: tuple[Any, ...]):
+        self.op = operation
+        self.attrs = attrs
+        self.specs = [(a.shape, a.dtype) if isinstance(a, np.ndarray) else None for a in arrays]
+        self.records: dict[int, Record] = {}
+        self.view = operation.view
+        self.by_kernel = self.residual = False
+        self.differentiable = bool(operation.rules) and any(spec is not None and spec[1].kind == "f" for spec in self.specs)
+        self.shape: tuple[int, ...] = ()
+        self.dtype: Any = None
+        self.forward: Callable[..., Any] = operation.formula
+
+    def record(self, tracked: int) -> Record:
+        """How to record a call in which the inputs of the bit mask `tracked` require grad."""
+        self.records[tracked] = Record(self, [i for i in range(len(self.specs)) if tracked >> i & 1])
+        return self.records[tracked]
+
+
+class Record:
+    """What a step keeps and how its rules are called, for one plan and one set of inputs that require grad.
+
+    `keep` are positions: inputs in order, then the output, then the residual of a kernel.
+    """
+
+    def __init__(self, plan: Plan, tracked: list[int]):
+        operation = plan.op
+        self.plan = plan
+        self.tracked = tracked
+        self.output = len(plan.specs)
+        self._rules = [operation.rule_of(i) for i in tracked]
+        needs = {name for rule in self._rules for name in (*rule.needs, *(rule.kernel_needs if plan.by_kernel else ()))}
+        self._positions = operation.value_positions(self.output)
+        self.keep = sorted({i for name in needs for i in self._positions.get(name, ())})
+        self.keep_names = [operation.input_name(i) for i in self.keep if i <= self.output]
+        self.guarded = [i for i in self.keep if i < self.output and plan.specs[i] is not None]
+        self.keeps_output = self.output in self.keep
+        self.targets: list[Any] = [plan.specs[i] for i in tracked]
+        self.rules = [operation.array_rule(self, k) for k in range(len(tracked))]
+
+    def rule(self, k: int) -> Rule:
+        return self._rules[k]
+
+    def place(self, name: str) -> str:
+        """Where the value of a needed name stands, as text over g (gradient) and s (saved)."""
+        if name == "g":
+            return "g"
+        slots = [f"s[{self.keep.index(i)}]" for i in self._positions[name]]
+        return f"[{', '.join(slots)}]" if name == self.plan.op.sequence else slots[0]
+
+    def call(self, k: int, function: Callable[..., Any], needs: Sequence[str]) -> Callable[..., Any]:
+        """`function` as (gradient, saved, live attributes) to gradient, its other arguments bound."""
+        operation = self.plan.op
+        constants: list[Any] = []
+        terms = []
+        for name in needs:
+            if name == "g" or name in self._positions:
+                terms.append(self.place(name))
+            elif name in operation.live:
+                terms.append(f"a[{operation.live.index(name)}]")
+            else:
+                terms.append(f"c[{len(constants)}]")
+                constants.append(self._constant(k, name))
+        return closure("g, s, a", f"return f({', '.join(terms)})", f=function, c=constants)
+
+    def _constant(self, k: int, name: str) -> Any:
+        plan, operation = self.plan, self.plan.op
+        if name == "position":
+            return self.tracked[k]
+        if name in operation.attributes:
+            return plan.attrs[operation.attributes.index(name)]
+        argument = name.removesuffix("_shape")
+        if argument == operation.sequence:
+            return [spec[0] for spec in plan.specs if spec is not None]
+        spec = plan.specs[operation.inputs.index(argument)]
+        return () if spec is None else spec[0]
+
+    def formula(self, k: int) -> Callable[..., Any]:
+        """The rule as written, for Tensors or arrays alike: (gradient, saved, live attributes) to gradient."""
+        rule = self._rules[k]
+        call = self.call(k, rule.function, rule.needs)
+        scale = self.plan.op.gradient_scale(self.plan)
+        return call if scale is None else lambda g, s, a: call(g * scale, s, a)

@@ -1,0 +1,303 @@
+"""Tensor: an array, its gradient, and the step that made it."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakValueDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ArgumentError, GraphError, InputTypeError, ShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .engine import Step
+
+__all__ = ["Array", "Operand", "Stamp", "Tensor", "stamp_of", "tick", "touch"]
+
+Array = NDArray[Any]
+
+tick = count(1).__next__
+"""The one clock: it numbers recorded steps and in-place writes."""
+
+
+class Stamp:
+    """When a storage was last written in place; all tensors that share the storage share the stamp."""
+
+    __slots__ = ("views", "written")
+
+    def __init__(self) -> None:
+        self.written = 0
+        self.views: WeakValueDictionary[int, Tensor] | None = None
+
+
+class Tensor:
+    """An n-dimensional array that remembers how it was computed.
+
+    Made by `mg.tensor`, `mg.zeros`, … and by operations. `array` is the NumPy array behind it, `grad` a Tensor or None, `step` the
+    recorded operation that made it (None for a leaf).
+    """
+
+    __slots__ = ("__weakref__", "_requires_grad", "array", "grad", "hooks", "stamp", "step")
+    __array_ufunc__ = None
+    __notation__: ClassVar[dict[str, Any]] = {}
+
+    array: Array
+    grad: Tensor | None
+    step: Step | None
+    stamp: Stamp | None
+    hooks: dict[int, Callable[[Tensor], Tensor | None]] | None
+
+    def __init__(self, array: Array, requires_grad: bool = False):
+        self.array = array
+        self.grad = self.step = self.stamp = self.hooks = None
+        self._requires_grad = False
+        if requires_grad:
+            self.requires_grad = True
+
+    # Operations become methods and operators in the table of minigrad.ops.
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Callable[..., Any]: ...
+        def __add__(self, other: Operand) -> Tensor: ...
+        def __radd__(self, other: Operand) -> Tensor: ...
+        def __sub__(self, other: Operand) -> Tensor: ...
+        def __rsub__(self, other: Operand) -> Tensor: ...
+        def __mul__(self, other: Operand) -> Tensor: ...
+        def __rmul__(self, other: Operand) -> Tensor: ...
+        def __truediv__(self, other: Operand) -> Tensor: ...
+        def __rtruediv__(self, other: Operand) -> Tensor: ...
+        def __pow__(self, other: Operand) -> Tensor: ...
+        def __rpow__(self, other: Operand) -> Tensor: ...
+        def __matmul__(self, other: Operand) -> Tensor: ...
+        def __rmatmul__(self, other: Operand) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __and__(self, other: Operand) -> Tensor: ...
+        def __or__(self, other: Operand) -> Tensor: ...
+        def __lt__(self, other: Operand) -> Tensor: ...
+        def __le__(self, other: Operand) -> Tensor: ...
+        def __gt__(self, other: Operand) -> Tensor: ...
+        def __ge__(self, other: Operand) -> Tensor: ...
+        def __eq__(self, other: object) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: object) -> Tensor: ...  # type: ignore[override]
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Operand) -> None: ...
+
+    __hash__ = object.__hash__
+
+    # ---- what it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.array.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.array.ndim
+
+    def size(self, dim: int | None = None) -> tuple[int, ...] | int:
+        """The shape, or the length of axis `dim`."""
+        return self.array.shape if dim is None else self.array.shape[dim]
+
+    def dim(self) -> int:
+        """The number of axes."""
+        return self.array.ndim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self.array.size
+
+    nelement = numel
+
+    def is_floating_point(self) -> bool:
+        return self.array.dtype.kind == "f"
+
+    def is_contiguous(self) -> bool:
+        return self.array.flags.c_contiguous
+
+    def element_size(self) -> int:
+        """Bytes an element."""
+        return self.array.itemsize
+
+    # ---- its place in the graph
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value and self.array.dtype.kind != "f":
+            raise GraphError(f"requires_grad: only floating-point tensors can require gradients, got dtype {self.array.dtype}")
+        if self.step is not None and not value:
+            raise GraphError("requires_grad: only leaf tensors can be switched off; use detach() for a copy without a graph")
+        self._requires_grad = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Switch recording for this leaf on or off, in place."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.step is None
+
+    @property
+    def grad_fn(self) -> Step | None:
+        """The step that made this tensor; None for a leaf."""
+        return self.step
+
+    def detach(self) -> Tensor:
+        """The same values outside the graph. The storage is shared: writing into one changes the other."""
+        out = Tensor(self.array)
+        out.stamp = stamp_of(self)
+        return out
+
+    @property
+    def data(self) -> Tensor:
+        """`detach()`; assigning to it replaces the values (same shape and dtype), unseen by the graph."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor | Array) -> None:
+        new = value.array if isinstance(value, Tensor) else np.asarray(value)
+        if new.shape != self.array.shape or new.dtype != self.array.dtype:
+            raise ShapeError(
+                f"data: the new values must have shape {self.array.shape} and dtype {self.array.dtype}, "
+                f"got {new.shape} and {new.dtype}"
+            )
+        touch(self)
+        self.array = new
+        self.stamp = stamp_of(value) if isinstance(value, Tensor) else None
+
+    # ---- its values
+
+    def numpy(self) -> Array:
+        """The array itself, shared. Refused while gradients are required: call detach() first."""
+        if self._requires_grad:
+            raise GraphError("numpy: this tensor requires grad; use tensor.detach().numpy()")
+        return self.array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[Any, int]:
+        return self.array.__dlpack_device__()
+
+    def item(self) -> Any:
+        """The value of a one-element tensor as a Python number."""
+        if self.array.size != 1:
+            raise ShapeError(f"item: only a tensor with one element can become a Python number, this one has shape {self.shape}")
+        return self.array.item()
+
+    def tolist(self) -> Any:
+        return self.array.tolist()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.array.dtype.kind not in "iu":
+            raise InputTypeError(f"only integer tensors of one element can be used as an index, got dtype {self.dtype}")
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self.array.size != 1:
+            raise ShapeError(f"bool: the truth value of a tensor with shape {self.shape} is ambiguous; use .any() or .all()")
+        return bool(self.array.item())
+
+    def __len__(self) -> int:
+        if self.array.ndim == 0:
+            raise InputTypeError("len: a 0-d tensor has no length")
+        return self.array.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.array.ndim == 0:
+            raise InputTypeError("iter: a 0-d tensor cannot be iterated over")
+        return (self[i] for i in range(self.array.shape[0]))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.array.size == 1 else format(str(self), spec)
+
+    def __repr__(self) -> str:
+        prefix = "tensor("
+        text = np.array2string(
+            self.array, separator=", ", prefix=prefix, threshold=1000, formatter=_FORMATTER if self.array.dtype.kind == "f" else None
+        )
+        if self.array.dtype not in (np.float32, np.int64, np.bool_):
+            text += f", dtype={self.array.dtype}"
+        if self.step is not None:
+            text += f", grad_fn=<{self.step.op.name}>"
+        elif self._requires_grad:
+            text += ", requires_grad=True"
+        return f"{prefix}{text})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self.step is not None:
+            raise GraphError("deepcopy: only leaf tensors can be copied with their graph; use detach().clone()")
+        copy = type(self).__new__(type(self))
+        Tensor.__init__(copy, self.array.copy(), self._requires_grad)
+        memo[id(self)] = copy
+        if self.grad is not None:
+            copy.grad = Tensor(self.grad.array.copy())
+        return copy
+
+    def __reduce__(self) -> Any:
+        if self.step is not None:
+            raise GraphError("pickle: only leaf tensors can be saved; use detach()")
+        return _rebuild, (type(self), self.array, self._requires_grad)
+
+
+Operand = Tensor | float | int | bool
+
+
+def _rebuild(kind: type[Tensor], array: Array, requires_grad: bool) -> Tensor:
+    out = kind.__new__(kind)
+    Tensor.__init__(out, array, requires_grad)
+    return out
+
+
+def _format_float(value: Any) -> str:
+    if not np.isfinite(value):
+        return str(value)
+    text = f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.4e}"
+    return text.rstrip("0") if "e" not in text else text
+
+
+_FORMATTER: Any = {"float_kind": _format_float}
+
+
+def stamp_of(tensor: Tensor) -> Stamp:
+    """The tensor's stamp, made when first asked for: then the step that saved this output learns to look at it."""
+    stamp = tensor.stamp
+    if stamp is None:
+        stamp = tensor.stamp = Stamp()
+        step = tensor.step
+        if step is not None and step.saved is not None and step.record.keeps_output:
+            step.stamps = (*step.stamps, stamp)
+    return stamp
+
+
+def touch(tensor: Tensor) -> None:
+    """Note that the tensor's storage was written in place."""
+    if not tensor.array.flags.writeable:
+        raise ArgumentError("in-place write: the array behind this tensor is read-only; clone() it first")
+    stamp_of(tensor).written = tick()

@@ -1,0 +1,1 @@
+"""Compiled kernels, and the notation that rules are written in."""

@@ -1,0 +1,324 @@
+"""From the text of a rule to a compiled array loop.
+
+A rule such as `return g * y * (1 - y)` is parsed once, its names become array elements or scalars, its literals become constants of
+the kernel's dtype, and a loop is written around it that Numba compiles:
+
+    for i in range(out.size):
+        out[i] = g[i] * y[i] * (T(1) - y[i])
+
+Layouts say how an operand meets the output: `f` full (same size), `s` one scalar, `r` repeated over rows, `c` repeated over columns.
+"""
+
+import ast
+import inspect
+import linecache
+import math
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from types import FunctionType
+from typing import Any, NamedTuple
+
+from ..errors import RuleError
+from . import notation
+from .cache import compiled
+
+__all__ = ["Operand", "Text", "definition", "head", "loop", "update_loop"]
+
+Number = int | float
+
+
+class Text:
+    """The parsed text of one rule: parameter names, straight-line assignments and the returned expression."""
+
+    def __init__(self, function: FunctionType):
+        self.name = function.__name__
+        node = definition(function)
+        arguments = node.args
+        self.parameters = [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+        body = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+        if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
+            raise RuleError(f"{self._where()}: a rule must end with `return` and a value")
+        self.result = body[-1].value
+        self.assignments: list[tuple[str, ast.expr]] = []
+        for statement in body[:-1]:
+            target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+            if not isinstance(statement, ast.Assign) or len(statement.targets) != 1 or not isinstance(target, ast.Name):
+                raise RuleError(
+                    f"{self._where()}: a rule is straight-line assignments and one return, not "
+                    f"`{ast.unparse(statement).splitlines()[0]}`; choose between values with where(condition, a, b)"
+                )
+            self.assignments.append((target.id, statement.value))
+        self._resolve(function)
+
+    def _where(self) -> str:
+        return f"rule {self.name!r}"
+
+    def _resolve(self, function: FunctionType) -> None:
+        """Turn every name into a parameter, a local, a notation name or a number; refuse all else now, not at run time."""
+        closure = inspect.getclosurevars(function) if function.__closure__ else None
+        outer: dict[str, Any] = {**function.__globals__, **(closure.nonlocals if closure else {})}
+        known = set(self.parameters)
+        self.notation: set[str] = set()
+        resolver = _Resolver(known, outer, self.notation, self._where())
+        resolved = []
+        for name, value in self.assignments:
+            resolved.append((name, resolver.visit(value)))
+            known.add(name)
+        self.assignments = resolved
+        self.result = resolver.visit(self.result)
+        self.is_identity = not self.assignments and isinstance(self.result, ast.Name) and self.result.id == "g"
+        expressions = [value for _, value in self.assignments] + [self.result]
+        self.conditions = {
+            call.args[0].id
+            for expression in expressions
+            for call in ast.walk(expression)
+            if isinstance(call, ast.Call) and call.func.id == "where" and isinstance(call.args[0], ast.Name)  # type: ignore[attr-defined]
+        } & set(self.parameters)
+
+    def lines(self, names: Mapping[str, str | Number], prefix: str) -> tuple[list[str], str]:
+        """Assignment lines and result expression, the parameters written as `names` says (a number is baked in)."""
+        scope = dict(names)
+        lines = []
+        for name, value in self.assignments:
+            lines.append(f"{prefix}{name} = {_write(value, scope)}")
+            scope[name] = prefix + name
+        if isinstance(self.result, ast.Tuple):
+            return lines, ", ".join(_write(element, scope) for element in self.result.elts)
+        return lines, _write(self.result, scope)
+
+
+@lru_cache(maxsize=64)
+def _tree(filename: str, text: str) -> dict[int, ast.FunctionDef]:
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    return {(node.decorator_list[0] if node.decorator_list else node).lineno: node for node in functions}
+
+
+def definition(function: FunctionType) -> ast.FunctionDef:
+    """The syntax tree of a function; a file is parsed once for all the rules in it."""
+    code = function.__code__
+    try:
+        return _tree(code.co_filename, "".join(linecache.getlines(code.co_filename, function.__globals__)))[code.co_firstlineno]
+    except (SyntaxError, KeyError):
+        pass
+    try:
+        node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except (OSError, SyntaxError, IndexError):
+        node = None  # type: ignore[assignment]
+    if not isinstance(node, ast.FunctionDef):
+        raise RuleError(
+            f"rule {function.__name__!r}: its source text cannot be read; declare it with `def` in a file or a notebook cell"
+        )
+    return node
+
+
+_ALLOWED = (
+    ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Constant, ast.Load, ast.Tuple, ast.operator, ast.unaryop, ast.cmpop,
+)  # fmt: skip
+_REFUSED = (ast.MatMult, ast.LShift, ast.RShift, ast.BitXor, ast.FloorDiv, ast.Mod, ast.Is, ast.IsNot, ast.In, ast.NotIn, ast.Not)
+
+
+class _Resolver(ast.NodeTransformer):
+    """Names to parameters, locals, notation functions (by their own name) or numbers; everything else is refused."""
+
+    def __init__(self, known: set[str], outer: Mapping[str, Any], used: set[str], where: str):
+        self.known, self.outer, self.used, self.where = known, outer, used, where
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        if not isinstance(node, _ALLOWED) or isinstance(node, _REFUSED):
+            text = ast.unparse(node) if isinstance(node, ast.expr) else type(node).__name__
+            raise RuleError(
+                f"{self.where}: `{text}` has no place in a rule; it takes arithmetic, comparisons, &, | and the notation's functions "
+                f"({', '.join(sorted(notation.NAMES))})"
+            )
+        return super().generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        function = self._outer_value(node.func)
+        if not isinstance(function, notation.Notation) or node.keywords:
+            raise RuleError(
+                f"{self.where}: `{ast.unparse(node)}` calls what is no function of the notation ({', '.join(sorted(notation.NAMES))})"
+            )
+        self.used.add(function.name)
+        arguments = [self.visit(arg) for arg in node.args]
+        return ast.Call(ast.Name(function.name, ast.Load()), arguments, [])
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        if len(node.ops) != 1:
+            raise RuleError(f"{self.where}: write `{ast.unparse(node)}` as two comparisons joined by &")
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return node if node.id in self.known else self._number(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        return self._number(node)
+
+    def _number(self, node: ast.expr) -> ast.Constant:
+        value = self._outer_value(node)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return ast.Constant(value)
+        raise RuleError(f"{self.where}: `{ast.unparse(node)}` is neither an argument, a local, a notation function nor a number")
+
+    def _outer_value(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.Attribute):
+            return getattr(self._outer_value(node.value), node.attr, None)
+        return self.outer.get(node.id) if isinstance(node, ast.Name) else None
+
+
+class _Writer(ast.NodeTransformer):
+    """Renames, bakes numbers in, casts literals to the kernel's dtype T, and turns small constant powers into products."""
+
+    def __init__(self, scope: Mapping[str, str | Number]):
+        self.scope = scope
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return _literal(node.value)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        value = self.scope.get(node.id, node.id)
+        return ast.Name(value, ast.Load()) if isinstance(value, str) else _literal(value)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        folded = self._fold(node)
+        if folded is not None:
+            return _literal(folded)
+        if isinstance(node.op, ast.Pow):
+            exponent = self._fold(node.right)
+            product = None if exponent is None else _power(self.visit(node.left), exponent)
+            if product is not None:
+                return product
+        return self.generic_visit(node)
+
+    def _fold(self, node: ast.expr) -> Number | None:
+        """The value of an expression of numbers alone."""
+        numbers = {name: value for name, value in self.scope.items() if not isinstance(value, str)}
+        try:
+            value = eval(compile(ast.fix_missing_locations(ast.Expression(node)), "", "eval"), {"__builtins__": {}}, numbers)
+        except (NameError, ArithmeticError, TypeError):
+            return None
+        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _literal(value: Any) -> ast.expr:
+    """A number as a constant of the kernel's dtype."""
+    finite = isinstance(value, int) or math.isfinite(value)
+    return ast.Name(f"T({value!r})" if finite else f'T(float("{value!r}"))', ast.Load())
+
+
+def _power(base: ast.expr, exponent: Number) -> ast.expr | None:
+    if exponent == 0.5:
+        return ast.Call(ast.Name("sqrt", ast.Load()), [base], [])
+    if exponent == 0:
+        return _literal(1)
+    if exponent not in (1, 2, 3, 4, -1, -2):
+        return None
+    product = base
+    for _ in range(abs(int(exponent)) - 1):
+        product = ast.BinOp(product, ast.Mult(), base)
+    return product if exponent > 0 else ast.BinOp(_literal(1), ast.Div(), product)
+
+
+def _write(node: ast.expr, scope: Mapping[str, str | Number]) -> str:
+    copy = ast.parse(ast.unparse(node), mode="eval").body
+    return ast.unparse(ast.fix_missing_locations(_Writer(scope).visit(copy)))
+
+
+_HEAD = """\
+import numpy as np
+from numba import njit
+from minigrad.kernels import vector_math
+T = np.{dtype}
+_functions = vector_math.functions("{dtype}")
+{imports}
+
+@njit(cache=CACHE, nogil=True, error_model="numpy")
+def {name}({parameters}):
+"""
+
+
+def head(name: str, parameters: Sequence[str], used: set[str], dtype: str) -> str:
+    """The beginning of a generated module, up to and including the kernel's `def` line."""
+    imports = "\n".join(f'{function} = _functions["{function}"]' for function in sorted(used | {"sqrt"}))
+    return _HEAD.format(dtype=dtype, imports=imports, name=name, parameters=", ".join(parameters))
+
+
+_BLOCK = 256
+
+
+class Operand(NamedTuple):
+    """A run-time parameter of a loop: its layout letter, and whether it is a mask (booleans)."""
+
+    name: str
+    layout: str
+    mask: bool = False
+
+
+def loop(
+    text: Text, operands: Sequence[Operand], constants: Mapping[str, Number], dtype: str, reduction: str = "none"
+) -> Callable[..., None] | None:
+    """A kernel `(out, *operands)` that applies the rule to every element, or with `reduction` ("mean", "sum") writes one number.
+
+    If a layout is r or c, the kernel takes the numbers of rows and columns too. `constants` are parameters whose values are baked in.
+    None if the text holds a power that is no product or root: NumPy has the better one.
+    """
+    from numba import types
+
+    two = any(operand.layout in "rc" for operand in operands)
+    index = {"f": "[k]" if two else "[i]", "r": "[j]", "c": "[n]", "s": ""}
+    names: dict[str, str | Number] = {**constants, **{o.name: f"x_{o.name}{index[o.layout]}" for o in operands}}
+    lines, result = text.lines(names, "t_")
+    if any("**" in line for line in [*lines, result]):
+        return None
+    name = "kernel_" + text.name
+    parameters = ["out", *(f"x_{o.name}" for o in operands), *(("rows", "columns") if two else ())]
+    casts = [f"x_{o.name} = T(x_{o.name})" for o in operands if o.layout == "s" and not o.mask]
+    full = next((o.name for o in operands if o.layout == "f"), None)
+    body = [*casts, *_loops([*lines, result], two, full, reduction)]
+    source = head(name, parameters, text.notation | {"add_sum"}, dtype) + "".join(f"    {line}\n" for line in body)
+
+    array, masks = types.Array(getattr(types, dtype), 1, "C"), types.Array(types.boolean, 1, "C")
+    signature = [array]
+    for o in operands:
+        scalar = types.boolean if o.mask else types.float64
+        signature.append(scalar if o.layout == "s" else masks if o.mask else array)
+    return compiled(source, name, signature + [types.int64] * (2 if two else 0))
+
+
+def _loops(lines: Sequence[str], two: bool, full: str | None, reduction: str) -> list[str]:
+    """The loop around the rule, whose last line is the result; sums go block by block into a float64."""
+    *assignments, result = lines
+    element = "k" if two else "i"
+    last = f"out[{element}] = {result}" if reduction == "none" else f"part = add_sum(part, {result})"
+    inner = ["k = start + j"] * two + [*assignments, last]
+    if reduction == "none":
+        if not two:
+            return ["for i in range(out.size):", *_indent(inner)]
+        return ["for n in range(rows):", *_indent(["start = n * columns", "for j in range(columns):", *_indent(inner)])]
+    if two:
+        size = "rows * columns"
+        outer = ["for n in range(rows):", *_indent(["start = n * columns", "part = 0.0", "for j in range(columns):"])]
+    else:
+        size = f"x_{full}.size"
+        block = f"range(start, min(start + {_BLOCK}, size))"
+        outer = [f"for start in range(0, size, {_BLOCK}):", *_indent(["part = T(0)", f"for i in {block}:"])]
+    total = "total / size" if reduction == "mean" else "total"
+    return [f"size = {size}", "total = 0.0", *outer, *_indent(_indent(inner)), *_indent(["total += part"]), f"out[0] = {total}"]
+
+
+def _indent(lines: Sequence[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def update_loop(text: Text, arrays: Sequence[str], changed: int, dtype: str) -> Callable[..., None]:
+    """A kernel that overwrites the first `changed` arrays with the values the rule returns; the other parameters are scalars."""
+    from numba import types
+
+    scalars = [p for p in text.parameters if p not in arrays]
+    lines, result = text.lines({**{p: f"x_{p}[i]" for p in arrays}, **{p: f"x_{p}" for p in scalars}}, "t_")
+    name = f"update_{text.name}"
+    written = ", ".join(f"x_{p}[i]" for p in arrays[:changed])
+    body = [*(f"x_{p} = T(x_{p})" for p in scalars), f"for i in range(x_{arrays[0]}.size):", *_indent([*lines, f"{written} = {result}"])]
+    source = head(name, [f"x_{p}" for p in text.parameters], text.notation, dtype) + "".join(f"    {line}\n" for line in body)
+    array = types.Array(getattr(types, dtype), 1, "C")
+    return compiled(source, name, [array if p in arrays else types.float64 for p in text.parameters])

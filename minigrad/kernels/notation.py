@@ -1,0 +1,150 @@
+"""The names that rules are written in: `exp`, `log`, `where`, … for floats, NumPy arrays and Tensors.
+
+Numba is the fourth reader: `lift` puts vector_math's function of the same name in their place. A Tensor class takes part by
+carrying a dictionary `__notation__` from these names to its operations.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cache import kernels_enabled
+
+__all__ = [
+    "NAMES",
+    "absolute",
+    "broadcast_to",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "floor",
+    "log",
+    "log1p",
+    "maximum",
+    "minimum",
+    "normal_cdf",
+    "normal_pdf",
+    "put",
+    "sqrt",
+    "sum_to",
+    "tanh",
+    "total",
+    "where",
+]
+
+Array = NDArray[Any]
+
+
+class Notation:
+    """One name of the notation, read by plain numbers, arrays and Tensors."""
+
+    def __init__(self, name: str, array: Callable[..., Any], doc: str):
+        self.name, self.array, self.__doc__ = name, array, doc
+
+    def __call__(self, *args: Any) -> Any:
+        for arg in args:
+            readers = getattr(type(arg), "__notation__", None)
+            if readers is not None:
+                return readers[self.name](*args)
+        if any(isinstance(arg, (np.ndarray, np.generic)) for arg in args):
+            return self.array(*args)
+        with np.errstate(all="ignore"):
+            return self.array(*args).item()
+
+    def __repr__(self) -> str:
+        return f"<notation {self.name}: {self.__doc__}>"
+
+
+def _by_element(function: Callable[[float], float]) -> Callable[[Any], Any]:
+    """A `math` function over arrays; NumPy has no error function and SciPy is no dependency."""
+    vectorized = np.vectorize(function, otypes=[np.float64])
+
+    def over_array(x: Any) -> Any:
+        x = np.asarray(x)
+        return vectorized(x).astype(x.dtype if x.dtype.kind == "f" else np.float64)
+
+    return over_array
+
+
+def _normal_cdf(x: float) -> float:
+    """½ erfc(−x/√2), with the rounding error of x/√2 made good by erfc's slope: the tail keeps its digits."""
+    scaled = -x * math.sqrt(0.5)
+    if not 1 < scaled < 40:
+        return 0.5 * math.erfc(scaled)
+    # Exact rational arithmetic: −x is a float, and 1/√2 is known to 110 bits.
+    numerator, denominator = (-x).as_integer_ratio()
+    here_numerator, here_denominator = scaled.as_integer_ratio()
+    rest = (numerator * _SQRT_HALF * here_denominator - (here_numerator * denominator << 110)) / (
+        denominator * here_denominator << 110
+    )
+    return 0.5 * math.erfc(scaled) * math.exp(-2 * scaled * rest)
+
+
+_SQRT_HALF = math.isqrt(1 << 219)  # √½ · 2¹¹⁰
+
+
+def _normal_pdf(x: float) -> float:
+    """exp(−x²/2) / √(2π), the square split so that it is exact."""
+    if not abs(x) < 40:
+        return x if math.isnan(x) else 0.0
+    high = math.ldexp(round(math.ldexp(x, 20)), -20)
+    return math.exp(-0.5 * high * high) * math.exp(-0.5 * (x - high) * (x + high)) / math.sqrt(2 * math.pi)
+
+
+def _sum_to(x: Array, shape: Sequence[int]) -> Array:
+    """Sum over the axes along which an array of `shape` was broadcast to x's shape."""
+    shape = tuple(shape)
+    if x.shape == shape:
+        return x
+    extra = x.ndim - len(shape)
+    stretched = tuple(extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1)
+    return total(x, (*range(extra), *stretched)).reshape(shape)
+
+
+def total(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
+    """The sum over `axes`, float32 added up pairwise or in float64: its error does not grow with the number of terms."""
+    axes = tuple(axes)
+    if x.dtype != np.float32 or axes == tuple(range(x.ndim - len(axes), x.ndim)):
+        return np.asarray(np.add.reduce(x, axis=axes, keepdims=keepdims))
+    if axes == tuple(range(len(axes))) and kernels_enabled():
+        from .rows import column_sums
+
+        rest = x.shape[len(axes) :]
+        out = np.empty(rest, x.dtype)
+        column_sums[x.dtype](out.ravel(), x.ravel(), math.prod(x.shape[: len(axes)]), out.size)
+        return out.reshape((1,) * len(axes) + rest) if keepdims else out
+    return np.asarray(np.add.reduce(x, axis=axes, keepdims=keepdims, dtype=np.float64)).astype(x.dtype)
+
+
+def _put(values: Array, index: Any, shape: Sequence[int]) -> Array:
+    """Zeros of `shape` with `values` added at `index`: the adjoint of x[index]; repeated indices add up."""
+    out = np.zeros(tuple(shape), values.dtype)
+    np.add.at(out, index, values)
+    return out
+
+
+exp = Notation("exp", np.exp, "eˣ")
+expm1 = Notation("expm1", np.expm1, "eˣ − 1")
+log = Notation("log", np.log, "natural logarithm")
+log1p = Notation("log1p", np.log1p, "log(1 + x)")
+tanh = Notation("tanh", np.tanh, "hyperbolic tangent")
+erf = Notation("erf", _by_element(math.erf), "error function")
+erfc = Notation("erfc", _by_element(math.erfc), "1 − erf(x)")
+normal_cdf = Notation("normal_cdf", _by_element(_normal_cdf), "Φ(x) = ½ erfc(−x/√2)")
+normal_pdf = Notation("normal_pdf", _by_element(_normal_pdf), "φ(x) = exp(−x²/2) / √(2π)")
+sqrt = Notation("sqrt", np.sqrt, "square root")
+absolute = Notation("absolute", np.absolute, "|x|")
+floor = Notation("floor", np.floor, "the largest integer not above x")
+maximum = Notation("maximum", np.maximum, "the larger; NaN if either is")
+minimum = Notation("minimum", np.minimum, "the smaller; NaN if either is")
+where = Notation("where", np.where, "a where the condition holds, else b")
+
+broadcast_to = Notation("broadcast_to", np.broadcast_to, "x repeated to a shape")
+sum_to = Notation("sum_to", _sum_to, _sum_to.__doc__ or "")
+put = Notation("put", _put, _put.__doc__ or "")
+
+NAMES: dict[str, Notation] = {value.name: value for value in list(globals().values()) if isinstance(value, Notation)}

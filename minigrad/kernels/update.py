@@ -1,0 +1,73 @@
+"""Optimizer updates: one step for one element, in the notation of rules; a loop runs them over flat arrays.
+
+The parameters named in `arrays` are arrays, the first `changed` of them are overwritten by what is returned; the rest are numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from .cache import kernels_enabled
+from .lift import Text, update_loop
+from .notation import sqrt
+
+__all__ = ["adam", "sgd", "sgd_momentum"]
+
+
+class Update:
+    """An update rule and its compiled loops, one per dtype: `update[dtype](…)`; without Numba the rule runs on NumPy arrays."""
+
+    def __init__(self, function: FunctionType, arrays: Sequence[str], changed: int):
+        self.formula: Callable[..., Any] = function
+        self.text = Text(function)
+        self.arrays, self.changed, self.__doc__ = tuple(arrays), changed, function.__doc__
+        self._compiled: dict[Any, Callable[..., None]] = {}
+
+    def __getitem__(self, dtype: np.dtype[Any]) -> Callable[..., None]:
+        try:
+            return self._compiled[dtype]
+        except KeyError:
+            compile_now = kernels_enabled() and dtype.name in ("float32", "float64")
+            run = update_loop(self.text, self.arrays, self.changed, dtype.name) if compile_now else self._run
+            return self._compiled.setdefault(dtype, run)
+
+    def _run(self, *values: Any) -> None:
+        with np.errstate(all="ignore"):
+            results = self.formula(*values)
+        for array, result in zip(values, results if self.changed > 1 else (results,), strict=False):
+            array[...] = result
+
+
+def update(arrays: str, changed: int) -> Callable[[Any], Update]:
+    return lambda function: Update(function, arrays.split(), changed)
+
+
+@update("p g", changed=1)
+def sgd(p, g, lr, weight_decay):
+    """p ← p − lr (g + λ p)."""
+    return p - lr * (g + weight_decay * p)
+
+
+@update("p buffer g", changed=2)
+def sgd_momentum(p, buffer, g, lr, weight_decay, momentum, undamped, nesterov):
+    """b ← μ b + (1 − τ) d with d = g + λ p, undamped = 1 − τ; p ← p − lr b, or p − lr (d + μ b) with Nesterov (nesterov = 1)."""
+    d = g + weight_decay * p
+    b = momentum * buffer + undamped * d
+    return p - lr * (nesterov * d + (1 - nesterov + nesterov * momentum) * b), b
+
+
+@update("p m v g", changed=3)
+def adam(p, m, v, g, step_size, shrink, weight_decay, beta1, beta2, rest1, rest2, root_correction, eps):
+    """m ← β₁ m + (1 − β₁) d, v ← β₂ v + (1 − β₂) d², p ← p·shrink − step_size m / (√v / root_correction + ε).
+
+    d = g + λ p; `shrink` is 1 − lr λ for decoupled weight decay (AdamW), else 1; step_size = lr / (1 − β₁ᵗ),
+    root_correction = √(1 − β₂ᵗ), rest = 1 − β computed in double precision.
+    """
+    d = g + weight_decay * p
+    m_new = beta1 * m + rest1 * d
+    v_new = beta2 * v + rest2 * (d * d)
+    return p * shrink - step_size * (m_new / (sqrt(v_new) / root_correction + eps)), m_new, v_new

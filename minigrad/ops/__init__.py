@@ -1,0 +1,207 @@
+"""The operations, and the one table that makes them methods and operators of Tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core import Operand, Tensor, apply, backward, register_hook, retain_grad
+from ..core.op import Op
+from . import arithmetic, random, shape
+from .activation import gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
+from .arithmetic import (
+    abs,
+    add,
+    clamp,
+    div,
+    eq,
+    erf,
+    erfc,
+    exp,
+    expm1,
+    floor,
+    ge,
+    gt,
+    isfinite,
+    isinf,
+    isnan,
+    le,
+    log,
+    log1p,
+    logical_and,
+    logical_not,
+    logical_or,
+    lt,
+    maximum,
+    minimum,
+    mul,
+    ne,
+    neg,
+    normal_cdf,
+    normal_pdf,
+    pow,
+    sqrt,
+    sub,
+    where,
+)
+from .create import (
+    arange,
+    as_tensor,
+    empty,
+    eye,
+    from_dlpack,
+    from_numpy,
+    full,
+    full_like,
+    linspace,
+    ones,
+    ones_like,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from .linalg import linear, matmul
+from .loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+)
+from .random import Generator, bernoulli, default_generator, dropout, manual_seed, rand, randint, randn, randperm
+from .reduction import all, amax, amin, any, argmax, argmin, logsumexp, max, mean, min, std, sum, var
+from .shape import (
+    broadcast_to,
+    cat,
+    clone,
+    expand,
+    flatten,
+    permute,
+    reshape,
+    squeeze,
+    stack,
+    t,
+    transpose,
+    unsqueeze,
+)
+from .softmax import log_softmax, softmax
+
+# ruff: noqa: A004
+
+_METHODS: tuple[Any, ...] = (
+    relu, sigmoid, tanh, softmax, log_softmax,
+    add, sub, mul, div, neg, pow, exp, expm1, log, log1p, sqrt, abs, floor, erf, erfc, maximum, minimum, clamp,
+    eq, ne, lt, le, gt, ge, logical_and, logical_or, logical_not, isnan, isinf, isfinite,
+    sum, mean, amax, amin, argmax, argmin, max, min, var, std, logsumexp, all, any,
+    reshape, shape.view, flatten, squeeze, unsqueeze, permute, transpose, t, expand, broadcast_to,
+    clone, shape.contiguous, shape.to, shape.type_as, shape.copy_, shape.fill_, shape.zero_,
+    matmul, random.uniform_, random.normal_, backward, register_hook, retain_grad,
+)  # fmt: skip
+
+_ALIASES: dict[str, Any] = {
+    "absolute": abs,
+    "subtract": sub,
+    "multiply": mul,
+    "divide": div,
+    "true_divide": div,
+    "negative": neg,
+    "swapaxes": transpose,
+    "swapdims": transpose,
+    "mm": matmul,
+}
+
+_IN_PLACE: tuple[Any, ...] = (add, sub, mul, div, pow, neg, abs, exp, log, sqrt, clamp, relu, sigmoid, tanh)
+
+_OPERATORS: dict[str, Any] = {
+    "add": add, "sub": sub, "mul": mul, "truediv": div, "pow": pow, "matmul": matmul,
+    "eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge,
+    "and": arithmetic.bitwise(logical_and), "or": arithmetic.bitwise(logical_or),
+}  # fmt: skip
+
+_REFLECTED = ("add", "sub", "mul", "truediv", "pow", "matmul", "and", "or")
+
+_DTYPES = {"float": np.float32, "double": np.float64, "long": np.int64, "int": np.int32, "bool": np.bool_}
+
+
+def _name(operation: Any) -> str:
+    return operation.name if isinstance(operation, Op) else operation.__name__  # type: ignore[no-any-return]
+
+
+def _operator(operation: Any, reflected: bool = False) -> Callable[[Tensor, Any], Any]:
+    """A binary operator; what is no operand is left to the other side."""
+    record = isinstance(operation, Op)
+
+    def operator(self: Tensor, other: Any) -> Any:
+        if not isinstance(other, (Tensor, float, int, np.ndarray, np.generic)):
+            return NotImplemented
+        pair = (other, self) if reflected else (self, other)
+        return apply(operation, pair) if record else operation(*pair)
+
+    return operator
+
+
+def _conversion(dtype: Any) -> Callable[[Tensor], Tensor]:
+    def convert(self: Tensor) -> Tensor:
+        return shape.to(self, dtype)
+
+    convert.__doc__ = f"The same values as {np.dtype(dtype)}."
+    return convert
+
+
+def _where(self: Tensor, condition: Tensor, other: Operand) -> Tensor:
+    """self where the condition holds, else other."""
+    return where(condition, self, other)
+
+
+def _bind() -> None:
+    """Give Tensor its methods and operators, and the notation its Tensor readers."""
+    for operation in _METHODS:
+        setattr(Tensor, _name(operation), operation)
+    for name, operation in _ALIASES.items():
+        setattr(Tensor, name, operation)
+    for operation in _IN_PLACE:
+        name = f"{_name(operation)}_"
+        setattr(Tensor, name, shape.in_place(operation, name))
+    for name, operation in _OPERATORS.items():
+        setattr(Tensor, f"__{name}__", _operator(operation))
+    for name in _REFLECTED:
+        setattr(Tensor, f"__r{name}__", _operator(_OPERATORS[name], reflected=True))
+    for name in ("add", "sub", "mul", "truediv", "pow"):
+        setattr(Tensor, f"__i{name}__", shape.in_place(_OPERATORS[name], f"{name}_"))
+    for name, dtype in _DTYPES.items():
+        setattr(Tensor, name, _conversion(dtype))
+    direct = {
+        "__neg__": neg, "__abs__": abs, "__invert__": arithmetic.bitwise(logical_not), "where": _where,
+        "__getitem__": shape.getitem_method, "__setitem__": shape.setitem_method,
+        "T": property(shape.reversed_axes), "mT": property(shape.matrix_transpose),
+    }  # fmt: skip
+    for name, value in direct.items():
+        setattr(Tensor, name, value)
+    Tensor.__notation__.update(
+        {operation.name: operation for operation in (exp, expm1, log, log1p, tanh, erf, erfc, normal_cdf, normal_pdf, sqrt)},
+        absolute=abs, floor=floor, maximum=maximum, minimum=minimum, where=where,
+        broadcast_to=broadcast_to, sum_to=shape.sum_to_shape, put=shape.put_tensor,
+    )  # fmt: skip
+
+
+_bind()
+
+float32, float64 = np.dtype(np.float32), np.dtype(np.float64)
+int32, int64 = np.dtype(np.int32), np.dtype(np.int64)
+uint8, bool_ = np.dtype(np.uint8), np.dtype(np.bool_)
+
+__all__ = [
+    "Generator", "abs", "add", "all", "amax", "amin", "any", "arange", "argmax", "argmin", "as_tensor", "bernoulli",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "bool_", "broadcast_to", "cat", "clamp", "clone", "cross_entropy",
+    "default_generator", "div", "dropout", "empty", "eq", "erf", "erfc", "exp", "expand", "expm1", "eye", "flatten", "float32", "float64",
+    "floor", "from_dlpack", "from_numpy", "full", "full_like", "ge", "gelu", "gt", "huber_loss", "int32", "int64", "isfinite", "isinf",
+    "isnan", "l1_loss", "le", "leaky_relu", "linear", "linspace", "log", "log1p", "log_softmax", "logical_and", "logical_not",
+    "logical_or", "logsumexp", "lt", "manual_seed", "matmul", "max", "maximum", "mean", "min", "minimum", "mse_loss", "mul", "ne", "neg",
+    "nll_loss", "normal_cdf", "normal_pdf", "ones", "ones_like", "permute", "pow", "rand", "randint", "randn", "randperm", "relu",
+    "reshape", "sigmoid", "silu", "softmax", "softplus", "sqrt", "squeeze", "stack", "std", "sub", "sum", "t", "tanh", "tensor",
+    "transpose", "uint8", "unsqueeze", "var", "where", "zeros", "zeros_like",
+]  # fmt: skip

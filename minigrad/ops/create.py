@@ -1,0 +1,145 @@
+"""Tensors from data, and tensors of constants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor, get_default_dtype
+from ..errors import ArgumentError, DtypeError, InputTypeError, ShapeError
+from .shape import _sizes
+
+
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor holding a copy of `data`: numbers, nested lists, arrays, other Tensors.
+
+    dtype: arrays keep theirs; Python floats become the default dtype (float32), ints int64, bools bool.
+    Errors: DtypeError for strings, objects, complex numbers; ShapeError for ragged lists.
+    """
+    return Tensor(_array("tensor", data, dtype, copy=True), requires_grad)
+
+
+def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+    """A tensor of `data`, sharing its memory where it is an array of that dtype; a Tensor of that dtype is returned as it is."""
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)  # type: ignore[no-any-return]
+    return Tensor(_array("as_tensor", data, dtype, copy=False))
+
+
+def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
+    """A tensor that shares the array's memory: writing into one changes the other."""
+    if not isinstance(ndarray, np.ndarray):
+        raise InputTypeError(f"from_numpy: expected an ndarray, got {type(ndarray).__name__}")
+    return Tensor(_numeric("from_numpy", ndarray))
+
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A tensor that shares the memory of another library's tensor, by the DLPack protocol."""
+    return Tensor(_numeric("from_dlpack", np.from_dlpack(ext_tensor)))
+
+
+def _numeric(name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if array.dtype.kind not in "fiub":
+        raise DtypeError(f"{name}: expected numbers or booleans, got an array of dtype {array.dtype}")
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _array(name: str, data: Any, dtype: Any, copy: bool) -> np.ndarray[Any, Any]:
+    if isinstance(data, Tensor):
+        data = data.array
+    weak = not isinstance(data, (np.ndarray, np.generic)) and not hasattr(data, "__array__")
+    try:
+        array = np.asarray(_without_tensors(data))
+    except ValueError as error:
+        raise ShapeError(f"{name}: nested lists must be of equal lengths at each depth ({error})") from None
+    if weak and array.size == 0 and array.dtype == np.float64:
+        array = array.astype(get_default_dtype())
+    array = _numeric(name, array)
+    if dtype is not None:
+        wanted = _checked_dtype(name, dtype)
+    else:
+        wanted = get_default_dtype() if weak and array.dtype == np.float64 else array.dtype
+    return np.array(array, dtype=wanted, copy=True, order="C") if copy else array.astype(wanted, copy=False)
+
+
+def _without_tensors(data: Any) -> Any:
+    if isinstance(data, Tensor):
+        return data.array
+    return [_without_tensors(item) for item in data] if isinstance(data, (list, tuple)) and _holds_tensor(data) else data
+
+
+def _holds_tensor(data: Any) -> bool:
+    return isinstance(data, Tensor) or (isinstance(data, (list, tuple)) and any(_holds_tensor(item) for item in data))
+
+
+def _checked_dtype(name: str, dtype: Any) -> np.dtype[Any]:
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise DtypeError(f"{name}: {dtype!r} is no dtype") from None
+    if wanted.kind not in "fiub":
+        raise DtypeError(f"{name}: dtype {wanted} is not supported; expected floats, integers or bool")
+    return wanted
+
+
+def _dtype(name: str, dtype: Any) -> np.dtype[Any]:
+    return get_default_dtype() if dtype is None else _checked_dtype(name, dtype)
+
+
+def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of a shape."""
+    return Tensor(np.zeros(_sizes(size), _dtype("zeros", dtype)), requires_grad)
+
+
+def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones of a shape."""
+    return Tensor(np.ones(_sizes(size), _dtype("ones", dtype)), requires_grad)
+
+
+def empty(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of a shape whose values are whatever the memory held."""
+    return Tensor(np.empty(_sizes(size), _dtype("empty", dtype)), requires_grad)
+
+
+def full(size: Sequence[int], fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """One value in a shape; the dtype follows the value."""
+    kind = _array("full", fill_value, None, copy=False).dtype
+    return Tensor(np.full(tuple(size), fill_value, kind if dtype is None else _checked_dtype("full", dtype)), requires_grad)
+
+
+def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros in the shape and dtype of input."""
+    return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones in the shape and dtype of input."""
+    return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """One value in the shape and dtype of input."""
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def arange(start: float, end: float | None = None, step: float = 1, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Numbers from start (0 if only the end is given) up to but without end; int64 for ints, else the default dtype."""
+    if end is None:
+        start, end = 0, start
+    if step == 0 or (end - start) / step < 0:
+        raise ArgumentError(f"arange: step {step} does not lead from {start} to {end}")
+    whole = all(isinstance(value, (int, np.integer)) for value in (start, end, step))
+    kind = np.dtype(np.int64) if whole and dtype is None else _dtype("arange", dtype)
+    return Tensor(np.arange(start, end, step).astype(kind), requires_grad)
+
+
+def linspace(start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`steps` evenly spaced numbers from start to end, both included."""
+    return Tensor(np.linspace(start, end, steps).astype(_dtype("linspace", dtype)), requires_grad)
+
+
+def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """The identity matrix n × n, or n × m."""
+    return Tensor(np.eye(n, m, dtype=_dtype("eye", dtype)), requires_grad)

@@ -1,0 +1,141 @@
+"""Random numbers: generators with a seed, random tensors, dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor, elementwise, get_default_dtype
+from ..errors import ArgumentError, InputTypeError
+from ..kernels.notation import where
+from .shape import _sizes
+
+
+class Generator:
+    """A stream of random numbers with a seed of its own (NumPy's PCG64)."""
+
+    def __init__(self, seed: int | None = None):
+        self._start(np.random.SeedSequence().entropy if seed is None else seed)
+
+    def _start(self, seed: Any) -> None:
+        self._seed = seed
+        self.bits = np.random.Generator(np.random.PCG64(seed))
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Begin the stream that belongs to `seed` anew."""
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise ArgumentError(f"manual_seed: seed must be a non-negative int, got {seed!r}")
+        self._start(int(seed))
+        return self
+
+    def initial_seed(self) -> int:
+        """The seed that the stream began with."""
+        return int(self._seed)
+
+    def get_state(self) -> dict[str, Any]:
+        """Where the stream stands, for `set_state`."""
+        return dict(self.bits.bit_generator.state)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from where `get_state` was called."""
+        self.bits.bit_generator.state = state
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the default generator, which all random functions use unless they are handed another."""
+    return default_generator.manual_seed(seed)
+
+
+def _bits(generator: Generator | None) -> np.random.Generator:
+    if generator is None:
+        return default_generator.bits
+    if not isinstance(generator, Generator):
+        raise InputTypeError(f"generator must be a minigrad Generator, got {type(generator).__name__}")
+    return generator.bits
+
+
+def _dtype(dtype: Any) -> np.dtype[Any]:
+    return get_default_dtype() if dtype is None else np.dtype(dtype)
+
+
+def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Uniform numbers in [0, 1)."""
+    return Tensor(np.asarray(_bits(generator).random(_sizes(size), _dtype(dtype).type)), requires_grad)
+
+
+def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Standard normal numbers."""
+    return Tensor(np.asarray(_bits(generator).standard_normal(_sizes(size), _dtype(dtype).type)), requires_grad)
+
+
+def randint(
+    low: int, high: int | Sequence[int], size: Sequence[int] | None = None, *, generator: Generator | None = None, dtype: Any = None
+) -> Tensor:
+    """Integers in [low, high); `randint(high, size)` starts at 0."""
+    if size is None:
+        low, high, size = 0, low, high  # type: ignore[assignment]
+    if not low < high:  # type: ignore[operator]
+        raise ArgumentError(f"randint: low must be below high, got low {low}, high {high}")
+    return Tensor(_bits(generator).integers(low, high, tuple(size)).astype(np.int64 if dtype is None else dtype))  # type: ignore[arg-type]
+
+
+def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
+    """The integers 0 … n − 1 in random order."""
+    return Tensor(_bits(generator).permutation(n))
+
+
+def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that each element says, else 0."""
+    array = input.array
+    if not ((array >= 0) & (array <= 1)).all():
+        raise ArgumentError("bernoulli: input must hold probabilities in [0, 1]")
+    return Tensor((_bits(generator).random(array.shape, array.dtype.type) < array).astype(array.dtype))
+
+
+def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill with uniform numbers in [a, b), in place."""
+    if not a <= b:
+        raise ArgumentError(f"uniform_: a must not be above b, got a {a}, b {b}")
+    drawn = _bits(generator).random(self.shape, self.dtype.type)
+    return self.copy_(Tensor(np.asarray(drawn * self.dtype.type(b - a) + self.dtype.type(a))))  # type: ignore[no-any-return]
+
+
+def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill with normal numbers, in place."""
+    if std < 0:
+        raise ArgumentError(f"normal_: std must not be negative, got {std}")
+    drawn = _bits(generator).standard_normal(self.shape, self.dtype.type)
+    return self.copy_(Tensor(np.asarray(drawn * self.dtype.type(std) + self.dtype.type(mean))))  # type: ignore[no-any-return]
+
+
+@elementwise
+def keep_above(x: Tensor, u: Tensor, p: float) -> Tensor:
+    """x / (1 − p) where u ≥ p, else 0: dropout for given uniform numbers u. Backward: dL/dx = g / (1 − p) where u ≥ p, else 0."""
+    return where(u >= p, x / (1 - p), 0)
+
+
+@keep_above.backward("x")
+def _(g, u, p):
+    return where(u >= p, g / (1 - p), 0)
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None) -> Tensor:
+    """In training, each element is 0 with probability p, else scaled by 1 / (1 − p), so that the mean stays; otherwise input itself.
+
+    Backward: g through what was kept, scaled alike. p = 1 gives zeros.
+    Source: Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
+    """
+    if not 0 <= p <= 1:
+        raise ArgumentError(f"dropout: p must be a probability in [0, 1], got {p}")
+    if not training or p == 0:
+        return input
+    if p == 1:
+        return input * 0.0
+    if inplace:
+        return input.mul_(dropout(Tensor(np.ones(input.shape, input.dtype)), p, generator=generator))  # type: ignore[no-any-return]
+    return keep_above(input, rand(input.shape, generator=generator, dtype=input.dtype), p)

@@ -1,0 +1,352 @@
+"""vector_math against high precision: errors in ulp over all binades, special values, and what kernels rely on."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+from numba import njit
+
+from minigrad.kernels import coefficients, vector_math
+
+ROOT = Path(__file__).resolve().parents[1]
+DTYPES = ("float32", "float64")
+BITS = 200
+
+
+def exact_erfc(x: Any) -> Any:
+    return mpf(2 if x < 0 else 0) if abs(x) > 60 else mp.erfc(x)
+
+
+EXACT: dict[str, Callable[[Any], Any]] = {
+    "exp": mp.exp,
+    "expm1": mp.expm1,
+    "log": mp.log,
+    "log1p": mp.log1p,
+    "tanh": mp.tanh,
+    "erf": mp.erf,
+    "erfc": exact_erfc,
+    "normal_cdf": lambda x: exact_erfc(-x / mp.sqrt(2)) / 2,
+    "normal_pdf": lambda x: mp.exp(-x * x / 2) / mp.sqrt(2 * mp.pi),
+    "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
+    "silu": lambda x: x / (1 + mp.exp(-x)),
+    "softplus": lambda x: max(x, mpf(0)) + mp.log1p(mp.exp(-abs(x))),
+    "gelu": lambda x: x * exact_erfc(-x / mp.sqrt(2)) / 2,
+}
+COMPOSED = ("sigmoid", "silu", "softplus", "gelu")
+LIMITS = dict.fromkeys(EXACT, 2.0) | dict.fromkeys(("erf", "erfc", "normal_cdf", "normal_pdf", "gelu"), 4.0)
+LIMITS["silu"] = 2.5  # four roundings: eˣ, 1 + e, the quotient and the product
+
+# Where each function is neither trivial nor out of range; the second pair is for float64.
+DOMAINS: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
+    "exp": ((-104, 88.8), (-745.5, 709.8)),
+    "expm1": ((-20, 88.8), (-40, 709.8)),
+    "log": ((0.5, 2), (0.5, 2)),
+    "log1p": ((-0.9999, 2), (-0.9999, 2)),
+    "tanh": ((-3, 3), (-3, 3)),
+    "erf": ((-4, 4), (-6, 6)),
+    "erfc": ((-4, 10.1), (-6, 27.3)),
+    "normal_cdf": ((-14.3, 6), (-38.6, 8)),
+    "normal_pdf": ((-14.5, 14.5), (-38.6, 38.6)),
+    "sigmoid": ((-104, 20), (-745, 40)),
+    "silu": ((-87, 20), (-708, 40)),
+    "softplus": ((-104, 20), (-745, 40)),
+    "gelu": ((-12.8, 6), (-37.4, 8)),
+}
+# x · y keeps the relative error of y only while y is a normal number.
+LOWEST = {"silu": (-87.0, -708.0), "gelu": (-12.8, -37.4)}
+
+
+def loop(function: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """A kernel as `lift` writes them: one loop, no fast-math flags."""
+
+    @njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+    def kernel(x: Any, out: Any) -> None:
+        for i in range(x.size):
+            out[i] = function(x[i])
+
+    def run(x: np.ndarray) -> np.ndarray:
+        out = np.empty(x.shape, x.dtype)
+        kernel(x, out)
+        return out
+
+    return run
+
+
+@cache
+def kernel(name: str, dtype: str) -> Callable[[np.ndarray], np.ndarray]:
+    functions = vector_math.functions(dtype)
+    if name in functions:
+        return loop(functions[name])
+    exp, log1p, normal_cdf, absolute, maximum, where = (
+        functions[n] for n in ("exp", "log1p", "normal_cdf", "absolute", "maximum", "where")
+    )
+    zero, one = np.zeros((), dtype)[()], np.ones((), dtype)[()]
+
+    def sigmoid(x: Any) -> Any:
+        e = exp(-absolute(x))
+        return where(x >= zero, one, e) / (one + e)
+
+    def silu(x: Any) -> Any:
+        e = exp(-absolute(x))
+        return x * (where(x >= zero, one, e) / (one + e))
+
+    def softplus(x: Any) -> Any:
+        return maximum(x, zero) + log1p(exp(-absolute(x)))
+
+    def gelu(x: Any) -> Any:
+        return x * normal_cdf(x)
+
+    return loop(njit(inline="always")({"sigmoid": sigmoid, "silu": silu, "softplus": softplus, "gelu": gelu}[name]))
+
+
+def samples(name: str, dtype: str, count: int) -> np.ndarray:
+    """Points over the domain, near 0, and over all binades, subnormal ones included."""
+    random, info, double = np.random.default_rng(7), np.finfo(dtype), dtype == "float64"
+    inside = random.uniform(*DOMAINS[name][double], count // 2)
+    middle = random.uniform(-1.5, 1.5, count // 4)
+    binades = 2.0 ** random.uniform(int(info.minexp) - info.nmant, int(info.maxexp) - 1e-9, count // 4)
+    hard = [
+        0.0,
+        0.5 * math.log(2),
+        1.5 * math.log(2),
+        0.55,
+        0.9,
+        math.sqrt(0.5),
+        math.sqrt(2),
+        1,
+        2,
+        float(info.tiny),
+        float(info.max),
+    ]
+    near_hard = [np.nextafter(h, side) for h in np.array(hard, dtype) for side in np.array([-3, h, 3], dtype)]
+    x = np.concatenate([inside, middle, binades, near_hard]).astype(dtype)
+    x = np.concatenate([x, -x])
+    if name in ("log", "log1p"):
+        x = x[x > (0 if name == "log" else -1)]
+    return x[x > LOWEST[name][double]] if name in LOWEST else x
+
+
+def spacing(reference: float, dtype: str) -> float:
+    """One ulp of `reference`: the distance of the floats around it, subnormal ones included."""
+    info = np.finfo(dtype)
+    exponent = max(math.frexp(reference)[1] - 1, int(info.minexp))
+    return math.ldexp(1.0, exponent - info.nmant)
+
+
+def largest_error(name: str, dtype: str, x: np.ndarray) -> tuple[float, float]:
+    """The largest error in ulp and its x, against 200-bit arithmetic; overflow must give infinity."""
+    y = kernel(name, dtype)(x)
+    worst = (0.0, 0.0)
+    with mp.workprec(BITS):
+        overflow = mpf(float(np.finfo(dtype).max)) * (1 + mpf(2) ** -(np.finfo(dtype).nmant + 2))
+        for xi, yi in zip(x.tolist(), y.tolist(), strict=True):
+            reference = EXACT[name](mpf(xi))
+            if abs(reference) >= overflow:
+                assert math.copysign(math.inf, reference) == yi, (name, xi)
+                continue
+            unit = spacing(float(reference), dtype)
+            worst = max(worst, (math.inf if math.isinf(yi) else float(abs(mpf(yi) - reference)) / unit, xi))
+    return worst
+
+
+@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_error_in_ulp(name: str, dtype: str) -> None:
+    error, x = largest_error(name, dtype, samples(name, dtype, 2000))
+    assert error <= LIMITS[name], f"{name} {dtype}: {error:.2f} ulp at {x!r}"
+
+
+DENSE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "tanh": np.tanh,
+    "erf": np.vectorize(math.erf),
+    "erfc": np.vectorize(math.erfc),
+    "normal_cdf": np.vectorize(lambda x: math.erfc(-x * math.sqrt(0.5)) / 2),
+    "normal_pdf": lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi),
+}
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_float32_error_on_many_points(name: str) -> None:
+    x = samples(name, "float32", 200_000)
+    y = kernel(name, "float32")(x).astype(np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        reference = DENSE[name](x.astype(np.float64))
+    finite = abs(reference) < 2.0**128 * (1 - 2.0**-25)
+    exponents = np.maximum(np.frexp(reference)[1] - 1, -126)
+    errors = abs(y[finite] - reference[finite]) / np.ldexp(1.0, exponents - 23)[finite]
+    assert LIMITS[name] >= errors.max()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["silu", "gelu"])
+def test_products_in_the_far_tail(name: str, dtype: str) -> None:
+    """Where the factor is subnormal, its rounding is multiplied by x, and no more than that."""
+    lowest = LOWEST[name][dtype == "float64"]
+    x = np.linspace(lowest * 1.25, lowest, 300, dtype=dtype)
+    y = kernel(name, dtype)(x)
+    with mp.workprec(BITS):
+        for xi, yi in zip(x.tolist(), y.tolist(), strict=True):
+            error = abs(mpf(yi) - EXACT[name](mpf(xi)))
+            assert error <= (2 * abs(xi) + 1) * float(np.finfo(dtype).smallest_subnormal) + abs(yi) * 4 * float(
+                np.finfo(dtype).eps
+            )
+
+
+INF, NAN = math.inf, math.nan
+SPECIAL_ARGUMENTS = (0.0, -0.0, INF, -INF, NAN)
+SPECIAL_VALUES: dict[str, tuple[float, ...]] = {
+    "exp": (1.0, 1.0, INF, 0.0, NAN),
+    "expm1": (0.0, -0.0, INF, -1.0, NAN),
+    "log": (-INF, -INF, INF, NAN, NAN),
+    "log1p": (0.0, -0.0, INF, NAN, NAN),
+    "tanh": (0.0, -0.0, 1.0, -1.0, NAN),
+    "erf": (0.0, -0.0, 1.0, -1.0, NAN),
+    "erfc": (1.0, 1.0, 0.0, 2.0, NAN),
+    "normal_cdf": (0.5, 0.5, 1.0, 0.0, NAN),
+    "normal_pdf": (1 / math.sqrt(2 * math.pi), 1 / math.sqrt(2 * math.pi), 0.0, 0.0, NAN),
+    "sqrt": (0.0, -0.0, INF, NAN, NAN),
+    "absolute": (0.0, 0.0, INF, INF, NAN),
+    "floor": (0.0, -0.0, INF, -INF, NAN),
+    "sigmoid": (0.5, 0.5, 1.0, 0.0, NAN),
+    "softplus": (math.log(2), math.log(2), INF, 0.0, NAN),
+}
+
+
+def same(expected: np.ndarray, actual: np.ndarray) -> bool:
+    """Equal bit for bit, but for the payload of a NaN."""
+    nan = np.isnan(expected)
+    return bool(np.array_equal(nan, np.isnan(actual)) and expected[~nan].tobytes() == actual[~nan].tobytes())
+
+
+@pytest.mark.parametrize("name", SPECIAL_VALUES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("repeat", [1, 40])
+def test_special_values(name: str, dtype: str, repeat: int) -> None:
+    """One by one in the scalar rest of the loop, and many at once in its vector body."""
+    x = np.repeat(np.array(SPECIAL_ARGUMENTS, dtype), repeat)
+    assert same(np.repeat(np.array(SPECIAL_VALUES[name], dtype), repeat), kernel(name, dtype)(x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("name", "x", "expected"),
+    [("log", 1, 0), ("log", -1, NAN), ("log1p", -1, -INF), ("log1p", -2, NAN), ("floor", -1.5, -2), ("sqrt", 4, 2)],
+)
+def test_values_at_points(name: str, dtype: str, x: float, expected: float) -> None:
+    assert same(np.array([expected], dtype), kernel(name, dtype)(np.array([x], dtype)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["expm1", "log1p", "tanh"])
+def test_subnormal_arguments_come_back_unchanged(name: str, dtype: str) -> None:
+    x = np.finfo(dtype).smallest_subnormal * np.array([1, 3, 1000, -1, -7], dtype)
+    assert same(x, kernel(name, dtype)(x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["tanh", "erf"])
+def test_odd_functions_are_odd(name: str, dtype: str) -> None:
+    x = samples(name, dtype, 4000)
+    assert same(-kernel(name, dtype)(x), kernel(name, dtype)(-x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", vector_math.MATH)
+def test_results_do_not_depend_on_the_position(name: str, dtype: str) -> None:
+    """The vector body and the scalar rest of a loop agree bit for bit."""
+    x = samples(name, dtype, 200)
+    y = kernel(name, dtype)(x)
+    assert same(y, np.concatenate([kernel(name, dtype)(x[i : i + 1]) for i in range(x.size)]))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_fused_equals_unfused(dtype: str) -> None:
+    functions = vector_math.functions(dtype)
+    outer, middle, inner = functions["log1p"], functions["normal_pdf"], functions["expm1"]
+
+    def fused(x: Any) -> Any:
+        return outer(middle(inner(x)))
+
+    x = np.linspace(-5, 5, 1001, dtype=dtype)
+    step_by_step = kernel("log1p", dtype)(kernel("normal_pdf", dtype)(kernel("expm1", dtype)(x)))
+    assert same(step_by_step, loop(njit(inline="always")(fused))(x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_maximum_minimum_and_where(dtype: str) -> None:
+    functions = vector_math.functions(dtype)
+    maximum, minimum, where = functions["maximum"], functions["minimum"], functions["where"]
+
+    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def run(a: Any, b: Any, larger: Any, smaller: Any, chosen: Any) -> None:
+        for i in range(a.size):
+            larger[i], smaller[i], chosen[i] = maximum(a[i], b[i]), minimum(a[i], b[i]), where(a[i] < b[i], a[i], b[i])
+
+    a, b = np.tile(np.array([[1, -0.0, 0.0, NAN, 1, -INF], [2, 0.0, -0.0, 1, NAN, INF]], dtype), 20)
+    larger, smaller, chosen = np.empty((3, a.size), dtype)
+    run(a, b, larger, smaller, chosen)
+    assert same(np.tile(np.array([2, 0.0, 0.0, NAN, NAN, INF], dtype), 20), larger)
+    assert same(np.tile(np.array([1, -0.0, -0.0, NAN, NAN, -INF], dtype), 20), smaller)
+    assert same(np.where(a < b, a, b), chosen)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_running_maximum_and_sum(dtype: str) -> None:
+    functions = vector_math.functions(dtype)
+    maximum, add_sum = functions["maximum"], functions["add_sum"]
+    lowest, zero = np.array([-INF, 0], dtype)
+
+    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def run(x: Any) -> Any:
+        largest, total = lowest, zero
+        for i in range(x.size):
+            largest, total = maximum(largest, x[i]), add_sum(total, x[i])
+        return largest, total
+
+    x = np.random.default_rng(0).normal(size=1003).astype(dtype)
+    largest, total = run(x)
+    assert x.max() == largest
+    assert math.fsum(x) == pytest.approx(total, abs=1e3 * float(np.finfo(dtype).eps))
+    x[500] = NAN
+    assert all(np.isnan(run(x)))
+
+
+def test_functions_are_built_once_and_complete() -> None:
+    for dtype in DTYPES:
+        functions = vector_math.functions(dtype)
+        assert set(vector_math.NAMES) == set(functions)
+        assert functions is vector_math.functions(dtype)
+    with pytest.raises(ValueError, match="float16"):
+        vector_math.functions("float16")
+
+
+def test_digest_is_a_hash() -> None:
+    assert 64 == len(vector_math.digest())
+    assert vector_math.digest() == vector_math.digest()
+
+
+def test_coefficients_are_reproducible() -> None:
+    specification = importlib.util.spec_from_file_location("fit_coefficients", ROOT / "tools" / "fit_coefficients.py")
+    assert specification is not None
+    assert specification.loader is not None
+    tool = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = tool  # dataclasses look their module up
+    specification.loader.exec_module(tool)
+    text = Path(coefficients.__file__).read_text(encoding="utf-8")
+    with mp.workdps(tool.DIGITS):
+        entries = [tool.entry(fit) for fit in tool.fits() if fit.name == "tanh_remainder"]
+    assert 2 == len(entries)
+    assert all(entry in text for entry in entries)
