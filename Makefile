@@ -33,7 +33,7 @@ bench: $(VENV)/.has-bench  ## measure against PyTorch and JAX, and write benchma
 examples: $(VENV)/.has-examples  ## run every example
 	@for example in examples/*.py; do echo "== $$example"; $(PY) "$$example" || exit 1; done
 
-clean:  ## remove $(VENV), builds and caches
+clean:  ## remove .venv, builds and caches
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -50,7 +50,7 @@ export PIP_USER := 0
 # The environment. .made holds the folder it was made for (an environment that was moved still points to the old one), .busy the
 # process that is changing it, .has-EXTRA says that an extra is installed. One that is half made, was moved, or whose Python
 # no longer starts is made again.
-healthy := $(shell test ! -e $(VENV)/.busy && test "`cat $(VENV)/.made`" = "`pwd -P`" && $(PY) -c 'print("yes")') 2>/dev/null)
+healthy := $(shell { test ! -e $(VENV)/.busy && test "`cat $(VENV)/.made`" = "`pwd -P`" && $(PY) -c 'print("yes")'; } 2>/dev/null)
 ifneq ($(healthy),yes)
 .PHONY: $(VENV)/.made
 endif
@@ -60,7 +60,7 @@ stop := stop() { echo "minigrad: $$*" >&2; exit 1; }; trap 'exit 130' HUP INT TE
 $(VENV)/.made:
 	@$(stop); \
 	busy=`cat $(VENV)/.busy 2>/dev/null` && test "$$busy" != $$$$ && kill -0 "$$busy" 2>/dev/null && \
-	    stop "process $$busy is setting up $(VENV): wait for it, or end it, and run make again"; \
+	    stop "process $$busy is setting up $(VENV): wait for it and run make again (if that is some other process: make clean)"; \
 	command -v "$(PYTHON)" >/dev/null || \
 	    stop "there is no $(PYTHON) on the PATH: install Python 3.11 or newer, or name one with make PYTHON=/path/to/python"; \
 	version=`"$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])'` || \

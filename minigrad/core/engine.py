@@ -10,10 +10,12 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ContextDecorator
 from contextvars import ContextVar
+from functools import lru_cache
 from heapq import heappop, heappush
 from pathlib import Path
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary, ref
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 import numpy as np
 
@@ -49,9 +51,8 @@ Node = "Step | Tensor"
 class Step:
     """One recorded application of an operation."""
 
-    __slots__ = ("edges", "hooks", "line", "live", "op", "record", "saved", "seq", "stamps")
+    __slots__ = ("__weakref__", "edges", "hooks", "live", "record", "saved", "seq", "stamps")
 
-    op: Op
     record: Record
     edges: tuple[Step | Tensor, ...]
     saved: tuple[Any, ...] | None  # None once freed
@@ -59,7 +60,10 @@ class Step:
     live: tuple[Any, ...]
     seq: int
     hooks: list[Callable[[Tensor], Tensor | None]] | None
-    line: str | None
+
+    @property
+    def op(self) -> Op:
+        return self.record.plan.op
 
     @property
     def name(self) -> str:
@@ -91,11 +95,11 @@ def apply(op: Op, inputs: Sequence[Any], attrs: tuple[Any, ...] = (), live: tupl
             signature.append(array.shape)
             signature.append(array.dtype)
             if x._requires_grad:
-                tracked |= bit
+                tracked += bit
         else:
             arrays.append(x)
             signature.append(x.__class__)
-        bit <<= 1
+        bit += bit
     key = tuple(signature)
     plan = op.plans.get(key)
     if plan is None:
@@ -104,33 +108,32 @@ def apply(op: Op, inputs: Sequence[Any], attrs: tuple[Any, ...] = (), live: tupl
             return apply(op, accepted, attrs, live)
         plan = op.make_plan(key, arrays, attrs, live)
     mode = _get_mode()
-    if not (mode & _GRAD and plan.differentiable):
-        tracked = 0
     if op.guard is not None:
         op.guard(*inputs)
     out = plan.forward(arrays, live)
-    if plan.residual:
-        out, residual = out
     y = _new(Tensor)
-    y.array = out
-    y.grad = y.stamp = y.hooks = y.step = None
-    y._requires_grad = False
-    if tracked:
+    y.grad = y.stamp = y.hooks = None
+    if tracked and mode & _GRAD and plan.differentiable:
         record = plan.records.get(tracked) or plan.record(tracked)
         step = _new(Step)
-        step.op = op
         step.record = record
         step.live = live
-        step.hooks = step.line = None
-        step.edges = tuple([inputs[i].step or inputs[i] for i in record.tracked])
-        arrays.append(out)
+        step.hooks = None
         if plan.residual:
-            arrays.append(residual)
-        step.saved = tuple([arrays[i] for i in record.keep])
-        step.stamps = tuple([inputs[i].stamp or stamp_of(inputs[i]) for i in record.guarded])
+            arrays.extend(out)
+            out = out[0]
+        else:
+            arrays.append(out)
+        step.edges, step.saved, step.stamps = record.capture(inputs, arrays)
         step.seq = tick()
         y.step = step
         y._requires_grad = True
+    else:
+        if plan.residual:
+            out = out[0]
+        y.step = None
+        y._requires_grad = False
+    y.array = out
     if plan.view:
         _share_stamp(y, inputs[0])
     if mode & _ANOMALY:
@@ -166,9 +169,8 @@ def backward(
     tensors' `.grad` is touched.
     Errors: GraphError without a graph, on a second pass over a freed graph, or when a saved value was changed in place.
     """
-    results = _run([tensor], [gradient], retain_graph, create_graph, None if inputs is None else list(inputs), "backward")
-    for target, value in results:
-        target.grad = value if target.grad is None else _sum_grads(target.grad, value, create_graph)
+    for target, g in _run([tensor], [gradient], retain_graph, create_graph, inputs, "backward"):
+        target.grad = g if target.grad is None else _plus(target.grad, g, create_graph)
 
 
 def grad(
@@ -209,81 +211,72 @@ def _run(
 ) -> list[tuple[Tensor, Tensor]]:
     """Run backward from the roots; the gradients of the inputs (default: of all leaves), as (tensor, gradient) pairs."""
     retain = create_graph if retain_graph is None else retain_graph
-    starts: list[tuple[Step | Tensor, Any]] = []
-    for tensor, seed in zip(roots, seeds, strict=True):
-        starts.append((tensor.step or tensor, _seed(tensor, seed, create_graph, caller)))
-    if inputs is None:
-        wanted = needed = None
-    else:
+    starts = [(tensor.step or tensor, _seed(tensor, seed, caller)) for tensor, seed in zip(roots, seeds, strict=True)]
+    wanted = needed = None
+    if inputs is not None:
         for position, target in enumerate(inputs):
             if not isinstance(target, Tensor) or not target._requires_grad:
                 raise GraphError(f"{caller}: inputs[{position}] does not require grad")
         wanted = {target.step or target for target in inputs}
         needed = _leading_to([node for node, _ in starts], wanted)
-    token = _mode.set(_get_mode() | _GRAD if create_graph else _get_mode() & ~_GRAD)
-    try:
-        reached = _walk(starts, retain, create_graph, wanted, needed)
-        if inputs is None:
-            targets = [(node, node) for node in reached if isinstance(node, Tensor)]
-        else:
-            targets = [(target, target.step or target) for target in inputs if (target.step or target) in reached]
-        return [(target, _own(_hooked(target, reached[node]))) for target, node in targets]
-    finally:
-        _mode.reset(token)
+    reached = _walk(starts, retain, create_graph, wanted, needed)
+    if inputs is None:
+        return [(leaf, _own(_hooked(leaf, g, create_graph))) for leaf, g in reached.items()]
+    nodes = [(target, target.step or target) for target in inputs]
+    return [(target, _own(_hooked(target, reached[node], create_graph))) for target, node in nodes if node in reached]
 
 
 def _walk(
     starts: list[tuple[Any, Any]], retain: bool, create_graph: bool, wanted: set[Any] | None, needed: set[Any] | None
 ) -> dict[Any, Any]:
-    """Each step once, youngest first: all that use a step are younger than it, so its gradient is complete when it is met."""
+    """Each step once, youngest first: all that use a step are younger than it, so its gradient is complete when it is met.
+
+    Returns the gradients that arrived at leaves, and at wanted steps. Gradients are arrays, or with `create_graph` Tensors.
+    """
     pending: dict[Any, Any] = {}
     reached: dict[Any, Any] = {}
     heap: list[tuple[int, Step]] = []
-
-    def add(node: Any, g: Any) -> None:
-        if node in pending:
-            pending[node] = _plus(pending[node], g)
-        else:
-            pending[node] = g
-            if isinstance(node, Step):
-                heappush(heap, (-node.seq, node))
-
     anomaly = _get_mode() & _ANOMALY
-    for node, g in starts:
-        add(node, g)
+    for node, seed in starts:
+        g = seed if create_graph else seed.array
+        if node in pending:
+            g = _plus(pending[node], g, create_graph)
+        elif type(node) is Step:
+            heappush(heap, (-node.seq, node))
+        pending[node] = g
     while heap:
         step = heappop(heap)[1]
         g = pending.pop(step)
         if step.hooks:
-            g = _run_hooks(step.hooks, g)
+            g = _run_hooks(step.hooks, g, create_graph)
         if wanted is not None and step in wanted:
             reached[step] = g
         if needed is not None and step not in needed:
             continue
         saved = step.saved
         if saved is None:
-            raise GraphError(
-                f"backward: the graph was freed by an earlier backward pass (at {step.op.name}); pass retain_graph=True to the first one"
-            )
+            _raise_freed(step)
         for stamp in step.stamps:
             if stamp.written > step.seq:
                 _raise_stale(step)
-        rules = step.record.rules
-        for k, edge in enumerate(step.edges):
+        rules = _tensor_rules(step) if create_graph else step.record.rules
+        for rule, edge in zip(rules, step.edges):  # noqa: B905  (strict costs time here; a record makes both)
             if needed is not None and edge not in needed:
                 continue
-            gi = _tensor_rule(step, k, g) if create_graph else rules[k](g, saved, step.live)
+            gi = rule(g, saved, step.live)
             if anomaly:
-                _check_backward(step, k, gi)
+                _check_backward(step, edge, gi)
             if edge in pending:
-                pending[edge] = _plus(pending[edge], gi)
+                pending[edge] = _plus(pending[edge], gi, create_graph)
             else:
                 pending[edge] = gi
                 if type(edge) is Step:
                     heappush(heap, (-edge.seq, edge))
-        if not retain and saved:
+        if saved and not retain:
             step.saved = None
-    reached.update(pending)
+    if wanted is None:
+        return pending
+    reached.update((node, g) for node, g in pending.items() if node in wanted)
     return reached
 
 
@@ -303,56 +296,72 @@ def _leading_to(starts: Iterable[Any], wanted: set[Any]) -> set[Any]:
     return needed | wanted
 
 
-def _seed(tensor: Tensor, seed: Tensor | None, create_graph: bool, caller: str) -> Any:
+@lru_cache(maxsize=64)
+def _one(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
+    """The gradient of a result at itself. Shared, hence read-only."""
+    ones = np.ones(shape, dtype)
+    ones.flags.writeable = False
+    return Tensor(ones)
+
+
+def _seed(tensor: Tensor, seed: Any, caller: str) -> Tensor:
     if not isinstance(tensor, Tensor):
         raise InputTypeError(f"{caller}: expected a Tensor, got {type(tensor).__name__}")
     if not tensor._requires_grad:
         raise GraphError(f"{caller}: the tensor does not require grad and has no graph behind it")
+    array = tensor.array
     if seed is None:
-        if tensor.array.size != 1:
+        if array.size != 1:
             raise GraphError(
                 f"{caller}: a gradient can be left out only for a tensor with one element; this one has shape {tensor.shape}: "
                 "reduce it (.sum(), .mean()) or pass gradient="
             )
-        seed = Tensor(np.ones(tensor.array.shape, tensor.array.dtype))
-    elif not isinstance(seed, Tensor):
-        seed = Tensor(np.asarray(seed, tensor.array.dtype))
-    if seed.array.shape != tensor.array.shape:
+        return _one(array.shape, array.dtype)
+    if not isinstance(seed, Tensor):
+        seed = Tensor(np.asarray(seed))
+    if seed.array.shape != array.shape:
         raise ShapeError(f"{caller}: gradient has shape {seed.shape} but the tensor has shape {tensor.shape}")
-    if seed.array.dtype != tensor.array.dtype:
-        seed = Tensor(seed.array.astype(tensor.array.dtype))
-    return seed if create_graph else seed.array
+    return seed if seed.array.dtype == array.dtype else Tensor(seed.array.astype(array.dtype))
 
 
-def _plus(a: Any, b: Any) -> Any:
-    if isinstance(a, Tensor):
+def _plus(a: Any, b: Any, create_graph: bool) -> Any:
+    """The sum of two gradients, in a new array."""
+    if create_graph:
         return a + b
+    if isinstance(a, Tensor):
+        return Tensor(_plus(a.array, b.array, False))
     with np.errstate(all="ignore"):
         return np.asarray(a + b)
-
-
-def _sum_grads(old: Tensor, new: Tensor, create_graph: bool) -> Tensor:
-    return old + new if create_graph else Tensor(_plus(old.array, new.array))
 
 
 def _own(g: Any) -> Tensor:
     """A gradient as a Tensor of its own: an array that something else still holds (a rule handed it on) is copied."""
     if isinstance(g, Tensor):
         return g
-    # Three references are this call's: the dictionary of results, the argument, and getrefcount's own.
-    return Tensor(g if g.base is None and sys.getrefcount(g) <= 3 else g.copy())
+    # Four references are this pass's: the dictionary, the loop variable, the argument, and getrefcount's own.
+    return Tensor(g if g.base is None and getrefcount(g) <= 4 else g.copy())
 
 
-def _tensor_rule(step: Step, k: int, g: Tensor) -> Tensor:
-    """The same rule read by Tensors: its gradient is recorded in turn."""
+def _tensor_rules(step: Step) -> list[Callable[..., Tensor]]:
+    """The same rules read by Tensors: the gradients are recorded in turn."""
     record = step.record
-    saved = step.saved or ()
-    values = [_as_tensor(step, index, value) for index, value in zip(record.keep, saved, strict=True)]
-    gi: Tensor = record.formula(k)(g, values, step.live)
-    shape, dtype = record.targets[k]
-    if gi.array.shape != shape:
-        gi = notation.sum_to(gi, shape)
-    return gi if gi.array.dtype == dtype else gi.to(dtype)
+    values = [_as_tensor(step, index, value) for index, value in zip(record.keep, step.saved or (), strict=True)]
+
+    def tensor_rule(k: int) -> Callable[..., Tensor]:
+        def rule(g: Tensor, saved: Any, live: Any) -> Tensor:
+            token = _mode.set(_get_mode() | _GRAD)
+            try:
+                gi: Tensor = record.formula(k)(g, values, live)
+                shape, dtype = record.targets[k]
+                if gi.array.shape != shape:
+                    gi = notation.sum_to(gi, shape)
+                return gi if gi.array.dtype == dtype else gi.to(dtype)
+            finally:
+                _mode.reset(token)
+
+        return rule
+
+    return [tensor_rule(k) for k in range(len(step.edges))]
 
 
 def _as_tensor(step: Step, index: int, value: Any) -> Any:
@@ -374,10 +383,16 @@ def _as_tensor(step: Step, index: int, value: Any) -> Any:
     return out
 
 
+def _raise_freed(step: Step) -> None:
+    raise GraphError(
+        f"backward: the graph was freed by an earlier backward pass (at {step.name}); pass retain_graph=True to the first one"
+    )
+
+
 def _raise_stale(step: Step) -> None:
     kept = " or ".join(step.record.keep_names)
     raise GraphError(
-        f"backward: {step.op.name} needs {kept} as it was in the forward pass, but it was changed in place afterwards; "
+        f"backward: {step.name} needs {kept} as it was in the forward pass, but it was changed in place afterwards; "
         "clone() it before the change"
     )
 
@@ -426,20 +441,25 @@ def retain_grad(tensor: Tensor) -> None:
     tensor.step.hooks = [*(tensor.step.hooks or []), keep]
 
 
-def _run_hooks(hooks: Iterable[Callable[[Tensor], Tensor | None]], g: Any) -> Any:
-    value = g if isinstance(g, Tensor) else Tensor(g)
-    for hook in list(hooks):
-        result = hook(value)
-        if result is None:
-            continue
-        if not isinstance(result, Tensor) or result.array.shape != value.array.shape:
-            raise ShapeError(f"hook: must return None or a Tensor of shape {value.shape}, got {getattr(result, 'shape', result)}")
-        value = result
-    return value if isinstance(g, Tensor) else value.array
+def _run_hooks(hooks: Iterable[Callable[[Tensor], Tensor | None]], g: Any, create_graph: bool) -> Any:
+    """Hand a gradient through hooks; what they compute is recorded with `create_graph` only."""
+    value = g if create_graph else Tensor(g)
+    token = _mode.set(_get_mode() | _GRAD if create_graph else _get_mode() & ~_GRAD)
+    try:
+        for hook in list(hooks):
+            result = hook(value)
+            if result is None:
+                continue
+            if not isinstance(result, Tensor) or result.array.shape != value.array.shape:
+                raise ShapeError(f"hook: must return None or a Tensor of shape {value.shape}, got {getattr(result, 'shape', result)}")
+            value = result
+    finally:
+        _mode.reset(token)
+    return value if create_graph else value.array
 
 
-def _hooked(target: Tensor, g: Any) -> Any:
-    return _run_hooks(target.hooks.values(), g) if target.hooks else g
+def _hooked(target: Tensor, g: Any, create_graph: bool) -> Any:
+    return _run_hooks(target.hooks.values(), g, create_graph) if target.hooks else g
 
 
 # ---- modes
@@ -503,6 +523,7 @@ class detect_anomaly(_Mode):
 
 
 _PACKAGE = str(Path(__file__).parent.parent)
+_lines: WeakKeyDictionary[Step, str] = WeakKeyDictionary()
 
 
 def _user_line() -> str:
@@ -522,7 +543,7 @@ def _bad(array: Array) -> str | None:
 def _check_forward(op: Op, inputs: Sequence[Any], y: Tensor) -> None:
     line = _user_line()
     if y.step is not None:
-        y.step.line = line
+        _lines[y.step] = line
     what = _bad(y.array)
     if what is None:
         return
@@ -531,11 +552,11 @@ def _check_forward(op: Op, inputs: Sequence[Any], y: Tensor) -> None:
     raise AnomalyError(f"anomaly: the forward pass of {op.name} made {what} (shape {y.shape}; {source}), called at {line}")
 
 
-def _check_backward(step: Step, k: int, gi: Any) -> None:
+def _check_backward(step: Step, edge: Any, gi: Any) -> None:
     what = _bad(gi.array if isinstance(gi, Tensor) else gi)
     if what is not None:
-        name = step.op.input_name(step.record.tracked[k])
+        name = step.op.input_name(step.record.tracked[step.edges.index(edge)])
         raise AnomalyError(
-            f"anomaly: the backward pass of {step.op.name} made {what} in the gradient of {name}; the operation was called at "
-            f"{step.line or 'a line that was recorded outside detect_anomaly()'}"
+            f"anomaly: the backward pass of {step.name} made {what} in the gradient of {name}; the operation was called at "
+            f"{_lines.get(step, 'a line outside detect_anomaly()')}"
         )

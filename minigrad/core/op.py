@@ -123,7 +123,7 @@ class Op(Generic[P]):
                 self._tensors_only.append(p.name)
         self._index = {name: i for i, name in enumerate(self.parameters)}
         self._is_input = [name in self.inputs for name in self.parameters]
-        self._plain = not self.attributes and not self.live and self.sequence is None
+        self._rest = self._defaults_after()
 
     def _add_attribute(self, name: str, default: Any) -> None:
         self.attributes.append(name)
@@ -132,7 +132,18 @@ class Op(Generic[P]):
         self._positional += 1
         self._is_input.append(False)
         self._index[name] = len(self.parameters) - 1
-        self._plain = False
+        self._rest = self._defaults_after()
+
+    def _defaults_after(self) -> dict[int, tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        """For calls with inputs alone, in order: by their number, the other inputs and the attributes at their defaults."""
+        rest: dict[int, tuple[tuple[Any, ...], tuple[Any, ...]]] = {}
+        if self.sequence is not None or self.live:
+            return rest
+        for count in range(1, len(self.parameters) + 1):
+            missing = list(zip(self._defaults, self._is_input, strict=True))[count:]
+            if all(self._is_input[:count]) and all(default is not inspect.Parameter.empty for default, _ in missing):
+                rest[count] = tuple(d for d, is_input in missing if is_input), tuple(d for d, is_input in missing if not is_input)
+        return rest
 
     # ---- declaration
 
@@ -192,9 +203,8 @@ class Op(Generic[P]):
     # ---- calling
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
-        if self._plain and not kwargs and len(args) == len(self.inputs):
-            return apply(self, args)
-        return self._call(args, kwargs)
+        rest = None if kwargs else self._rest.get(len(args))
+        return self._call(args, kwargs) if rest is None else apply(self, args + rest[0], rest[1])
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -275,9 +285,12 @@ class Op(Generic[P]):
             if isinstance(value, (Tensor, bool, int, float)) and not isinstance(value, np.generic):
                 converted.append(value)
                 continue
-            if value is None and self.may_be_absent(position):
-                converted.append(value)
-                continue
+            if value is None and self.sequence is None:
+                default = self._defaults[self._index[self.inputs[position]]]
+                if default is not inspect.Parameter.empty:
+                    converted.append(default)
+                    changed = changed or default is not None
+                    continue
             if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
                 value = Tensor(value)
             elif isinstance(value, np.generic) and value.dtype.kind in "fiub":
@@ -293,9 +306,6 @@ class Op(Generic[P]):
             kinds = ", ".join(type(value).__name__ for value in inputs)
             raise InputTypeError(f"{self.name}: needs a Tensor, got {kinds}; make one with mg.tensor(...)")
         return converted if changed else None
-
-    def may_be_absent(self, position: int) -> bool:
-        return self.sequence is None and self._defaults[self._index[self.inputs[position]]] is None
 
     # ---- names and positions
 

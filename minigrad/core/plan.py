@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..kernels import notation
-from .tensor import Array
+from .tensor import Array, stamp_of
 
 if TYPE_CHECKING:
     from .op import Op, Rule
@@ -90,6 +90,14 @@ class Record:
         self.keeps_output = self.output in self.keep
         self.targets: list[Any] = [plan.specs[i] for i in tracked]
         self.rules = [operation.array_rule(self, k) for k in range(len(tracked))]
+        self.capture = self._capture()
+
+    def _capture(self) -> Callable[..., Any]:
+        """A function of inputs `i` and values `x` (arrays, output, residual): a step's edges, saved values and stamps."""
+        edges = "".join(f"i[{n}].step or i[{n}], " for n in self.tracked)
+        saved = "".join(f"x[{n}], " for n in self.keep)
+        stamps = "".join(f"i[{n}].stamp or stamp_of(i[{n}]), " for n in self.guarded)
+        return closure("i, x", f"return ({edges}), ({saved}), ({stamps})", stamp_of=stamp_of)
 
     def rule(self, k: int) -> Rule:
         return self._rules[k]

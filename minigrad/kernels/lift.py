@@ -265,7 +265,7 @@ def loop(
     from numba import types
 
     two = any(operand.layout in "rc" for operand in operands)
-    index = {"f": "[k]" if two else "[i]", "r": "[j]", "c": "[n]", "s": ""}
+    index = {"f": "_[n, j]" if two else "[i]", "r": "[j]", "c": "[n]", "s": ""}
     names: dict[str, str | Number] = {**constants, **{o.name: f"x_{o.name}{index[o.layout]}" for o in operands}}
     lines, result = text.lines(names, "t_")
     if any("**" in line for line in [*lines, result]):
@@ -274,6 +274,9 @@ def loop(
     parameters = ["out", *(f"x_{o.name}" for o in operands), *(("rows", "columns") if two else ())]
     casts = [f"x_{o.name} = T(x_{o.name})" for o in operands if o.layout == "s" and not o.mask]
     full = next((o.name for o in operands if o.layout == "f"), None)
+    # As a matrix every index is a loop variable, which Numba knows not to be negative; a computed one would cost the vector loop.
+    full_names = ["out", *(f"x_{o.name}" for o in operands if o.layout == "f")] if two else []
+    casts += [f"{full}_ = {full}.reshape(rows, columns)" for full in full_names if reduction == "none" or full != "out"]
     body = [*casts, *_loops([*lines, result], two, full, reduction)]
     source = head(name, parameters, text.notation | {"add_sum"}, dtype) + "".join(f"    {line}\n" for line in body)
 
@@ -288,16 +291,15 @@ def loop(
 def _loops(lines: Sequence[str], two: bool, full: str | None, reduction: str) -> list[str]:
     """The loop around the rule, whose last line is the result; sums go block by block into a float64."""
     *assignments, result = lines
-    element = "k" if two else "i"
-    last = f"out[{element}] = {result}" if reduction == "none" else f"part = add_sum(part, {result})"
-    inner = ["k = start + j"] * two + [*assignments, last]
     if reduction == "none":
         if not two:
-            return ["for i in range(out.size):", *_indent(inner)]
-        return ["for n in range(rows):", *_indent(["start = n * columns", "for j in range(columns):", *_indent(inner)])]
+            return ["for i in range(out.size):", *_indent([*assignments, f"out[i] = {result}"])]
+        columns = ["for j in range(columns):", *_indent([*assignments, f"out_[n, j] = {result}"])]
+        return ["for n in range(rows):", *_indent(columns)]
+    inner = [*assignments, f"part = add_sum(part, {result})"]
     if two:
         size = "rows * columns"
-        outer = ["for n in range(rows):", *_indent(["start = n * columns", "part = 0.0", "for j in range(columns):"])]
+        outer = ["for n in range(rows):", *_indent(["part = 0.0", "for j in range(columns):"])]
     else:
         size = f"x_{full}.size"
         block = f"range(start, min(start + {_BLOCK}, size))"

@@ -80,94 +80,96 @@ def kernel(signature: str) -> Callable[[Any], Kernel]:
 @kernel("aann")
 def softmax_rows(out, x, rows, columns):
     """yⱼ = exp(xⱼ − max x) / Σₖ exp(xₖ − max x)."""
+    xs, ys = x.reshape(rows, columns), out.reshape(rows, columns)
     for i in range(rows):
-        start = i * columns
-        top = x[start]
-        for j in range(start + 1, start + columns):
-            top = maximum(top, x[j])
-        for j in range(start, start + columns):
-            out[j] = x[j] - top
+        top = xs[i, 0]
+        for j in range(columns):
+            top = maximum(top, xs[i, j])
+        for j in range(columns):
+            ys[i, j] = xs[i, j] - top
         if columns > 64:
-            for j in range(start, start + columns):
-                out[j] = exp(out[j])
+            for j in range(columns):
+                ys[i, j] = exp(ys[i, j])
     if columns <= 64:
-        for k in range(rows * columns):
+        for k in range(out.size):
             out[k] = exp(out[k])
     for i in range(rows):
-        start = i * columns
         total = T(0)
-        for j in range(start, start + columns):
-            total = add_sum(total, out[j])
+        for j in range(columns):
+            total = add_sum(total, ys[i, j])
         scale = T(1) / total
-        for j in range(start, start + columns):
-            out[j] = out[j] * scale
+        for j in range(columns):
+            ys[i, j] = ys[i, j] * scale
 
 
 @kernel("aaann")
 def softmax_rows_backward(out, g, y, rows, columns):
     """dL/dx = y (g − Σ g y): the Jacobian is diag(y) − y yᵀ."""
+    gs, ys, dx = g.reshape(rows, columns), y.reshape(rows, columns), out.reshape(rows, columns)
     for i in range(rows):
-        start = i * columns
         total = T(0)
-        for j in range(start, start + columns):
-            total = add_sum(total, g[j] * y[j])
-        for j in range(start, start + columns):
-            out[j] = y[j] * (g[j] - total)
+        for j in range(columns):
+            total = add_sum(total, gs[i, j] * ys[i, j])
+        for j in range(columns):
+            dx[i, j] = ys[i, j] * (gs[i, j] - total)
 
 
 @kernel("aaann")
 def log_softmax_rows(out, work, x, rows, columns):
-    """yⱼ = xⱼ − max x − log Σₖ exp(xₖ − max x). `work` has the size of x, or of a row where rows are long."""
+    """yⱼ = xⱼ − max x − log Σₖ exp(xₖ − max x). `work` is scratch of x's size, or of a row's where rows are long."""
+    xs, ys = x.reshape(rows, columns), out.reshape(rows, columns)
     for i in range(rows):
-        start = i * columns
-        top = x[start]
-        for j in range(start + 1, start + columns):
-            top = maximum(top, x[j])
-        for j in range(start, start + columns):
-            out[j] = x[j] - top
+        top = xs[i, 0]
+        for j in range(columns):
+            top = maximum(top, xs[i, j])
+        for j in range(columns):
+            ys[i, j] = xs[i, j] - top
         if columns > 64:
             for j in range(columns):
-                work[j] = exp(out[start + j])
+                work[j] = exp(ys[i, j])
             total = T(0)
             for j in range(columns):
                 total = add_sum(total, work[j])
             shift = log(total)
-            for j in range(start, start + columns):
-                out[j] = out[j] - shift
+            for j in range(columns):
+                ys[i, j] = ys[i, j] - shift
     if columns <= 64:
-        for k in range(rows * columns):
+        for k in range(out.size):
             work[k] = exp(out[k])
+        es = work.reshape(rows, columns)
         for i in range(rows):
-            start = i * columns
             total = T(0)
-            for j in range(start, start + columns):
-                total = add_sum(total, work[j])
-            shift = log(total)
-            for j in range(start, start + columns):
-                out[j] = out[j] - shift
+            for j in range(columns):
+                total = add_sum(total, es[i, j])
+            work[i] = total
+        for i in range(rows):
+            work[i] = log(work[i])
+        for i in range(rows):
+            for j in range(columns):
+                ys[i, j] = ys[i, j] - work[i]
 
 
 @kernel("aaann")
 def log_softmax_rows_backward(out, g, y, rows, columns):
     """dL/dx = g − exp(y) Σ g."""
-    for k in range(rows * columns):
+    gs, dx = g.reshape(rows, columns), out.reshape(rows, columns)
+    for k in range(out.size):
         out[k] = exp(y[k])
     for i in range(rows):
-        start = i * columns
         total = T(0)
-        for j in range(start, start + columns):
-            total = add_sum(total, g[j])
-        for j in range(start, start + columns):
-            out[j] = g[j] - out[j] * total
+        for j in range(columns):
+            total = add_sum(total, gs[i, j])
+        for j in range(columns):
+            dx[i, j] = gs[i, j] - dx[i, j] * total
 
 
-@kernel("aaaiannnnf")
-def cross_entropy_rows(loss, dx, x, target, weight, rows, columns, ignore_index, reduce, smoothing):
+@kernel("aaaaiannnnf")
+def cross_entropy_rows(loss, dx, work, x, target, weight, rows, columns, ignore_index, reduce, smoothing):
     """Cross-entropy with class indices, and its gradient for dL/dloss = 1, in one pass over x.
 
     lossᵢ = (1 − ε) w_t (lse − x_t) + ε/C Σ_c w_c (lse − x_c), lse = log Σ exp x, t the target of row i, w the class weights (1 if
     `weight` is empty), ε the smoothing. `reduce`: 0 a loss a row, 1 their sum, 2 the sum over the weights of the targets (the mean).
-    Returns the number of the first row, counted from 1, whose target is no class; 0 if all are.
+    `work` is scratch of 2 · rows. Returns the number of the first row, counted from 1, whose target is no class; 0 if all are.
     """
     divisor = 0.0
     for i in range(rows):
@@ -177,106 +179,109 @@ def cross_entropy_rows(loss, dx, x, target, weight, rows, columns, ignore_index,
         if t < 0 or t >= columns:
             return i + 1
         divisor += weight[t] if weight.size else 1.0
-    for i in range(rows):
-        start = i * columns
-        top = x[start]
-        for j in range(start + 1, start + columns):
-            top = maximum(top, x[j])
-        for j in range(start, start + columns):
-            dx[j] = x[j] - top
-        loss[i if reduce == 0 else 0] = 0
-    weights = T(columns)
+    xs, ds = x.reshape(rows, columns), dx.reshape(rows, columns)
+    sums, losses = work[:rows], work[rows:]
+    sharp, share = T(1) - T(smoothing), T(smoothing) / T(columns)
+    norm = T(1.0 / divisor) if reduce == 2 else T(1)
+    spread = share * T(columns)
     if weight.size:
-        weights = T(0)
+        spread = T(0)
         for j in range(columns):
-            weights += weight[j]
-    share = T(smoothing) / T(columns)
-    norm = 1.0 / divisor if reduce == 2 else 1.0
-    sum_of_losses = 0.0
-    # The shifted target logit is wanted after exp has overwritten it: its loss is noted first, without the logarithm.
+            spread += share * weight[j]
     for i in range(rows):
+        top = xs[i, 0]
+        for j in range(columns):
+            top = maximum(top, xs[i, j])
+        for j in range(columns):
+            ds[i, j] = xs[i, j] - top
+        # The loss without its logarithm, while the shifted logits are still there.
         t = target[i]
-        if t == ignore_index:
-            continue
-        start = i * columns
-        w = weight[t] if weight.size else T(1)
-        part = -(T(1) - T(smoothing)) * w * dx[start + t]
-        if smoothing > 0:
-            for j in range(columns):
-                part -= share * (weight[j] if weight.size else T(1)) * dx[start + j]
-        if reduce == 0:
-            loss[i] = part
-        else:
-            sum_of_losses += part
-    for k in range(rows * columns):
+        part = T(0)
+        if t != ignore_index:
+            part = -sharp * (weight[t] if weight.size else T(1)) * ds[i, t]
+            if smoothing > 0:
+                for j in range(columns):
+                    part -= share * (weight[j] if weight.size else T(1)) * ds[i, j]
+        losses[i] = part
+    for k in range(dx.size):
         dx[k] = exp(dx[k])
     for i in range(rows):
-        t = target[i]
-        start = i * columns
-        if t == ignore_index:
-            for j in range(start, start + columns):
-                dx[j] = T(0)
-            continue
         total = T(0)
-        for j in range(start, start + columns):
-            total = add_sum(total, dx[j])
-        w = weight[t] if weight.size else T(1)
-        mass = (T(1) - T(smoothing)) * w
-        if smoothing > 0:
-            mass += share * weights
-        if reduce == 0:
-            loss[i] += mass * log(total)
-        else:
-            sum_of_losses += mass * log(total)
-        scale = mass * T(norm) / total
-        for j in range(start, start + columns):
-            dx[j] = dx[j] * scale
+        for j in range(columns):
+            total = add_sum(total, ds[i, j])
+        sums[i] = total
+    for i in range(rows):
+        t = target[i]
+        if t == ignore_index:
+            for j in range(columns):
+                ds[i, j] = T(0)
+            continue
+        pull = sharp * (weight[t] if weight.size else T(1))
+        scale = (pull + spread) * norm / sums[i]
+        for j in range(columns):
+            ds[i, j] = ds[i, j] * scale
         if smoothing > 0:
             for j in range(columns):
-                dx[start + j] -= share * (weight[j] if weight.size else T(1)) * T(norm)
-        dx[start + t] -= (T(1) - T(smoothing)) * w * T(norm)
-    if reduce == 1:
-        loss[0] = T(sum_of_losses)
-    if reduce == 2:
-        loss[0] = T(sum_of_losses / divisor)
+                ds[i, j] -= share * (weight[j] if weight.size else T(1)) * norm
+        ds[i, t] -= pull * norm
+    for i in range(rows):
+        sums[i] = log(sums[i])
+    summed = 0.0
+    for i in range(rows):
+        t = target[i]
+        if t != ignore_index:
+            losses[i] += (sharp * (weight[t] if weight.size else T(1)) + spread) * sums[i]
+            summed += losses[i]
+    if reduce == 0:
+        loss[:] = losses
+    elif reduce == 1:
+        loss[0] = T(summed)
+    else:
+        loss[0] = T(summed / divisor)
     return 0
 
 
 @kernel("aaann")
 def cross_entropy_rows_backward(out, g, dx, rows, columns):
     """dL/dx = g · dx, where g is one number or one a row."""
-    for i in range(rows):
-        start = i * columns
-        gi = g[i if g.size > 1 else 0]
-        for j in range(start, start + columns):
-            out[j] = gi * dx[j]
+    if g.size == 1:
+        for k in range(out.size):
+            out[k] = g[0] * dx[k]
+    else:
+        ds, os = dx.reshape(rows, columns), out.reshape(rows, columns)
+        for i in range(rows):
+            for j in range(columns):
+                os[i, j] = g[i] * ds[i, j]
 
 
 @kernel("aann")
 def add_to_rows(x, row, rows, columns):
     """x[i, j] += row[j], in place."""
+    xs = x.reshape(rows, columns)
     for i in range(rows):
-        start = i * columns
         for j in range(columns):
-            x[start + j] = x[start + j] + row[j]
+            xs[i, j] = xs[i, j] + row[j]
 
 
 @kernel("aann")
 def column_sums(out, x, rows, columns):
-    """outⱼ = Σᵢ x[i, j]; sums of 64 rows each go into float64."""
-    total = np.zeros(columns, np.float64)
-    for begin in range(0, rows, 64):
+    """outⱼ = Σᵢ x[i, j]: four rows at a time, and from 64 on block by block into float64."""
+    xs = x.reshape(rows, columns)
+    total = np.zeros(columns if rows > 64 else 0, np.float64)
+    for begin in range(0, max(rows, 1), 64):
+        end = min(begin + 64, rows)
+        whole = begin + (end - begin) // 4 * 4
         for j in range(columns):
             out[j] = T(0)
-        for i in range(begin, min(begin + 64, rows)):
-            start = i * columns
+        for i in range(begin, whole, 4):
             for j in range(columns):
-                out[j] += x[start + j]
-        if rows <= 64:
-            return
-        for j in range(columns):
+                out[j] += (xs[i, j] + xs[i + 1, j]) + (xs[i + 2, j] + xs[i + 3, j])
+        for i in range(whole, end):
+            for j in range(columns):
+                out[j] += xs[i, j]
+        for j in range(total.size):
             total[j] += out[j]
-    for j in range(columns):
+    for j in range(total.size):
         out[j] = T(total[j])
 
 

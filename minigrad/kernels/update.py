@@ -61,13 +61,13 @@ def sgd_momentum(p, buffer, g, lr, weight_decay, momentum, undamped, nesterov):
 
 
 @update("p m v g", changed=3)
-def adam(p, m, v, g, step_size, shrink, weight_decay, beta1, beta2, rest1, rest2, root_correction, eps):
-    """m ← β₁ m + (1 − β₁) d, v ← β₂ v + (1 − β₂) d², p ← p·shrink − step_size m / (√v / root_correction + ε).
+def adam(p, m, v, g, step_size, shrink, weight_decay, beta1, beta2, rest1, rest2, eps):
+    """m ← β₁ m + (1 − β₁) d, v ← β₂ v + (1 − β₂) d², p ← p·shrink − step_size m / (√v + eps), with d = g + λ p.
 
-    d = g + λ p; `shrink` is 1 − lr λ for decoupled weight decay (AdamW), else 1; step_size = lr / (1 − β₁ᵗ),
-    root_correction = √(1 − β₂ᵗ), rest = 1 − β computed in double precision.
+    `shrink` is 1 − lr λ for decoupled weight decay (AdamW), else 1; rest = 1 − β, taken in double precision. The bias corrections are
+    in the numbers, where they cost no division an element: step_size = lr √(1 − β₂ᵗ) / (1 − β₁ᵗ), eps = ε √(1 − β₂ᵗ).
     """
     d = g + weight_decay * p
     m_new = beta1 * m + rest1 * d
     v_new = beta2 * v + rest2 * (d * d)
-    return p * shrink - step_size * (m_new / (sqrt(v_new) / root_correction + eps)), m_new, v_new
+    return p * shrink - step_size * (m_new / (sqrt(v_new) + eps)), m_new, v_new

@@ -348,8 +348,9 @@ def _(input, target, weight, ignore_index, reduction, label_smoothing):
     dinput = np.empty(input.shape, input.dtype)
     indices = target if target.dtype == np.int64 else target.astype(np.int64)
     flat_weight = _NO_WEIGHT[input.dtype] if weight is None else weight.ravel()
+    work = np.empty(2 * n, input.dtype)
     bad = rows.cross_entropy_rows[input.dtype](
-        loss.ravel(), dinput.ravel(), input.ravel(), indices.ravel(), flat_weight, n, classes,
+        loss.ravel(), dinput.ravel(), work, input.ravel(), indices.ravel(), flat_weight, n, classes,
         ignore_index, _REDUCE[reduction], label_smoothing,
     )  # fmt: skip
     if bad:

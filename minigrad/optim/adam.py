@@ -43,11 +43,11 @@ class Adam(Optimizer):
     def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Sequence[Array]) -> None:
         (beta1, beta2), lr, weight_decay = group["betas"], group["lr"], float(group["weight_decay"])
         shrink, added_decay = (1 - lr * weight_decay, 0.0) if self.decoupled else (1.0, weight_decay)
-        step_size, root_correction = lr / (1 - beta1**step), math.sqrt(1 - beta2**step)
+        root = math.sqrt(1 - beta2**step)
+        step_size, eps = lr * root / (1 - beta1**step), group["eps"] * root
         update.adam[p.dtype](
-            p, state[0], state[1], g,
-            step_size, shrink, added_decay, beta1, beta2, 1 - beta1, 1 - beta2, root_correction, float(group["eps"]),
-        )  # fmt: skip
+            p, state[0], state[1], g, step_size, shrink, added_decay, beta1, beta2, 1 - beta1, 1 - beta2, eps
+        )
 
 
 class AdamW(Adam):
