@@ -1,7 +1,51 @@
 """minigrad: reverse-mode automatic differentiation from scratch on NumPy and Numba."""
 
-from . import errors
-from .core import *  # noqa: F403
+from . import data, errors, nn, optim
+from .core import (
+    Elementwise,
+    Op,
+    Tensor,
+    apply,
+    detect_anomaly,
+    elementwise,
+    enable_grad,
+    get_default_dtype,
+    grad,
+    is_grad_enabled,
+    no_grad,
+    op,
+    set_default_dtype,
+    set_grad_enabled,
+)
+from .kernels import notation
 from .ops import *  # noqa: F403
+from .ops import __all__ as _operations
+from .testing import GradcheckError, gradcheck, gradgradcheck
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Elementwise",
+    "GradcheckError",
+    "Op",
+    "Tensor",
+    "apply",
+    "data",
+    "detect_anomaly",
+    "elementwise",
+    "enable_grad",
+    "errors",
+    "get_default_dtype",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "is_grad_enabled",
+    "nn",
+    "no_grad",
+    "notation",
+    "op",
+    "optim",
+    "set_default_dtype",
+    "set_grad_enabled",
+    *_operations,
+]

@@ -27,15 +27,13 @@ _REDUCTIONS = ("none", "mean", "sum")
 class Elementwise(Op[P]):
     """An operation that maps over elements, in scalar notation; all inputs broadcast."""
 
-    def __init__(self, function: FunctionType, *, integers: bool, static: Sequence[str], reduction: bool):
+    def __init__(self, function: FunctionType, *, integers: bool, static: Sequence[str]):
+        super().__init__(function)
         self.integers = integers
         self.static = tuple(static)
-        self.reduces = reduction
         self.text = Text(function)
-        super().__init__(function)
+        self.reduces = "reduction" in self.attributes
         self._tensors_only = []
-        if reduction:
-            self._add_attribute("reduction", "mean")
 
     def _rule_text(self, function: FunctionType) -> Text:
         text = Text(function)
@@ -104,7 +102,7 @@ class Elementwise(Op[P]):
         return forward
 
     def _reduction(self, plan: Plan) -> str:
-        return plan.attrs[-1] if self.reduces else "none"
+        return plan.attrs[self.attributes.index("reduction")] if self.reduces else "none"
 
     # ---- backward
 
@@ -122,9 +120,7 @@ class Elementwise(Op[P]):
         reduced = self._reduction(plan) != "none"
         if rule.text.is_identity and whole and not reduced:
             return lambda g, s, a: g
-        sources = [
-            (name, record.place(name), self._spec_of(plan, name)) for name in rule.needs if name not in self.attributes
-        ]
+        sources = [(name, record.place(name), self._spec_of(plan, name)) for name in rule.needs if name not in self.attributes]
         if reduced:
             sources[0] = ("g", f"g.item() * {self.gradient_scale(plan) or 1.0!r}", None)
         run = self._by_kernel("g, s, a", rule.text, sources, plan, plan.shape, "none")
@@ -150,7 +146,13 @@ class Elementwise(Op[P]):
     # ---- generated loops
 
     def _by_kernel(
-        self, parameters: str, text: Text, sources: Sequence[tuple[str, str, Any]], plan: Plan, shape: tuple[int, ...], reduction: str
+        self,
+        parameters: str,
+        text: Text,
+        sources: Sequence[tuple[str, str, Any]],
+        plan: Plan,
+        shape: tuple[int, ...],
+        reduction: str,
     ) -> Callable[..., Array] | None:
         """A function of `parameters` that runs the rule's loop; `sources` say for each input its name, place and (shape, dtype)."""
         if not kernels_enabled() or plan.dtype.name not in ("float32", "float64"):
@@ -164,7 +166,7 @@ class Elementwise(Op[P]):
         for name, value in zip(self.attributes, plan.attrs, strict=True):
             if name in text.parameters and name in self.static:
                 constants[name] = value
-            elif name in text.parameters:
+            elif name in text.parameters and name != "reduction":
                 operands.append(Operand(name, "s"))
                 terms.append(repr(float(value)))
         kernel = loop(text, operands, constants, plan.dtype.name, reduction)
@@ -229,16 +231,13 @@ class _Layout:
 @overload
 def elementwise(function: Callable[P, Any], /) -> Elementwise[P]: ...
 @overload
-def elementwise(
-    *, integers: bool = False, static: Sequence[str] = (), reduction: bool = False
-) -> Callable[[Callable[P, Any]], Elementwise[P]]: ...
-def elementwise(
-    function: Any = None, /, *, integers: bool = False, static: Sequence[str] = (), reduction: bool = False
-) -> Any:
+def elementwise(*, integers: bool = False, static: Sequence[str] = ()) -> Callable[[Callable[P, Any]], Elementwise[P]]: ...
+def elementwise(function: Any = None, /, *, integers: bool = False, static: Sequence[str] = ()) -> Any:
     """Declare an operation that maps over elements, in plain notation.
 
     The function is straight-line assignments and one return, of arithmetic, comparisons and the notation's functions (`mg.notation`).
-    Parameters without default are inputs (Tensors that broadcast, or numbers), the others are settings. `.backward(argument)` then
+    Parameters without default are inputs (Tensors that broadcast, or numbers), the others are settings; a setting named `reduction`
+    ("mean", "sum" or "none") makes it a loss, whose kernel sums as it goes. `.backward(argument)` then
     declares one rule per input, whose parameters name what it needs: `g`, the output `y`, inputs and settings.
 
         @elementwise
@@ -251,11 +250,11 @@ def elementwise(
             return g * s * (1 + beta * x * (1 - s))
 
     `integers`: integer inputs give integer results (else the default float dtype). `static`: settings baked into the compiled loop
-    instead of being handed to it. `reduction`: a loss; adds the setting `reduction` ("mean", "sum" or "none").
+    instead of being handed to it.
     Errors: RuleError if the text is anything else.
     """
 
     def declare(function: FunctionType) -> Elementwise[Any]:
-        return Elementwise(function, integers=integers, static=static, reduction=reduction)
+        return Elementwise(function, integers=integers, static=static)
 
     return declare if function is None else declare(function)

@@ -24,9 +24,11 @@ from ..kernels import notation
 from .tensor import Array, Stamp, Tensor, stamp_of, tick
 
 if TYPE_CHECKING:
-    from .op import Op, Plan, Record
+    from .op import Op
+    from .plan import Record
 
 __all__ = [
+    "Handle",
     "Step",
     "apply",
     "backward",
@@ -45,8 +47,6 @@ _mode: ContextVar[int] = ContextVar("minigrad_mode", default=_GRAD)
 _get_mode = _mode.get
 _new = object.__new__
 
-Node = "Step | Tensor"
-
 
 class Step:
     """One recorded application of an operation."""
@@ -62,12 +62,12 @@ class Step:
     hooks: list[Callable[[Tensor], Tensor | None]] | None
 
     @property
-    def op(self) -> Op:
+    def op(self) -> Op[Any]:
         return self.record.plan.op
 
     @property
     def name(self) -> str:
-        return self.op.name
+        return str(self.op.name)
 
     @property
     def next_functions(self) -> tuple[Step | Tensor, ...]:
@@ -78,35 +78,26 @@ class Step:
         return f"<step {self.seq}: {self.op.name}>"
 
 
-def apply(op: Op, inputs: Sequence[Any], attrs: tuple[Any, ...] = (), live: tuple[Any, ...] = ()) -> Tensor:
+def apply(op: Op[Any], inputs: Sequence[Any], attrs: tuple[Any, ...] = (), live: tuple[Any, ...] = ()) -> Tensor:
     """Run an operation: the only place where arrays become Tensors and steps are recorded.
 
     `inputs` are Tensors and Python numbers (or None where an input may be absent), `attrs` the hashable settings, `live` settings
     that are not part of the signature (an index). What depends on shapes, dtypes and attrs alone is planned once per signature.
     """
-    arrays: list[Any] = []
-    signature: list[Any] = [attrs]
-    tracked = 0
-    bit = 1
-    for x in inputs:
-        if isinstance(x, Tensor):
-            array = x.array
-            arrays.append(array)
-            signature.append(array.shape)
-            signature.append(array.dtype)
-            if x._requires_grad:
-                tracked += bit
-        else:
-            arrays.append(x)
-            signature.append(x.__class__)
-        bit += bit
-    key = tuple(signature)
-    plan = op.plans.get(key)
-    if plan is None:
+    kinds = tuple(map(type, inputs))
+    read = op.readers.get(kinds)
+    if read is None:
         accepted = op.accept(inputs)
         if accepted is not None:
             return apply(op, accepted, attrs, live)
-        plan = op.make_plan(key, arrays, attrs, live)
+        read = op.make_reader(kinds)
+    arrays, key, tracked = read(inputs, attrs)
+    try:
+        plan = op.plans.get(key) or op.make_plan(key, arrays, attrs)
+    except TypeError as error:
+        if "unhashable" not in str(error):
+            raise
+        raise InputTypeError(f"{op.name}: settings must be plain values, got {op.attributes} = {attrs}") from None
     mode = _get_mode()
     if op.guard is not None:
         op.guard(*inputs)
@@ -206,7 +197,7 @@ def _run(
     seeds: Sequence[Tensor | None],
     retain_graph: bool | None,
     create_graph: bool,
-    inputs: list[Tensor] | None,
+    inputs: Sequence[Tensor] | None,
     caller: str,
 ) -> list[tuple[Tensor, Tensor]]:
     """Run backward from the roots; the gradients of the inputs (default: of all leaves), as (tensor, gradient) pairs."""
@@ -221,7 +212,7 @@ def _run(
         needed = _leading_to([node for node, _ in starts], wanted)
     reached = _walk(starts, retain, create_graph, wanted, needed)
     if inputs is None:
-        return [(leaf, _own(_hooked(leaf, g, create_graph))) for leaf, g in reached.items()]
+        return [(leaf, _own(_hooked(leaf, g, create_graph) if leaf.hooks else g)) for leaf, g in reached.items()]
     nodes = [(target, target.step or target) for target in inputs]
     return [(target, _own(_hooked(target, reached[node], create_graph))) for target, node in nodes if node in reached]
 
@@ -259,7 +250,7 @@ def _walk(
         for stamp in step.stamps:
             if stamp.written > step.seq:
                 _raise_stale(step)
-        rules = _tensor_rules(step) if create_graph else step.record.rules
+        rules: Sequence[Callable[..., Any]] = _tensor_rules(step) if create_graph else step.record.rules
         for rule, edge in zip(rules, step.edges):  # noqa: B905  (strict costs time here; a record makes both)
             if needed is not None and edge not in needed:
                 continue
@@ -289,7 +280,7 @@ def _leading_to(starts: Iterable[Any], wanted: set[Any]) -> set[Any]:
             if isinstance(edge, Step) and edge not in seen:
                 seen.add(edge)
                 todo.append(edge)
-    needed = {node for node in wanted if isinstance(node, Tensor)}
+    needed: set[Any] = {node for node in wanted if isinstance(node, Tensor)}
     for step in sorted(seen, key=lambda step: step.seq):
         if any(edge in needed or edge in wanted for edge in step.edges):
             needed.add(step)
@@ -338,8 +329,12 @@ def _own(g: Any) -> Tensor:
     """A gradient as a Tensor of its own: an array that something else still holds (a rule handed it on) is copied."""
     if isinstance(g, Tensor):
         return g
+    y = _new(Tensor)
     # Four references are this pass's: the dictionary, the loop variable, the argument, and getrefcount's own.
-    return Tensor(g if g.base is None and getrefcount(g) <= 4 else g.copy())
+    y.array = g if g.base is None and getrefcount(g) <= 4 else g.copy()
+    y.grad = y.step = y.stamp = y.hooks = None
+    y._requires_grad = False
+    return y
 
 
 def _tensor_rules(step: Step) -> list[Callable[..., Tensor]]:
@@ -400,31 +395,31 @@ def _raise_stale(step: Step) -> None:
 # ---- hooks
 
 
-class _Handle:
+class Handle:
     """What `register_hook` returns; `remove()` takes the hook away."""
 
     def __init__(self, remove: Callable[[], None]):
         self.remove = remove
 
-    def __enter__(self) -> _Handle:
+    def __enter__(self) -> Handle:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.remove()
 
 
-def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> _Handle:
+def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Handle:
     """Call `hook(grad)` when the gradient at this tensor is complete; what it returns, if not None, takes the gradient's place."""
     if not tensor._requires_grad:
         raise GraphError("register_hook: the tensor does not require grad")
     if tensor.step is not None:
         hooks = tensor.step.hooks = tensor.step.hooks or []
         hooks.append(hook)
-        return _Handle(lambda: hooks.remove(hook) if hook in hooks else None)
+        return Handle(lambda: hooks.remove(hook) if hook in hooks else None)
     table = tensor.hooks = tensor.hooks or {}
     key = tick()
     table[key] = hook
-    return _Handle(lambda: table.pop(key, None) and None)
+    return Handle(lambda: table.pop(key, None) and None)
 
 
 def retain_grad(tensor: Tensor) -> None:
@@ -451,7 +446,9 @@ def _run_hooks(hooks: Iterable[Callable[[Tensor], Tensor | None]], g: Any, creat
             if result is None:
                 continue
             if not isinstance(result, Tensor) or result.array.shape != value.array.shape:
-                raise ShapeError(f"hook: must return None or a Tensor of shape {value.shape}, got {getattr(result, 'shape', result)}")
+                raise ShapeError(
+                    f"hook: must return None or a Tensor of shape {value.shape}, got {getattr(result, 'shape', result)}"
+                )
             value = result
     finally:
         _mode.reset(token)
@@ -540,7 +537,7 @@ def _bad(array: Array) -> str | None:
     return "NaN" if np.isnan(array).any() else "Inf"
 
 
-def _check_forward(op: Op, inputs: Sequence[Any], y: Tensor) -> None:
+def _check_forward(op: Op[Any], inputs: Sequence[Any], y: Tensor) -> None:
     line = _user_line()
     if y.step is not None:
         _lines[y.step] = line

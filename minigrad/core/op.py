@@ -7,10 +7,10 @@ elements there is `elementwise`, whose loops are generated from the text.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from types import FunctionType, MethodType
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -68,7 +68,8 @@ class Op(Generic[P]):
     None may be absent; another default takes the place of None.
     """
 
-    instances: list[Op[Any]] = []
+    instances: ClassVar[list[Op[Any]]] = []
+
     def __init__(
         self,
         function: FunctionType,
@@ -82,6 +83,8 @@ class Op(Generic[P]):
         self.view = view
         self.broadcasts = broadcasts
         self.rules: dict[str, Rule] = {}
+        self._binders: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self.readers: dict[tuple[type, ...], Callable[..., Any]] = {}
         self.plans: dict[tuple[Any, ...], Plan] = {}
         self.guard: Callable[..., None] | None = None
         self._check: Callable[..., Any] | None = None
@@ -99,51 +102,27 @@ class Op(Generic[P]):
         self.attributes: list[str] = []
         self.sequence: str | None = None
         self._tensors_only: list[str] = []
-        self._defaults: list[Any] = []
+        self._several: set[str] = set()
+        self._defaults: dict[str, Any] = {}
         self._positional = 0
         for p in inspect.signature(function).parameters.values():
             if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
                 raise RuleError(f"{self.name}: an operation has a fixed list of parameters, not *{p.name}")
             note = "" if p.annotation is p.empty else str(p.annotation)
+            bare = not note and p.default is p.empty and p.kind != p.KEYWORD_ONLY
+            if "Tensor" in note or "Operand" in note or bare:
+                self.inputs.append(p.name)
+                if "Sequence" in note:
+                    self.sequence = p.name
+                elif "Operand" not in note and p.default is p.empty:
+                    self._tensors_only.append(p.name)
+            elif p.name not in self.live:
+                self.attributes.append(p.name)
+                if "Sequence" in note or "Dims" in note or "tuple" in note:
+                    self._several.add(p.name)
             self.parameters.append(p.name)
-            self._defaults.append(p.default)
+            self._defaults[p.name] = p.default
             self._positional += p.kind != p.KEYWORD_ONLY
-            if "Tensor" in note or "Operand" in note:
-                is_input = True
-            else:
-                is_input = not note and p.default is p.empty and p.kind != p.KEYWORD_ONLY
-            if not is_input:
-                if p.name not in self.live:
-                    self.attributes.append(p.name)
-                continue
-            self.inputs.append(p.name)
-            if "Sequence" in note:
-                self.sequence = p.name
-            elif "Operand" not in note and p.default is p.empty:
-                self._tensors_only.append(p.name)
-        self._index = {name: i for i, name in enumerate(self.parameters)}
-        self._is_input = [name in self.inputs for name in self.parameters]
-        self._rest = self._defaults_after()
-
-    def _add_attribute(self, name: str, default: Any) -> None:
-        self.attributes.append(name)
-        self.parameters.append(name)
-        self._defaults.append(default)
-        self._positional += 1
-        self._is_input.append(False)
-        self._index[name] = len(self.parameters) - 1
-        self._rest = self._defaults_after()
-
-    def _defaults_after(self) -> dict[int, tuple[tuple[Any, ...], tuple[Any, ...]]]:
-        """For calls with inputs alone, in order: by their number, the other inputs and the attributes at their defaults."""
-        rest: dict[int, tuple[tuple[Any, ...], tuple[Any, ...]]] = {}
-        if self.sequence is not None or self.live:
-            return rest
-        for count in range(1, len(self.parameters) + 1):
-            missing = list(zip(self._defaults, self._is_input, strict=True))[count:]
-            if all(self._is_input[:count]) and all(default is not inspect.Parameter.empty for default, _ in missing):
-                rest[count] = tuple(d for d, is_input in missing if is_input), tuple(d for d, is_input in missing if not is_input)
-        return rest
 
     # ---- declaration
 
@@ -203,8 +182,8 @@ class Op(Generic[P]):
     # ---- calling
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
-        rest = None if kwargs else self._rest.get(len(args))
-        return self._call(args, kwargs) if rest is None else apply(self, args + rest[0], rest[1])
+        bind = self._binders.get((len(args), *kwargs)) or self._make_binder(len(args), tuple(kwargs))
+        return apply(self, *bind(args, kwargs))
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -214,58 +193,40 @@ class Op(Generic[P]):
 
     def of(self, *args: Any) -> Any:
         """In rules of other operations: the operation on Tensors, the formula on arrays."""
-        return self(*args) if any(isinstance(arg, Tensor) for arg in args) else self.formula(*args)
+        run: Callable[..., Any] = self if any(isinstance(arg, Tensor) for arg in args) else self.formula
+        return run(*args)
 
-    def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
-        values = self._bind(args, kwargs)
-        inputs: list[Any] = []
-        attrs: list[Any] = []
-        live: list[Any] = []
-        for name, value, is_input in zip(self.parameters, values, self._is_input, strict=True):
-            if is_input:
-                if name == self.sequence:
-                    inputs.extend(self._sequence(value))
-                else:
-                    inputs.append(value)
-            elif name in self.live:
-                live.append(value)
-            else:
-                attrs.append(tuple(value) if type(value) is list else value)
-        try:
-            return apply(self, inputs, tuple(attrs), tuple(live))
-        except TypeError as error:
-            if "unhashable" not in str(error):
-                raise
-            raise InputTypeError(f"{self.name}: the settings {', '.join(self.attributes)} must be plain values, got {attrs}") from None
+    def _make_binder(self, count: int, keywords: tuple[str, ...]) -> Callable[..., Any]:
+        """For calls with `count` positional arguments and these keywords: a function to inputs, attributes and live attributes."""
+        if count > self._positional:
+            raise InputTypeError(f"{self.name}: takes {self._positional} positional arguments, got {count} ({self._usage()})")
+        source = {name: f"args[{i}]" for i, name in enumerate(self.parameters[:count])}
+        for keyword in keywords:
+            name = keyword if keyword in self.parameters else self._alias(keyword)
+            if name is None:
+                raise InputTypeError(f"{self.name}: unexpected argument {keyword!r} ({self._usage()})")
+            if name in source:
+                raise InputTypeError(f"{self.name}: argument {name!r} was given twice")
+            source[name] = f"kwargs[{keyword!r}]"
+        for name in self.parameters:
+            if name not in source and self._defaults[name] is inspect.Parameter.empty:
+                raise InputTypeError(f"{self.name}: argument {name!r} is missing ({self._usage()})")
+            source.setdefault(name, f"defaults[{name!r}]")
+        inputs = "".join(f"{source[name]}, " for name in self.inputs)
+        if self.sequence is not None:
+            inputs = f"*sequence({source[self.sequence]})"
+        attrs = "".join(f"freeze({source[n]}), " if n in self._several else f"{source[n]}, " for n in self.attributes)
+        lives = "".join(f"{source[name]}, " for name in self.live)
+        body = f"return ({inputs},), ({attrs}), ({lives})" if self.sequence else f"return ({inputs}), ({attrs}), ({lives})"
+        bind = closure("args, kwargs", body, defaults=self._defaults, sequence=self._sequence, freeze=_freeze)
+        return self._binders.setdefault((count, *keywords), bind)
 
-    def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
-        if len(args) > self._positional:
-            raise InputTypeError(f"{self.name}: takes {self._positional} positional arguments, got {len(args)} ({self._usage()})")
-        values = [*args, *self._defaults[len(args) :]]
-        given = set(range(len(args)))
-        for key, value in kwargs.items():
-            place = self._index.get(key)
-            if place is None:
-                place = self._alias(key)
-            if place is None:
-                raise InputTypeError(f"{self.name}: unexpected argument {key!r} ({self._usage()})")
-            if place in given:
-                raise InputTypeError(f"{self.name}: argument {self.parameters[place]!r} was given twice")
-            given.add(place)
-            values[place] = value
-        for place, value in enumerate(values):
-            if value is inspect.Parameter.empty:
-                raise InputTypeError(f"{self.name}: argument {self.parameters[place]!r} is missing ({self._usage()})")
-            if value is None and self._is_input[place]:
-                default = self._defaults[place]
-                values[place] = None if default is inspect.Parameter.empty else default
-        return values
-
-    def _alias(self, key: str) -> int | None:
+    def _alias(self, key: str) -> str | None:
+        """The parameter that another library's word means: input and other for the first two inputs, axis and keepdims."""
         if key in ("input", "other"):
-            place = 0 if key == "input" else 1
-            return self._index[self.inputs[place]] if len(self.inputs) > place else None
-        return self._index.get(_ALIASES.get(key, ""))
+            return dict(zip(("input", "other"), self.inputs, strict=False)).get(key)
+        name = _ALIASES.get(key)
+        return name if name in self.parameters else None
 
     def _usage(self) -> str:
         return f"{self.name}{inspect.signature(self.formula)}"
@@ -286,7 +247,7 @@ class Op(Generic[P]):
                 converted.append(value)
                 continue
             if value is None and self.sequence is None:
-                default = self._defaults[self._index[self.inputs[position]]]
+                default = self._defaults[self.inputs[position]]
                 if default is not inspect.Parameter.empty:
                     converted.append(default)
                     changed = changed or default is not None
@@ -330,7 +291,19 @@ class Op(Generic[P]):
 
     # ---- planning
 
-    def make_plan(self, key: tuple[Any, ...], arrays: Sequence[Any], attrs: tuple[Any, ...], live: tuple[Any, ...]) -> Plan:
+    def make_reader(self, kinds: tuple[type, ...]) -> Callable[..., Any]:
+        """For inputs of these classes: a function to their arrays, the signature, and the bit mask of those that require grad."""
+        tensors = [i for i, kind in enumerate(kinds) if issubclass(kind, Tensor)]
+        lines = "".join(f"x{i} = i[{i}].array\n" for i in tensors)
+        arrays = ", ".join(f"x{i}" if i in tensors else f"i[{i}]" for i in range(len(kinds)))
+        signature = "".join(f"x{i}.shape, x{i}.dtype, " if i in tensors else f"kinds[{i}], " for i in range(len(kinds)))
+        tracked = " + ".join(f"{1 << i} * i[{i}]._requires_grad" for i in tensors)
+        if len(self.readers) >= _MAX_PLANS:
+            self.readers.clear()
+        read = closure("i, attrs", f"{lines}return [{arrays}], (attrs, {signature}), {tracked}", kinds=kinds)
+        return self.readers.setdefault(kinds, read)
+
+    def make_plan(self, key: tuple[Any, ...], arrays: Sequence[Any], attrs: tuple[Any, ...]) -> Plan:
         """Check a signature and work out how to run it."""
         for name, array in zip(self.inputs, arrays, strict=False):
             if name in self._tensors_only and not isinstance(array, np.ndarray):
@@ -363,17 +336,15 @@ class Op(Generic[P]):
         plan.forward = closure("x, a", body, f=self._kernel if by_kernel else self.formula, c=plan.attrs)
 
     def _call_text(self, count: int) -> str:
-        """The forward's arguments in order, as text over x (arrays), a (live attributes) and c (attributes)."""
-        values = [f"x[{i}]" for i in range(count)]
-        inputs = iter([f"[{', '.join(values)}]"] if self.sequence else values)
-        attributes = (f"c[{i}]" for i in range(len(self.attributes)))
-        lives = (f"a[{i}]" for i in range(len(self.live)))
-        sources = (
-            inputs if is_input else lives if name in self.live else attributes
-            for name, is_input in zip(self.parameters, self._is_input, strict=True)
-        )
-        terms = [next(source) for source in sources]
-        return ", ".join(terms[: self._positional] + [f"{n}={t}" for n, t in zip(self.parameters, terms, strict=True)][self._positional :])
+        """The forward's arguments as text over x (arrays), a (live attributes) and c (attributes)."""
+        source = {name: f"x[{i}]" for i, name in enumerate(self.inputs)}
+        if self.sequence is not None:
+            source = {self.sequence: f"[{', '.join(f'x[{i}]' for i in range(count))}]"}
+        source |= {name: f"a[{i}]" for i, name in enumerate(self.live)} | {
+            name: f"c[{i}]" for i, name in enumerate(self.attributes)
+        }
+        positional, named = self.parameters[: self._positional], self.parameters[self._positional :]
+        return ", ".join([source[name] for name in positional] + [f"{name}={source[name]}" for name in named])
 
     def array_rule(self, record: Record, k: int) -> Callable[[Array, Sequence[Any], Sequence[Any]], Array]:
         """The rule over arrays: (gradient, saved, live attributes) to a gradient of the input's shape and dtype."""
@@ -385,6 +356,10 @@ class Op(Generic[P]):
     def gradient_scale(self, plan: Plan) -> float | None:
         """A factor on the incoming gradient (the 1/n of a mean)."""
         return None
+
+
+def _freeze(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 @overload

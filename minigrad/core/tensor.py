@@ -224,7 +224,7 @@ class Tensor:
     def __len__(self) -> int:
         if self.array.ndim == 0:
             raise InputTypeError("len: a 0-d tensor has no length")
-        return self.array.shape[0]
+        return len(self.array)
 
     def __iter__(self) -> Iterator[Tensor]:
         if self.array.ndim == 0:
@@ -240,7 +240,11 @@ class Tensor:
     def __repr__(self) -> str:
         prefix = "tensor("
         text = np.array2string(
-            self.array, separator=", ", prefix=prefix, threshold=1000, formatter=_FORMATTER if self.array.dtype.kind == "f" else None
+            self.array,
+            separator=", ",
+            prefix=prefix,
+            threshold=1000,
+            formatter=_FORMATTER if self.array.dtype.kind == "f" else None,
         )
         if self.array.dtype not in (np.float32, np.int64, np.bool_):
             text += f", dtype={self.array.dtype}"

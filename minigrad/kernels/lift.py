@@ -73,7 +73,7 @@ class Text:
             call.args[0].id
             for expression in expressions
             for call in ast.walk(expression)
-            if isinstance(call, ast.Call) and call.func.id == "where" and isinstance(call.args[0], ast.Name)  # type: ignore[attr-defined]
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "where" and isinstance(call.args[0], ast.Name)
         } & set(self.parameters)
 
     def lines(self, names: Mapping[str, str | Number], prefix: str) -> tuple[list[str], str]:
@@ -104,7 +104,7 @@ def definition(function: FunctionType) -> ast.FunctionDef:
     try:
         node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, SyntaxError, IndexError):
-        node = None  # type: ignore[assignment]
+        node = None
     if not isinstance(node, ast.FunctionDef):
         raise RuleError(
             f"rule {function.__name__!r}: its source text cannot be read; declare it with `def` in a file or a notebook cell"
@@ -281,7 +281,7 @@ def loop(
     source = head(name, parameters, text.notation | {"add_sum"}, dtype) + "".join(f"    {line}\n" for line in body)
 
     array, masks = types.Array(getattr(types, dtype), 1, "C"), types.Array(types.boolean, 1, "C")
-    signature = [array]
+    signature: list[Any] = [array]
     for o in operands:
         scalar = types.boolean if o.mask else types.float64
         signature.append(scalar if o.layout == "s" else masks if o.mask else array)
@@ -320,7 +320,11 @@ def update_loop(text: Text, arrays: Sequence[str], changed: int, dtype: str) -> 
     lines, result = text.lines({**{p: f"x_{p}[i]" for p in arrays}, **{p: f"x_{p}" for p in scalars}}, "t_")
     name = f"update_{text.name}"
     written = ", ".join(f"x_{p}[i]" for p in arrays[:changed])
-    body = [*(f"x_{p} = T(x_{p})" for p in scalars), f"for i in range(x_{arrays[0]}.size):", *_indent([*lines, f"{written} = {result}"])]
+    body = [
+        *(f"x_{p} = T(x_{p})" for p in scalars),
+        f"for i in range(x_{arrays[0]}.size):",
+        *_indent([*lines, f"{written} = {result}"]),
+    ]
     source = head(name, [f"x_{p}" for p in text.parameters], text.notation, dtype) + "".join(f"    {line}\n" for line in body)
     array = types.Array(getattr(types, dtype), 1, "C")
     return compiled(source, name, [array if p in arrays else types.float64 for p in text.parameters])

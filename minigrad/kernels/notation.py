@@ -109,7 +109,7 @@ def total(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
     """The sum over `axes`, float32 added up pairwise or in float64: its error does not grow with the number of terms."""
     axes = tuple(axes)
     if x.dtype != np.float32 or axes == tuple(range(x.ndim - len(axes), x.ndim)):
-        return np.asarray(np.add.reduce(x, axis=axes, keepdims=keepdims))
+        return np.asarray(x.sum(axis=axes, keepdims=keepdims))
     if axes == tuple(range(len(axes))) and kernels_enabled():
         from .rows import column_sums
 
@@ -117,7 +117,7 @@ def total(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
         out = np.empty(rest, x.dtype)
         column_sums[x.dtype](out.ravel(), x.ravel(), math.prod(x.shape[: len(axes)]), out.size)
         return out.reshape((1,) * len(axes) + rest) if keepdims else out
-    return np.asarray(np.add.reduce(x, axis=axes, keepdims=keepdims, dtype=np.float64)).astype(x.dtype)
+    return np.asarray(x.sum(axis=axes, keepdims=keepdims, dtype=np.float64)).astype(x.dtype)
 
 
 def _put(values: Array, index: Any, shape: Sequence[int]) -> Array:

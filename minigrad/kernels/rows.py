@@ -37,21 +37,18 @@ __all__ = [
 ]
 
 
-class Kernel:
-    """A kernel text and its compiled forms: `kernel[dtype](…)`.
+class Kernel(dict[Any, Callable[..., Any]]):
+    """A kernel text and its compiled forms by dtype: `kernel[dtype](…)` compiles on first use.
 
     `signature` has a letter a parameter: a array of the dtype, i array of int64, n integer, f float.
     """
 
     def __init__(self, function: FunctionType, signature: str):
+        super().__init__()
         self.function, self.signature, self.__doc__ = function, signature, function.__doc__
-        self._compiled: dict[Any, Callable[..., Any]] = {}
 
-    def __getitem__(self, dtype: np.dtype[Any]) -> Callable[..., Any]:
-        try:
-            return self._compiled[dtype]
-        except KeyError:
-            return self._compiled.setdefault(dtype, self._compile(dtype.name))
+    def __missing__(self, dtype: np.dtype[Any]) -> Callable[..., Any]:
+        return self.setdefault(dtype, self._compile(dtype.name))
 
     def _compile(self, dtype: str) -> Callable[..., Any]:
         from numba import types

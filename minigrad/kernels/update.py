@@ -18,22 +18,19 @@ from .notation import sqrt
 __all__ = ["adam", "sgd", "sgd_momentum"]
 
 
-class Update:
-    """An update rule and its compiled loops, one per dtype: `update[dtype](…)`; without Numba the rule runs on NumPy arrays."""
+class Update(dict[Any, Callable[..., None]]):
+    """An update rule and its compiled loops by dtype: `update[dtype](…)`; without Numba the rule runs on NumPy arrays."""
 
     def __init__(self, function: FunctionType, arrays: Sequence[str], changed: int):
+        super().__init__()
         self.formula: Callable[..., Any] = function
         self.text = Text(function)
         self.arrays, self.changed, self.__doc__ = tuple(arrays), changed, function.__doc__
-        self._compiled: dict[Any, Callable[..., None]] = {}
 
-    def __getitem__(self, dtype: np.dtype[Any]) -> Callable[..., None]:
-        try:
-            return self._compiled[dtype]
-        except KeyError:
-            compile_now = kernels_enabled() and dtype.name in ("float32", "float64")
-            run = update_loop(self.text, self.arrays, self.changed, dtype.name) if compile_now else self._run
-            return self._compiled.setdefault(dtype, run)
+    def __missing__(self, dtype: np.dtype[Any]) -> Callable[..., None]:
+        by_kernel = kernels_enabled() and dtype.name in ("float32", "float64")
+        run = update_loop(self.text, self.arrays, self.changed, dtype.name) if by_kernel else self._run
+        return self.setdefault(dtype, run)
 
     def _run(self, *values: Any) -> None:
         with np.errstate(all="ignore"):

@@ -183,9 +183,7 @@ def exponent(builder: Any, layout: _Layout, x: Any) -> Any:
 def significand(builder: Any, layout: _Layout, x: Any) -> Any:
     """m of a positive normal x = m · 2ⁿ, √½ ≤ m < √2."""
     field = builder.shl(layout.biased_exponent(builder, x), layout.integer(layout.fraction))
-    return builder.bitcast(
-        builder.sub(layout.bits(builder, x), builder.sub(field, layout.integer(layout.one))), layout.kind
-    )
+    return builder.bitcast(builder.sub(layout.bits(builder, x), builder.sub(field, layout.integer(layout.one))), layout.kind)
 
 
 @_instruction

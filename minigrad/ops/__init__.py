@@ -90,8 +90,6 @@ from .shape import (
 )
 from .softmax import log_softmax, softmax
 
-# ruff: noqa: A004
-
 _METHODS: tuple[Any, ...] = (
     relu, sigmoid, tanh, softmax, log_softmax,
     add, sub, mul, div, neg, pow, exp, expm1, log, log1p, sqrt, abs, floor, erf, erfc, maximum, minimum, clamp,
@@ -128,7 +126,7 @@ _DTYPES = {"float": np.float32, "double": np.float64, "long": np.int64, "int": n
 
 
 def _name(operation: Any) -> str:
-    return operation.name if isinstance(operation, Op) else operation.__name__  # type: ignore[no-any-return]
+    return operation.name if isinstance(operation, Op) else operation.__name__
 
 
 def _operator(operation: Any, reflected: bool = False) -> Callable[[Tensor, Any], Any]:

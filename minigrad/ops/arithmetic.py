@@ -9,8 +9,6 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
 
-# ruff: noqa: A001  (PyTorch's names: abs, max, min, pow, …)
-
 _TWO_OVER_ROOT_PI = 1.1283791670955126
 
 
@@ -124,7 +122,7 @@ def _(g, x, exponent):
 def _(x, exponent):
     if x.dtype.kind in "iu" and isinstance(exponent, int) and exponent < 0:
         raise ArgumentError(f"pow: integers cannot be raised to the negative power {exponent}; convert to float first")
-    return None
+    return
 
 
 @elementwise(integers=True)
@@ -375,7 +373,7 @@ def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None)
     if min is None and max is None:
         raise ArgumentError("clamp: at least one of min and max must be given")
     if max is None:
-        return clamp_min(input, min)  # type: ignore[arg-type]
+        return clamp_min(input, min)
     return clamp_max(input, max) if min is None else clamp_both(input, min, max)
 
 
@@ -404,9 +402,9 @@ def _(g, condition):
 def _fits(name: str, a: object, b: object) -> None:
     """Shapes that broadcast."""
     try:
-        np.broadcast_shapes(np.shape(a), np.shape(b))  # type: ignore[arg-type]
+        np.broadcast_shapes(np.shape(a), np.shape(b))
     except ValueError:
-        raise ShapeError(f"{name}: shapes do not broadcast: a {np.shape(a)}, b {np.shape(b)}") from None  # type: ignore[arg-type]
+        raise ShapeError(f"{name}: shapes do not broadcast: a {np.shape(a)}, b {np.shape(b)}") from None
 
 
 @op
@@ -493,6 +491,6 @@ def bitwise(operation: object) -> object:
             kind = value.dtype.kind if isinstance(value, Tensor) else np.asarray(value).dtype.kind
             if kind != "b":
                 raise DtypeError(f"{operation.name}: the operators & | ~ take bool tensors, got {value!r}")  # type: ignore[attr-defined]
-        return operation(a, *others)  # type: ignore[operator, no-any-return]
+        return operation(a, *others)
 
     return operator

@@ -24,7 +24,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
 def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     """A tensor of `data`, sharing its memory where it is an array of that dtype; a Tensor of that dtype is returned as it is."""
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)  # type: ignore[no-any-return]
+        return data if dtype is None else data.to(dtype)
     return Tensor(_array("as_tensor", data, dtype, copy=False))
 
 

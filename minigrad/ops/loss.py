@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, elementwise, op
+from ..core import Operand, Tensor, elementwise, op
 from ..errors import ArgumentError, DomainError, DtypeError, IndexRangeError, ShapeError
 from ..kernels import rows
 from ..kernels.cache import kernels_enabled
@@ -27,7 +27,9 @@ _REDUCTIONS = ("none", "mean", "sum")
 def _same_shape(name: str, input: Any, target: Any) -> None:
     """Deviation from PyTorch, which warns and broadcasts: (n, 1) against (n,) would silently compare n × n pairs."""
     if np.shape(input) != np.shape(target):
-        raise ShapeError(f"{name}: input and target must have the same shape, got input {np.shape(input)}, target {np.shape(target)}")
+        raise ShapeError(
+            f"{name}: input and target must have the same shape, got input {np.shape(input)}, target {np.shape(target)}"
+        )
 
 
 def _positive(name: str, what: str, value: float) -> None:
@@ -35,8 +37,8 @@ def _positive(name: str, what: str, value: float) -> None:
         raise ArgumentError(f"{name}: {what} must be positive, got {value}")
 
 
-@elementwise(reduction=True)
-def mse_loss(input: Tensor, target: Tensor) -> Tensor:
+@elementwise
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Squared error, (input − target)²; its mean, sum or each.
 
     Backward: dL/dinput = g 2 (input − target), dL/dtarget its negative.
@@ -61,8 +63,8 @@ def _(g, input, target):
     return -g * (2 * (input - target))
 
 
-@elementwise(reduction=True)
-def l1_loss(input: Tensor, target: Tensor) -> Tensor:
+@elementwise
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Absolute error, |input − target|; its mean, sum or each.
 
     Backward: dL/dinput = g sign(input − target); 0 at the kink. Deviation: shapes that differ are refused.
@@ -85,8 +87,8 @@ def _(g, input, target):
     return where(input > target, -g, where(input < target, g, 0))
 
 
-@elementwise(reduction=True, static=("delta",))
-def huber_loss(input: Tensor, target: Tensor, delta: float = 1.0) -> Tensor:
+@elementwise(static=("delta",))
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """Huber loss: with d = input − target, d²/2 for |d| ≤ δ, else δ (|d| − δ/2); its mean, sum or each.
 
     Backward: dL/dinput = g clamp(d, −δ, δ). Deviation: shapes that differ are refused.
@@ -97,7 +99,7 @@ def huber_loss(input: Tensor, target: Tensor, delta: float = 1.0) -> Tensor:
 
 
 @huber_loss.check
-def _(input, target, delta, reduction):
+def _(input, target, reduction, delta):
     _same_shape("huber_loss", input, target)
     _positive("huber_loss", "delta", delta)
 
@@ -134,11 +136,13 @@ def _weights_fit(name: str, input: Any, **weights: Any) -> None:
         except ValueError:
             fits = False
         if not fits:
-            raise ShapeError(f"{name}: {what} of shape {np.shape(weight)} does not broadcast to the input's shape {np.shape(input)}")
+            raise ShapeError(
+                f"{name}: {what} of shape {np.shape(weight)} does not broadcast to the input's shape {np.shape(input)}"
+            )
 
 
-@elementwise(reduction=True)
-def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor = 1.0) -> Tensor:
+@elementwise
+def binary_cross_entropy(input: Tensor, target: Tensor, weight: Operand | None = 1.0, reduction: str = "mean") -> Tensor:
     """Binary cross-entropy of probabilities, −w (t log x + (1 − t) log(1 − x)); its mean, sum or each. Logarithms end at −100.
 
     Shapes: input and target alike; weight broadcasts. Backward: dL/dinput = g w (x − t) / (x (1 − x)), the divisor at least 1e-12.
@@ -168,8 +172,10 @@ def _(g, input, weight):
     return g * (weight * (maximum(log1p(-input), -100) - maximum(log(input), -100)))
 
 
-@elementwise(reduction=True)
-def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor = 1.0, *, pos_weight: Tensor = 1.0) -> Tensor:
+@elementwise
+def binary_cross_entropy_with_logits(
+    input: Tensor, target: Tensor, weight: Operand | None = 1.0, reduction: str = "mean", pos_weight: Operand | None = 1.0
+) -> Tensor:
     """Binary cross-entropy of σ(input), w ((1 − t) softplus(x) + p t softplus(−x)), p = pos_weight; its mean, sum or each.
 
     The sigmoid is never formed, so both tails keep their digits. Shapes: input and target alike; weight and pos_weight broadcast.
@@ -250,7 +256,9 @@ def _raise_index(name: str, place: Sequence[int], value: int, classes: int) -> N
     raise IndexRangeError(f"{name}: {where_} is {value}, but there are {classes} classes, numbered 0 to {classes - 1}")
 
 
-def _desired(name: str, shape: Sequence[int], dtype: Any, target: Any, weight: Any, ignore_index: int, smoothing: float) -> tuple[Any, Any]:
+def _desired(
+    name: str, shape: Sequence[int], dtype: Any, target: Any, weight: Any, ignore_index: int, smoothing: float
+) -> tuple[Any, Any]:
     """What the loss multiplies −log p by, in the input's shape, and the divisor of the mean.
 
     Q = w ((1 − ε) q + ε / C), q the one-hot target or the target distribution; rows to be ignored are 0. The mean divides by Σ w_t

@@ -79,9 +79,9 @@ def randint(
     """Integers in [low, high); `randint(high, size)` starts at 0."""
     if size is None:
         low, high, size = 0, low, high  # type: ignore[assignment]
-    if not low < high:  # type: ignore[operator]
+    if not low < high:
         raise ArgumentError(f"randint: low must be below high, got low {low}, high {high}")
-    return Tensor(_bits(generator).integers(low, high, tuple(size)).astype(np.int64 if dtype is None else dtype))  # type: ignore[arg-type]
+    return Tensor(_bits(generator).integers(low, high, tuple(size)).astype(np.int64 if dtype is None else dtype))
 
 
 def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
@@ -102,7 +102,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
     if not a <= b:
         raise ArgumentError(f"uniform_: a must not be above b, got a {a}, b {b}")
     drawn = _bits(generator).random(self.shape, self.dtype.type)
-    return self.copy_(Tensor(np.asarray(drawn * self.dtype.type(b - a) + self.dtype.type(a))))  # type: ignore[no-any-return]
+    return self.copy_(Tensor(np.asarray(drawn * self.dtype.type(b - a) + self.dtype.type(a))))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -110,7 +110,7 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
     if std < 0:
         raise ArgumentError(f"normal_: std must not be negative, got {std}")
     drawn = _bits(generator).standard_normal(self.shape, self.dtype.type)
-    return self.copy_(Tensor(np.asarray(drawn * self.dtype.type(std) + self.dtype.type(mean))))  # type: ignore[no-any-return]
+    return self.copy_(Tensor(np.asarray(drawn * self.dtype.type(std) + self.dtype.type(mean))))
 
 
 @elementwise
@@ -124,7 +124,9 @@ def _(g, u, p):
     return where(u >= p, g / (1 - p), 0)
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None) -> Tensor:
+def dropout(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
+) -> Tensor:
     """In training, each element is 0 with probability p, else scaled by 1 / (1 − p), so that the mean stays; otherwise input itself.
 
     Backward: g through what was kept, scaled alike. p = 1 gives zeros.
@@ -137,5 +139,5 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     if p == 1:
         return input * 0.0
     if inplace:
-        return input.mul_(dropout(Tensor(np.ones(input.shape, input.dtype)), p, generator=generator))  # type: ignore[no-any-return]
+        return input.mul_(dropout(Tensor(np.ones(input.shape, input.dtype)), p, generator=generator))
     return keep_above(input, rand(input.shape, generator=generator, dtype=input.dtype), p)

@@ -13,8 +13,6 @@ from ..errors import DimError, DtypeError, InputTypeError, ShapeError
 from ..kernels.notation import broadcast_to, exp, log, total, where
 from .arithmetic import maximum, minimum
 
-# ruff: noqa: A001  (PyTorch's names: all, any, max, min, sum)
-
 Dims = int | Sequence[int] | None
 
 
@@ -108,7 +106,7 @@ def _extreme(name: str, reducer: Any) -> Any:
     """`amax` and `amin`: the same text but for the direction."""
 
     def extreme(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-        return np.asarray(reducer(x, axis=dim, keepdims=keepdim))  # type: ignore[return-value]
+        return np.asarray(reducer(x, axis=dim, keepdims=keepdim))
 
     extreme.__name__ = extreme.__qualname__ = name
     extreme.__doc__ = f"""The {"largest" if name == "amax" else "smallest"} element over all axes or over `dim`; NaN if there is one.
@@ -139,7 +137,7 @@ amin = _extreme("amin", np.min)
 
 def _arg_extreme(name: str, reducer: Any) -> Any:
     def arg_extreme(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-        return np.asarray(reducer(x, axis=dim, keepdims=keepdim), np.int64)  # type: ignore[return-value]
+        return np.asarray(reducer(x, axis=dim, keepdims=keepdim), np.int64)
 
     arg_extreme.__name__ = arg_extreme.__qualname__ = name
     arg_extreme.__doc__ = f"""The index (int64) of the {"largest" if name == "argmax" else "smallest"} element, the first of equal ones;
@@ -198,16 +196,16 @@ def max(input: Tensor, dim: int | Operand | None = None, keepdim: bool = False, 
     """The largest element (ties share the gradient evenly); with `dim` (values, indices), the gradient going to the first of equal
     ones; with another tensor the larger of two, element by element (`maximum`)."""
     if isinstance(dim, Tensor) or other is not None:
-        return maximum(input, dim if other is None else other)  # type: ignore[arg-type]
-    return amax(input) if dim is None else _along(input, argmax, dim, keepdim)  # type: ignore[arg-type]
+        return maximum(input, dim if other is None else other)
+    return amax(input) if dim is None else _along(input, argmax, dim, keepdim)
 
 
 def min(input: Tensor, dim: int | Operand | None = None, keepdim: bool = False, *, other: Operand | None = None) -> Any:
     """The smallest element (ties share the gradient evenly); with `dim` (values, indices), the gradient going to the first of equal
     ones; with another tensor the smaller of two, element by element (`minimum`)."""
     if isinstance(dim, Tensor) or other is not None:
-        return minimum(input, dim if other is None else other)  # type: ignore[arg-type]
-    return amin(input) if dim is None else _along(input, argmin, dim, keepdim)  # type: ignore[arg-type]
+        return minimum(input, dim if other is None else other)
+    return amin(input) if dim is None else _along(input, argmin, dim, keepdim)
 
 
 def _centred_squares(x: Any, dim: Sequence[int], keepdim: bool) -> Any:
@@ -223,9 +221,7 @@ def _degrees(shape: Sequence[int], dim: Sequence[int], correction: float) -> flo
 
 
 @op
-def var(
-    x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False, unbiased: bool | None = None
-) -> Tensor:
+def var(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False, unbiased: bool | None = None) -> Tensor:
     """Variance, Σ (x − mean)² / (n − correction), over all axes or over `dim`. `unbiased` is the older word for correction 1 or 0.
 
     Backward: dL/dx = g 2 (x − mean) / (n − correction). Edge values: NaN where n ≤ correction.
@@ -247,9 +243,7 @@ def _(g, x, x_shape, dim, correction):
 
 
 @op
-def std(
-    x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False, unbiased: bool | None = None
-) -> Tensor:
+def std(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False, unbiased: bool | None = None) -> Tensor:
     """Standard deviation, √(Σ (x − mean)² / (n − correction)), over all axes or over `dim`; `unbiased` as for `var`.
 
     Backward: dL/dx = g (x − mean) / (y (n − correction)); 0 where y = 0. Edge values: NaN where n ≤ correction.

@@ -110,5 +110,3 @@ def _(g, y, dim):
 @log_softmax.backward_kernel("x")
 def _(g, y, dim):
     return along_rows(rows.log_softmax_rows_backward[y.dtype], dim, g, y)
-
-

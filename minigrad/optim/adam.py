@@ -45,9 +45,7 @@ class Adam(Optimizer):
         shrink, added_decay = (1 - lr * weight_decay, 0.0) if self.decoupled else (1.0, weight_decay)
         root = math.sqrt(1 - beta2**step)
         step_size, eps = lr * root / (1 - beta1**step), group["eps"] * root
-        update.adam[p.dtype](
-            p, state[0], state[1], g, step_size, shrink, added_decay, beta1, beta2, 1 - beta1, 1 - beta2, eps
-        )
+        update.adam[p.dtype](p, state[0], state[1], g, step_size, shrink, added_decay, beta1, beta2, 1 - beta1, 1 - beta2, eps)
 
 
 class AdamW(Adam):

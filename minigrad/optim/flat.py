@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from operator import is_
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -35,15 +37,17 @@ class Flat:
         offsets = [0]
         for p in params:
             offsets.append(offsets[-1] + p.array.size)
-        self.slices = [slice(a, b) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+        self.slices = [slice(a, b) for a, b in pairwise(offsets)]
         self.values = np.empty(offsets[-1], self.dtype)
         _storages[id(self.values)] = self.values
         self.views = [self.values[s].reshape(p.shape) for s, p in zip(self.slices, params, strict=True)]
-        self.gradients = np.empty(offsets[-1] if offsets[-1] <= _GATHER else 0, self.dtype)
+        gathers = offsets[-1] <= _GATHER
+        self.gradients = np.empty(offsets[-1] if gathers else 0, self.dtype)
+        self.places = [self.gradients[s].reshape(p.shape) for s, p in zip(self.slices, params, strict=True)] if gathers else []
         self.state = {name: np.zeros(offsets[-1], self.dtype) for name in state_names}
         self.steps = [0] * len(params)
-        for i in range(len(params)):
-            self._adopt(i)
+        self.even = True
+        self._adopt_all()
 
     def _adopt(self, i: int) -> bool:
         """Move a parameter into the flat array, if nobody else sees its present one."""
@@ -58,27 +62,37 @@ class Flat:
 
     def step(self, update: Update, group: Mapping[str, Any]) -> None:
         """Update every parameter that has a gradient."""
-        if self._whole():
-            np.concatenate([p.grad.array for p in self.params], axis=None, out=self.gradients)  # type: ignore[union-attr]
-            self.steps = [self.steps[0] + 1] * len(self.steps)
-            update(group, self.steps[0], self.values, self.gradients, list(self.state.values()))
-        else:
+        gradients = self._gathered()
+        if gradients is None:
             for i, p in enumerate(self.params):
                 if p.grad is not None:
                     self._step_one(i, p, update, group)
+            self.even = len(set(self.steps)) == 1
+        else:
+            step = self.steps[0] + 1
+            self.steps = [step] * len(self.steps)
+            update(group, step, self.values, gradients, list(self.state.values()))
         now = tick()
         for p in self.params:
             if p.grad is not None:
                 (p.stamp or stamp_of(p)).written = now
 
-    def _whole(self) -> bool:
-        """Whether all parameters have a gradient and lie in the flat array, at the same step."""
-        if not self.gradients.size or len(set(self.steps)) > 1:
-            return False
-        for i, p in enumerate(self.params):
-            if p.grad is None or p.grad.array.dtype != self.dtype or (p.array is not self.views[i] and not self._adopt(i)):
-                return False
-        return True
+    def _adopt_all(self) -> bool:
+        moved = [p.array is view or self._adopt(i) for i, (p, view) in enumerate(zip(self.params, self.views, strict=True))]
+        return all(moved)
+
+    def _gathered(self) -> Array | None:
+        """All gradients in one array; None unless each parameter has one, lies in the flat array and is at the same step."""
+        if not (self.even and self.gradients.size):
+            return None
+        if not all(map(is_, [p.array for p in self.params], self.views)) and not self._adopt_all():
+            return None
+        arrays = [p.grad.array for p in self.params if p.grad is not None]
+        if len(arrays) < len(self.params):
+            return None
+        for place, array in zip(self.places, arrays, strict=True):
+            place[...] = array
+        return self.gradients
 
     def _step_one(self, i: int, p: Tensor, update: Update, group: Mapping[str, Any]) -> None:
         self.steps[i] += 1

@@ -141,7 +141,9 @@ class Optimizer:
             for name in flat.state:
                 if entry and (name not in entry or entry[name].shape != p.shape):
                     found = entry[name].shape if name in entry else "nothing"
-                    raise StateDictError(f"{self.name}.load_state_dict: {name} of parameter {n} must have shape {p.shape}, got {found}")
+                    raise StateDictError(
+                        f"{self.name}.load_state_dict: {name} of parameter {n} must have shape {p.shape}, got {found}"
+                    )
             entries.append((flat, i, entry))
         for flat, i, entry in entries:
             flat.steps[i] = int(entry.get("step", 0))

@@ -1,0 +1,167 @@
+"""Accuracy: the largest error in ulp of each elementary function over the whole range, against mpmath."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contenders import Eager
+from benchmarks.runner import Results
+from benchmarks.table import Table, number
+
+# Limit in ulp, and where the function is neither trivial nor out of range, in float32 and float64.
+FUNCTIONS: dict[str, tuple[float, dict[str, tuple[float, float]]]] = {
+    "exp": (2, {"float32": (-104, 89), "float64": (-746, 710)}),
+    "log": (2, {"float32": (0.3, 3), "float64": (0.3, 3)}),
+    "log1p": (2, {"float32": (-0.9999, 2), "float64": (-0.9999, 2)}),
+    "expm1": (2, {"float32": (-20, 89), "float64": (-40, 710)}),
+    "tanh": (2, {"float32": (-10, 10), "float64": (-20, 20)}),
+    "sigmoid": (2, {"float32": (-104, 20), "float64": (-746, 40)}),
+    "softplus": (2, {"float32": (-104, 40), "float64": (-746, 40)}),
+    "silu": (2, {"float32": (-104, 20), "float64": (-746, 40)}),
+    "erf": (4, {"float32": (-4, 4), "float64": (-6, 6)}),
+    "erfc": (4, {"float32": (-4, 10.1), "float64": (-6, 27.3)}),
+    "gelu": (4, {"float32": (-14.5, 6), "float64": (-38.6, 9)}),
+}
+DTYPES = ("float32", "float64")
+CONTENDERS = ("minigrad", "torch")
+JOBS = tuple((contender, function) for function in FUNCTIONS for contender in ("mpmath", *CONTENDERS))
+ROUNDS = 1
+BITS = 140
+DENSE, A_BINADE = 6000, {"float32": 8, "float64": 1}
+BEYOND = 2000  # every function here has overflowed, underflowed or settled at this distance from 0
+SPECIAL = (0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, -0.5, 20.0)
+
+
+def environment(contender: str) -> dict[str, str]:
+    return {}
+
+
+def points(function: str, dtype: str, quick: bool) -> np.ndarray:
+    """Every binade of both signs, the neighbours of each power of two, the interesting interval, and special points."""
+    random = np.random.default_rng(0)
+    information = np.finfo(dtype)
+    powers = np.ldexp(np.ones((), dtype), np.arange(information.minexp - information.nmant, information.maxexp))
+    shares = random.uniform(1, 2, (1 if quick else A_BINADE[dtype], powers.size)).astype(dtype)
+    binades = np.concatenate([powers, np.nextafter(powers, 0, dtype=dtype), (powers * shares).ravel()])
+    dense = random.uniform(*FUNCTIONS[function][1][dtype], DENSE // 5 if quick else DENSE)
+    sparse = binades[:: 5 if quick else 1]
+    return np.concatenate([sparse, -sparse, dense, SPECIAL, [information.max, -information.max]]).astype(dtype)
+
+
+def exact_functions() -> dict[str, Callable[[Any], Any]]:
+    """The functions in high precision, on finite arguments."""
+    from mpmath import mp
+
+    mp.prec = BITS
+
+    def exp(x: Any) -> Any:
+        return mp.exp(max(-BEYOND, min(x, BEYOND)))
+
+    def erfc(x: Any) -> Any:
+        return mp.erfc(max(-BEYOND, min(x, BEYOND)))
+
+    def log(x: Any) -> Any:
+        return mp.log(x) if x > 0 else mp.mpf("-inf" if x == 0 else "nan")
+
+    return {
+        "exp": exp,
+        "log": log,
+        "log1p": lambda x: mp.log1p(x) if x > -1 else log(1 + x),
+        "expm1": lambda x: mp.expm1(x) if abs(x) < 1 else exp(x) - 1,
+        "tanh": lambda x: mp.tanh(max(-BEYOND, min(x, BEYOND))),
+        "sigmoid": lambda x: 1 / (1 + exp(-x)),
+        "softplus": lambda x: max(x, mp.mpf(0)) + mp.log1p(exp(-abs(x))),
+        "silu": lambda x: x / (1 + exp(-x)),
+        "erf": lambda x: mp.erf(max(-BEYOND, min(x, BEYOND))),
+        "erfc": erfc,
+        "gelu": lambda x: x * erfc(-x / mp.sqrt(2)) / 2,
+    }
+
+
+def limit_value(function: str, x: float) -> float:
+    """The value at ±∞ and NaN."""
+    if np.isnan(x):
+        return x
+    rises = {"exp", "log", "log1p", "expm1", "softplus", "silu", "gelu"}
+    at_top = np.inf if function in rises else 0.0 if function == "erfc" else 1.0
+    at_bottom = {"log": np.nan, "log1p": np.nan, "expm1": -1.0, "tanh": -1.0, "erf": -1.0, "erfc": 2.0}.get(function, 0.0)
+    return at_top if x > 0 else at_bottom
+
+
+def exact(function: str, dtype: str, quick: bool) -> tuple[list[float], list[float]]:
+    """At every point: a value of the dtype next to the exact one, and what it lacks to the exact one, in ulp."""
+    from mpmath import mp
+
+    evaluate, scalar = exact_functions()[function], np.dtype(dtype).type
+    nearest, rest = [], []
+    with np.errstate(over="ignore", under="ignore"):
+        for x in points(function, dtype, quick).tolist():
+            value = evaluate(mp.mpf(x)) if np.isfinite(x) else limit_value(function, x)
+            rounded = scalar(float(value))
+            nearest.append(float(rounded))
+            finite = np.isfinite(rounded)
+            rest.append(float((value - mp.mpf(float(rounded))) / mp.mpf(float(np.spacing(abs(rounded))))) if finite else 0.0)
+    return nearest, rest
+
+
+def errors(values: np.ndarray, nearest: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """|value − exact| in ulp of the exact value; ∞ where one of them is NaN or infinite and the other is not."""
+    with np.errstate(all="ignore"):
+        spacing = np.spacing(np.abs(nearest)).astype(np.float64)
+        distance = np.abs((values.astype(np.float64) - nearest) / spacing - rest)
+    equal = (values == nearest) & ~np.isfinite(nearest) | np.isnan(values) & np.isnan(nearest)
+    return np.where(equal, 0.0, np.where(np.isfinite(values) & np.isfinite(nearest), distance, np.inf))
+
+
+def work(contender: str, group: str, quick: bool) -> Iterator[tuple[str, Any]]:
+    for dtype in DTYPES:
+        if contender == "mpmath":
+            yield f"{group} {dtype}", exact(group, dtype, quick)
+        else:
+            x = points(group, dtype, quick)
+            yield f"{group} {dtype}", [x.tolist(), Eager(contender).evaluate(group, x).tolist()]
+
+
+def tables(results: Results) -> list[Table]:
+    columns = [f"{contender} {dtype}" for dtype in DTYPES for contender in CONTENDERS]
+    normal = Table(
+        "Accuracy",
+        ("function", *columns, "at most", "worst minigrad float32 at", "float64 at"),
+        "The largest error in ulp, over all binades of both signs, where the exact result is a normal number, 0, infinite or NaN; "
+        "∞: a wrong infinity or NaN.",
+    )
+    tiny = Table(
+        "Accuracy below the normal range",
+        ("function", *columns),
+        "The largest error in spacings of the subnormal numbers, where the exact result is one.",
+    )
+    for function, (limit, _) in FUNCTIONS.items():
+        worst = {column: largest(results, function, *column.split()) for column in columns}
+        cells = []
+        for column in columns:
+            aim = limit if column.startswith("minigrad") else None
+            cells.append(normal.at_most(f"{function}, ulp, {column.split()[1]}", worst[column][0], aim))
+        places = [f"{place:.7g}" if (place := worst[f"minigrad {dtype}"][1]) is not None else "–" for dtype in DTYPES]
+        normal.add(function, *cells, number(limit), *places)
+        if any(entry[2] is not None for entry in worst.values()):
+            tiny.add(function, *(number(worst[column][2]) for column in columns))
+    if "mpmath" in results.missing:
+        normal.note += " mpmath is not installed: nothing could be measured."
+    return [normal, tiny] if tiny.rows else [normal]
+
+
+def largest(results: Results, function: str, contender: str, dtype: str) -> tuple[float | None, float | None, float | None]:
+    """The largest error among normal results, the argument where it is, and the largest among subnormal results."""
+    case = f"{function} {dtype}"
+    if not (results.values.get(("mpmath", case)) and results.values.get((contender, case))):
+        return None, None, None
+    nearest, rest = (np.array(part) for part in results.values["mpmath", case][0])
+    x, values = (np.array(part) for part in results.values[contender, case][0])
+    nearest = nearest.astype(dtype)
+    error = errors(values, nearest, rest)
+    subnormal = (np.abs(nearest) < np.finfo(dtype).smallest_normal) & (nearest != 0)
+    at = int(np.argmax(np.where(subnormal, -1.0, error)))
+    return float(error[at]), float(x[at]), float(error[subnormal].max()) if subnormal.any() else None
