@@ -27,10 +27,10 @@ PACKAGES = ("numpy", "numba", "torch", "jax")
 
 HOW_TO_READ = f"""\
 Written by `make bench` (`python -m benchmarks`), all in one run. Every contender is measured in processes of its own, which take
-turns, round after round (A B C A B C …). A time is the median over rounds of the median over samples of at least 20 ms; first calls,
+turns, round after round (A B C A B C …). A time is the median over rounds of the median over samples of at least 20 ms. First calls,
 which compile, are left out unless a table says otherwise. A ratio is the peer's time over minigrad's: above 1, minigrad is faster.
-{MISSED} marks a number that misses its target. Other processes on the machine shift times more than ratios: compare ratios,
-and only those of one run.
+{MISSED} marks a number that misses its target, "–" one that could not be measured. Other processes on the machine shift times more
+than ratios: compare ratios, and only those of one run.
 """
 
 

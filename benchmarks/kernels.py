@@ -73,11 +73,7 @@ def table(results: Results, kind: str) -> Table:
         f"Kernels, {kind}",
         ("op, dtype, elements", *CONTENDERS, "ratio", "at least"),
         "One thread on both sides. The softmax family takes the rows of square matrices, cross-entropy class indices and the mean. "
-        + (
-            "Inputs need no gradient."
-            if kind == "forward"
-            else "Backward starts from a given gradient; the graph is made anew each time."
-        ),
+        + ("Nothing is recorded." if kind == "forward" else "Each call records, and goes back from a given gradient."),
     )
     for op in OPS:
         for dtype in DTYPES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isinf
 
 MISSED = "✗"
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
@@ -17,6 +18,8 @@ def number(value: float | None) -> str:
     """About three digits: 0.83, 4.12, 57.3, 1240."""
     if value is None:
         return "–"
+    if isinf(value):
+        return "∞" if value > 0 else "−∞"
     if value >= 1e5:
         return f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
     return f"{value:.{2 if abs(value) < 10 else 1 if abs(value) < 100 else 0}f}"

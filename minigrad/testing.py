@@ -172,10 +172,11 @@ class _Check:
         if g is None:
             return np.zeros(x.size)
         name = self.names[self.sources[source]]
-        for what, got, wanted in (("shape", g.shape, x.shape), ("dtype", g.dtype, x.dtype)):
-            if got != wanted:
-                hint = _shape_hint(g.shape, x.shape) if what == "shape" else ""
-                raise GradcheckError(f"{self.caller}: the gradient of {name} has {what} {got}, but {name} has {what} {wanted}{hint}")
+        if (g.shape, g.dtype) != (x.shape, x.dtype):
+            raise GradcheckError(
+                f"{self.caller}: the gradient of {name} has shape {g.shape} and dtype {g.dtype}, "
+                f"{name} itself {x.shape} and {x.dtype}{_shape_hint(g.shape, x.shape)}"
+            )
         return g.array.flatten()
 
     def move(self, source: int, direction: Array, h: float) -> tuple[Array, Array]:
@@ -222,9 +223,9 @@ class _Check:
         return blocks
 
     def differs(self, analytic: Array, numeric: Array, scale: Array | float = 0.0) -> Array:
-        """Where the two are further apart than the tolerances allow. NaN is."""
-        limit = self.atol + self.rtol * np.maximum(np.abs(numeric), scale)
-        return np.asarray(~(np.abs(analytic - numeric) <= limit))
+        """Where the two are further apart than the tolerances allow, or not finite."""
+        error, limit = np.abs(analytic - numeric), self.atol + self.rtol * np.maximum(np.abs(numeric), scale)
+        return np.asarray(~((error <= limit) & np.isfinite(error)))
 
 
 def _as_tuple(inputs: Tensor | Sequence[Any]) -> tuple[Any, ...]:
@@ -506,11 +507,9 @@ def _report(found: Sequence[_Mismatch]) -> str:
     m = next((m for m in found if not m.kinks[m.failing].all()), found[0])
     check, (row, column) = m.check, m.worst
     analytic, numeric = m.analytic[row, column], m.numeric[row, column]
-    error = np.abs(m.analytic - m.numeric)[m.blamed]
-    relative = error / np.abs(m.numeric)[m.blamed]
     others = [f"{o.output_name} by {o.input_name}" for o in found if o is not m]
     examined = "" if m.is_whole else f" examined, of {check.point(m.source).size * check.centre[m.target].size}"
-    kinks = f", {m.kinks.sum()} of them at kinks" if m.kinks.any() else ""
+    kinks = f", {'all' if m.kinks[m.failing].all() else m.kinks.sum()} of them at kinks" if m.kinks.any() else ""
     x, j = check.point(m.source).flat[m.rows[row]], _element(m.input_name, m.input_shape, m.rows[row])
     y = _element(m.output_name, m.output.shape, m.columns[column])
     title = (
@@ -523,8 +522,8 @@ def _report(found: Sequence[_Mismatch]) -> str:
         f"  worst at     d {y} / d {j}, where {j} = {x:.6g}",
         f"  analytic     {analytic:.10g}",
         f"  numeric      {numeric:.10g}",
-        f"  ratio        {analytic / numeric:.6g}",
-        f"  max error    {error.max():.3g} absolute, {relative.max():.3g} relative",
+        f"  ratio        {f'{analytic / numeric + 0.0:.6g}' if numeric else 'none, numeric is 0'}",
+        f"  max error    {_largest_errors(m)}",
         f"  failing      {m.failing.sum()} of {m.failing.size} entries of the Jacobian{examined}{kinks}",
         f"  checked at   eps {check.eps:g}, rtol {check.rtol:g}, atol {check.atol:g}",
         *([f"  also wrong   {', '.join(others)}"] if others else []),
@@ -532,6 +531,12 @@ def _report(found: Sequence[_Mismatch]) -> str:
         textwrap.fill(_diagnosis(m), 100, initial_indent="  ", subsequent_indent="  "),
     ]
     return "\n".join(lines)
+
+
+def _largest_errors(m: _Mismatch) -> str:
+    error, size = np.abs(m.analytic - m.numeric)[m.blamed], np.abs(m.numeric)[m.blamed]
+    relative = f", {(error[size > 0] / size[size > 0]).max():.3g} relative" if (size > 0).any() else ""
+    return f"{error.max():.3g} absolute{relative}"
 
 
 def _element(name: str, shape: tuple[int, ...], flat: int) -> str:
@@ -581,8 +586,8 @@ def _kink(m: _Mismatch) -> str | None:
     slopes = m.check.slopes(m.source, m.rows[row], m.target, m.check.eps)
     up, down = (slope[m.columns[column]] for slope in slopes)
     return (
-        f"A kink (or a jump), not a wrong rule: the one-sided differences disagree, {down:.6g} from below and {up:.6g} from above, "
-        f"and the analytic value agrees with a slope there. Differences say nothing at such a point: move the sample away from "
+        f"A kink (or a jump), not a wrong rule: the one-sided differences disagree, {down:.6g} from below and {up:.6g} from above, and "
+        "the analytic value is one of them or lies between. Differences say nothing at such a point: move the sample away from "
         f"{m.input_name} = {m.check.point(m.source).flat[m.rows[row]]:.6g} by more than eps."
     )
 
@@ -633,6 +638,15 @@ def _no_gradient(m: _Mismatch) -> str | None:
     return (
         f"The gradient is missing {extent}: the analytic value is 0 where {m.output_name} does change with {m.input_name}. Usually "
         f"a detach() or no_grad() on the way, a rule that forgets a use of its argument, or the wrong branch of a where.{_extent(m)}"
+    )
+
+
+def _no_dependence(m: _Mismatch) -> str | None:
+    if np.abs(m.numeric[m.blamed]).max() > m.check.atol:
+        return None
+    return (
+        f"A gradient from nowhere: the analytic value is not 0 where {m.output_name} does not change with {m.input_name}. Usually the "
+        f"wrong branch of a where, a needless term, or g handed to elements that had no part in the output.{_extent(m)}"
     )
 
 
@@ -722,9 +736,9 @@ def _axis_names(m: _Mismatch, axes: Sequence[int]) -> str:
 
 
 def _something_else(m: _Mismatch) -> str:
-    right = "some entries are right" if m.right.any() else "no entry is right, and their ratios differ"
+    right = " (some entries are right)" if m.right.any() else ""
     return (
-        f"The rule is wrong, in no simple pattern ({right}): usually a term of the product or chain rule is missing, or the rule "
+        f"The rule is wrong, in no simple pattern{right}: usually a term of the product or chain rule is missing, or the rule "
         f"uses another operand than the formula. Work out the formula by hand at the element above.{_extent(m)}"
     )
 
@@ -747,6 +761,7 @@ _DIAGNOSES: tuple[Callable[[_Mismatch], str | None], ...] = (
     _step_size,
     _no_sum,
     _no_gradient,
+    _no_dependence,
     _factor,
     _exchanged_inputs,
     _exchanged_axes,

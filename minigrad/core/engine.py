@@ -7,7 +7,7 @@ need; it never knows its output tensor, so nothing forms a cycle and a graph die
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ContextDecorator
 from contextvars import ContextVar
 from functools import lru_cache
@@ -84,14 +84,11 @@ def apply(op: Op[Any], inputs: Sequence[Any], attrs: tuple[Any, ...] = (), live:
     `inputs` are Tensors and Python numbers (or None where an input may be absent), `attrs` the hashable settings, `live` settings
     that are not part of the signature (an index). What depends on shapes, dtypes and attrs alone is planned once per signature.
     """
-    kinds = tuple(map(type, inputs))
-    read = op.readers.get(kinds)
-    if read is None:
-        accepted = op.accept(inputs)
-        if accepted is not None:
-            return apply(op, accepted, attrs, live)
-        read = op.make_reader(kinds)
-    arrays, key, tracked = read(inputs, attrs)
+    seen = op.read(inputs, attrs)
+    if seen is None:
+        inputs = op.accept(inputs)
+        seen = op.reader(inputs)(inputs, attrs)
+    arrays, key, tracked = seen
     try:
         plan = op.plans.get(key) or op.make_plan(key, arrays, attrs)
     except TypeError as error:
@@ -160,8 +157,15 @@ def backward(
     tensors' `.grad` is touched.
     Errors: GraphError without a graph, on a second pass over a freed graph, or when a saved value was changed in place.
     """
-    for target, g in _run([tensor], [gradient], retain_graph, create_graph, inputs, "backward"):
-        target.grad = g if target.grad is None else _plus(target.grad, g, create_graph)
+    retain = create_graph if retain_graph is None else retain_graph
+    if inputs is None:
+        reached = _walk([(tensor.step or tensor, _seed(tensor, gradient, "backward"))], retain, create_graph, None, None)
+        while reached:
+            leaf, g = reached.popitem()
+            _deposit(leaf, g, create_graph)
+    else:
+        for target, g in _gradients([tensor], [gradient], retain, create_graph, inputs, "backward"):
+            _deposit(target, g, create_graph)
 
 
 def grad(
@@ -185,36 +189,39 @@ def grad(
         seeds = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
     if len(seeds) != len(roots):
         raise ArgumentError(f"grad: grad_outputs has {len(seeds)} entries for {len(roots)} outputs")
-    found = {id(target): value for target, value in _run(roots, seeds, retain_graph, create_graph, wanted, "grad")}
+    retain = create_graph if retain_graph is None else retain_graph
+    found = {}
+    for target, g in _gradients(roots, seeds, retain, create_graph, wanted, "grad"):
+        found[id(target)] = _own(_hooked(target, g, create_graph))
     for position, target in enumerate(wanted):
         if id(target) not in found and not allow_unused:
             raise GraphError(f"grad: the outputs do not depend on inputs[{position}]; pass allow_unused=True to get None for it")
     return tuple(found.get(id(target)) for target in wanted)
 
 
-def _run(
+def _gradients(
     roots: list[Tensor],
     seeds: Sequence[Tensor | None],
-    retain_graph: bool | None,
+    retain: bool,
     create_graph: bool,
-    inputs: Sequence[Tensor] | None,
+    inputs: Sequence[Tensor],
     caller: str,
-) -> list[tuple[Tensor, Tensor]]:
-    """Run backward from the roots; the gradients of the inputs (default: of all leaves), as (tensor, gradient) pairs."""
-    retain = create_graph if retain_graph is None else retain_graph
+) -> Iterator[tuple[Tensor, Any]]:
+    """Run backward from the roots no further than the inputs need; those that were reached, with their gradients."""
+    for position, target in enumerate(inputs):
+        if not isinstance(target, Tensor) or not target._requires_grad:
+            raise GraphError(f"{caller}: inputs[{position}] does not require grad")
     starts = [(tensor.step or tensor, _seed(tensor, seed, caller)) for tensor, seed in zip(roots, seeds, strict=True)]
-    wanted = needed = None
-    if inputs is not None:
-        for position, target in enumerate(inputs):
-            if not isinstance(target, Tensor) or not target._requires_grad:
-                raise GraphError(f"{caller}: inputs[{position}] does not require grad")
-        wanted = {target.step or target for target in inputs}
-        needed = _leading_to([node for node, _ in starts], wanted)
-    reached = _walk(starts, retain, create_graph, wanted, needed)
-    if inputs is None:
-        return [(leaf, _own(_hooked(leaf, g, create_graph) if leaf.hooks else g)) for leaf, g in reached.items()]
-    nodes = [(target, target.step or target) for target in inputs]
-    return [(target, _own(_hooked(target, reached[node], create_graph))) for target, node in nodes if node in reached]
+    wanted = {target.step or target for target in inputs}
+    reached = _walk(starts, retain, create_graph, wanted, _leading_to([node for node, _ in starts], wanted))
+    return ((target, reached[target.step or target]) for target in inputs if (target.step or target) in reached)
+
+
+def _deposit(target: Tensor, g: Any, create_graph: bool) -> None:
+    """Add a gradient to `.grad`."""
+    if target.hooks:
+        g = _hooked(target, g, create_graph)
+    target.grad = _own(g) if target.grad is None else _plus(target.grad, g if create_graph else Tensor(g), create_graph)
 
 
 def _walk(
@@ -330,7 +337,7 @@ def _own(g: Any) -> Tensor:
     if isinstance(g, Tensor):
         return g
     y = _new(Tensor)
-    # Four references are this pass's: the dictionary, the loop variable, the argument, and getrefcount's own.
+    # Four references are the engine's: two callers' variables, the argument, and getrefcount's own.
     y.array = g if g.base is None and getrefcount(g) <= 4 else g.copy()
     y.grad = y.step = y.stamp = y.hooks = None
     y._requires_grad = False

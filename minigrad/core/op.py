@@ -84,7 +84,8 @@ class Op(Generic[P]):
         self.broadcasts = broadcasts
         self.rules: dict[str, Rule] = {}
         self._binders: dict[tuple[Any, ...], Callable[..., Any]] = {}
-        self.readers: dict[tuple[type, ...], Callable[..., Any]] = {}
+        self._readers: dict[tuple[type, ...], Callable[..., Any]] = {}
+        self.read: Callable[[Sequence[Any], tuple[Any, ...]], Any] = lambda inputs, attrs: None
         self.plans: dict[tuple[Any, ...], Plan] = {}
         self.guard: Callable[..., None] | None = None
         self._check: Callable[..., Any] | None = None
@@ -123,6 +124,8 @@ class Op(Generic[P]):
             self.parameters.append(p.name)
             self._defaults[p.name] = p.default
             self._positional += p.kind != p.KEYWORD_ONLY
+        # The number of arguments of a call that needs no binding.
+        self._bare = len(self.inputs) if self.inputs == self.parameters and self.sequence is None else -1
 
     # ---- declaration
 
@@ -182,6 +185,8 @@ class Op(Generic[P]):
     # ---- calling
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        if not kwargs and len(args) == self._bare:
+            return apply(self, args)
         bind = self._binders.get((len(args), *kwargs)) or self._make_binder(len(args), tuple(kwargs))
         return apply(self, *bind(args, kwargs))
 
@@ -238,10 +243,9 @@ class Op(Generic[P]):
             raise ArgumentError(f"{self.name}: {self.sequence} must hold at least one Tensor, got none")
         return value
 
-    def accept(self, inputs: Sequence[Any]) -> list[Any] | None:
-        """Inputs with arrays and NumPy scalars made into what `apply` takes; None if there is nothing to convert. Refuses the rest."""
-        converted = []
-        changed = False
+    def accept(self, inputs: Sequence[Any]) -> list[Any]:
+        """Inputs with arrays and NumPy scalars made into what `apply` takes, and None into the default. Refuses the rest."""
+        converted: list[Any] = []
         for position, value in enumerate(inputs):
             if isinstance(value, (Tensor, bool, int, float)) and not isinstance(value, np.generic):
                 converted.append(value)
@@ -250,7 +254,6 @@ class Op(Generic[P]):
                 default = self._defaults[self.inputs[position]]
                 if default is not inspect.Parameter.empty:
                     converted.append(default)
-                    changed = changed or default is not None
                     continue
             if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
                 value = Tensor(value)
@@ -262,11 +265,10 @@ class Op(Generic[P]):
                     + ("; make it one with mg.tensor(...)" if isinstance(value, (list, tuple, np.ndarray)) else "")
                 )
             converted.append(value)
-            changed = True
         if not any(isinstance(value, Tensor) for value in converted):
             kinds = ", ".join(type(value).__name__ for value in inputs)
             raise InputTypeError(f"{self.name}: needs a Tensor, got {kinds}; make one with mg.tensor(...)")
-        return converted if changed else None
+        return converted
 
     # ---- names and positions
 
@@ -291,17 +293,35 @@ class Op(Generic[P]):
 
     # ---- planning
 
-    def make_reader(self, kinds: tuple[type, ...]) -> Callable[..., Any]:
-        """For inputs of these classes: a function to their arrays, the signature, and the bit mask of those that require grad."""
+    def reader(self, inputs: Sequence[Any]) -> Callable[..., Any]:
+        """The reader for inputs of these classes, which from now on is tried first."""
+        kinds = tuple(map(type, inputs))
+        if kinds not in self._readers:
+            if len(self._readers) >= _MAX_PLANS:
+                self._readers.clear()
+            self._readers[kinds] = self._make_reader(kinds)
+        self.read = self._readers[kinds]
+        return self.read
+
+    def _make_reader(self, kinds: tuple[type, ...]) -> Callable[..., Any]:
+        """A function of inputs and attributes: arrays, signature, and the bit mask of the inputs that require grad.
+
+        None if the inputs are not of these classes.
+        """
         tensors = [i for i, kind in enumerate(kinds) if issubclass(kind, Tensor)]
-        lines = "".join(f"x{i} = i[{i}].array\n" for i in tensors)
-        arrays = ", ".join(f"x{i}" if i in tensors else f"i[{i}]" for i in range(len(kinds)))
-        signature = "".join(f"x{i}.shape, x{i}.dtype, " if i in tensors else f"kinds[{i}], " for i in range(len(kinds)))
-        tracked = " + ".join(f"{1 << i} * i[{i}]._requires_grad" for i in tensors)
-        if len(self.readers) >= _MAX_PLANS:
-            self.readers.clear()
-        read = closure("i, attrs", f"{lines}return [{arrays}], (attrs, {signature}), {tracked}", kinds=kinds)
-        return self.readers.setdefault(kinds, read)
+        names = [f"t{i}" for i in range(len(kinds))]
+        fits = " and ".join(f"{name}.__class__ is k{i}" for i, name in enumerate(names))
+        arrays = "".join(f"x{i} = t{i}.array\n" for i in tensors)
+        values = ", ".join(f"x{i}" if i in tensors else f"t{i}" for i in range(len(kinds)))
+        signature = "".join(f"x{i}.shape, x{i}.dtype, " if i in tensors else f"k{i}, " for i in range(len(kinds)))
+        tracked = " + ".join(f"{1 << i} * t{i}._requires_grad" for i in tensors)
+        body = (
+            f"if len(inputs) != {len(kinds)}:\n    return None\n"
+            f"{', '.join(names)}, = inputs\n"
+            f"if not ({fits}):\n    return None\n"
+            f"{arrays}return [{values}], (attrs, {signature}), {tracked}"
+        )
+        return closure("inputs, attrs", body, **{f"k{i}": kind for i, kind in enumerate(kinds)})
 
     def make_plan(self, key: tuple[Any, ...], arrays: Sequence[Any], attrs: tuple[Any, ...]) -> Plan:
         """Check a signature and work out how to run it."""

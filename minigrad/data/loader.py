@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -39,7 +39,7 @@ class DataLoader:
         dataset: Any,
         batch_size: int = 1,
         shuffle: bool = False,
-        sampler: Collection[SupportsIndex] | None = None,
+        sampler: Iterable[SupportsIndex] | None = None,
         *,
         collate_fn: Callable[[list[Any]], Any] | None = None,
         drop_last: bool = False,
@@ -50,7 +50,7 @@ class DataLoader:
         self.dataset = dataset
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
-        self.sampler = sampler
+        self.sampler: Any = sampler
         self.collate_fn = default_collate if collate_fn is None else collate_fn
         self.drop_last = drop_last
         self.generator = generator
@@ -89,9 +89,10 @@ def _check_settings(batch_size: Any, shuffle: Any, drop_last: Any, sampler: Any)
 
 
 def _check_types(dataset: Any, sampler: Any, collate_fn: Any, generator: Any) -> None:
+    ordered = sampler is None or (hasattr(sampler, "__iter__") and hasattr(sampler, "__len__"))
     checks = (
         ("dataset", dataset, hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__"), "have a length and dataset[i]"),
-        ("sampler", sampler, sampler is None or isinstance(sampler, Collection), "be a collection of indices"),
+        ("sampler", sampler, ordered, "be iterable and have a length"),
         ("collate_fn", collate_fn, collate_fn is None or callable(collate_fn), "be callable"),
         ("generator", generator, generator is None or isinstance(generator, Generator), "be a minigrad Generator"),
     )

@@ -79,14 +79,18 @@ def trunc_normal_(
 
     Drawn by rejection: z ~ N(0, 1) is kept if it lies in [l, h] = [(a − mean) / std, (b − mean) / std]; where that is rare,
     z ~ U(l, h) is kept with probability φ(z) / max φ over [l, h].
-    Errors: ArgumentError unless std > 0 and a < b.
+    a and b may be infinite. Errors: ArgumentError unless mean and std are finite, std > 0 and a < b.
     """
     _require_float("trunc_normal_", tensor)
-    if not (std > 0 and a < b):
-        raise ArgumentError(f"trunc_normal_: std must be positive and a below b, got std {std}, a {a}, b {b}")
+    if not (math.isfinite(mean) and 0 < std < math.inf and a < b):
+        raise ArgumentError(
+            f"trunc_normal_: expected finite mean and std, std > 0, a < b; got mean {mean}, std {std}, a {a}, b {b}"
+        )
     low, high = (a - mean) / std, (b - mean) / std
     common = NormalDist().cdf(high) - NormalDist().cdf(low) > 0.3
     peak = min(max(low, 0.0), high)
+    reach = 50 / max(abs(peak), 5)  # further from the peak φ is below e⁻⁵⁰ of its maximum
+    low, high = max(low, peak - reach), min(high, peak + reach)
     values = np.empty(tensor.numel())
     missing = np.arange(values.size)
     while missing.size:
@@ -95,7 +99,7 @@ def trunc_normal_(
             kept = (low <= z) & (z <= high)
         else:
             z = low + (high - low) * rand(missing.size, generator=generator, dtype=np.float64).array
-            kept = rand(missing.size, generator=generator, dtype=np.float64).array < np.exp((peak**2 - z**2) / 2)
+            kept = rand(missing.size, generator=generator, dtype=np.float64).array < np.exp((peak - z) * (peak + z) / 2)
         values[missing[kept]] = z[kept]
         missing = missing[~kept]
     with no_grad():

@@ -23,7 +23,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
 
 @matmul.kernel(when=lambda a, b: a.ndim == b.ndim == 2 and a.dtype == b.dtype and a.dtype.kind == "f")
 def _(a, b):
-    return np.dot(a, b)
+    return a.dot(b)
 
 
 @matmul.check
@@ -59,12 +59,12 @@ def _(g, a, b_shape):
 
 @matmul.backward_kernel("a")
 def _(g, b):
-    return np.dot(g, b.T)
+    return g.dot(b.T)
 
 
 @matmul.backward_kernel("b")
 def _(g, a):
-    return np.dot(a.T, g)
+    return a.T.dot(g)
 
 
 def _vector(g, a_shape):
@@ -102,9 +102,9 @@ def _one_matrix(x, weight, bias):
 
 @linear.kernel(when=_one_matrix)
 def _(x, weight, bias):
-    y = np.dot(x, weight.T)
+    y = x.dot(weight.T)
     if bias is not None:
-        add_to_rows[y.dtype](y.ravel(), bias.ravel(), y.shape[0], y.shape[1])
+        add_to_rows[y.dtype](y.ravel(), bias.ravel(), *y.shape)
     return y
 
 
@@ -129,16 +129,16 @@ def _(g, bias_shape):
 
 @linear.backward_kernel("x")
 def _(g, weight):
-    return np.dot(g, weight)
+    return g.dot(weight)
 
 
 @linear.backward_kernel("weight")
 def _(g, x):
-    return np.dot(g.T, x)
+    return g.T.dot(x)
 
 
 @linear.backward_kernel("bias")
 def _(g, bias_shape):
     out = np.empty(bias_shape, g.dtype)
-    column_sums[g.dtype](out, g.ravel(), g.shape[0], g.shape[1])
+    column_sums[g.dtype](out, g.ravel(), *g.shape)
     return out

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from operator import is_
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -40,24 +39,24 @@ class Flat:
         self.slices = [slice(a, b) for a, b in pairwise(offsets)]
         self.values = np.empty(offsets[-1], self.dtype)
         _storages[id(self.values)] = self.values
-        self.views = [self.values[s].reshape(p.shape) for s, p in zip(self.slices, params, strict=True)]
-        gathers = offsets[-1] <= _GATHER
-        self.gradients = np.empty(offsets[-1] if gathers else 0, self.dtype)
-        self.places = [self.gradients[s].reshape(p.shape) for s, p in zip(self.slices, params, strict=True)] if gathers else []
+        self.gradients = np.empty(offsets[-1] if offsets[-1] <= _GATHER else 0, self.dtype)
+        views = [self.values[s].reshape(p.shape) for s, p in zip(self.slices, params, strict=True)]
+        places = [self.gradients[s].reshape(p.shape) for s, p in zip(self.slices, params, strict=True) if self.gradients.size]
+        self.places = list(zip(views, places or views, strict=True))
         self.state = {name: np.zeros(offsets[-1], self.dtype) for name in state_names}
         self.steps = [0] * len(params)
         self.even = True
-        self._adopt_all()
+        for p, view in zip(params, views, strict=True):
+            self._adopt(p, view)
 
-    def _adopt(self, i: int) -> bool:
+    def _adopt(self, p: Tensor, view: Array) -> bool:
         """Move a parameter into the flat array, if nobody else sees its present one."""
-        p = self.params[i]
         base = p.array.base
         # The tensor's slot and getrefcount's own argument are the two references that an array of one's own has.
         if sys.getrefcount(p.array) > 2 or not (base is None or id(base) in _storages):
             return False
-        self.views[i][...] = p.array
-        p.array = self.views[i]
+        view[...] = p.array
+        p.array = view
         return True
 
     def step(self, update: Update, group: Mapping[str, Any]) -> None:
@@ -77,21 +76,14 @@ class Flat:
             if p.grad is not None:
                 (p.stamp or stamp_of(p)).written = now
 
-    def _adopt_all(self) -> bool:
-        moved = [p.array is view or self._adopt(i) for i, (p, view) in enumerate(zip(self.params, self.views, strict=True))]
-        return all(moved)
-
     def _gathered(self) -> Array | None:
         """All gradients in one array; None unless each parameter has one, lies in the flat array and is at the same step."""
         if not (self.even and self.gradients.size):
             return None
-        if not all(map(is_, [p.array for p in self.params], self.views)) and not self._adopt_all():
-            return None
-        arrays = [p.grad.array for p in self.params if p.grad is not None]
-        if len(arrays) < len(self.params):
-            return None
-        for place, array in zip(self.places, arrays, strict=True):
-            place[...] = array
+        for p, (view, place) in zip(self.params, self.places, strict=True):
+            if p.grad is None or (p.array is not view and not self._adopt(p, view)):
+                return None
+            place[...] = p.grad.array
         return self.gradients
 
     def _step_one(self, i: int, p: Tensor, update: Update, group: Mapping[str, Any]) -> None:

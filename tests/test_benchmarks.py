@@ -1,0 +1,157 @@
+"""The benchmarks' arithmetic, tables and arguments. Nothing here takes a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import accuracy, chain, kernels, startup, steps
+from benchmarks.runner import Results
+from benchmarks.table import Table, duration, number, ratio
+from benchmarks.timing import SAMPLE_SECONDS, calibrate
+
+
+def results(**values: list[float]) -> Results:
+    """One case, "step"."""
+    made = Results()
+    for contender, rounds in values.items():
+        made.values[contender, "step"] = rounds
+    return made
+
+
+def test_ratio_is_the_peers_time_over_ours() -> None:
+    assert ratio(6.0, 3.0) == 2.0
+    assert ratio(None, 3.0) is None
+    assert ratio(6.0, None) is None
+
+
+def test_ratio_of_results_is_that_of_medians() -> None:
+    made = results(minigrad=[1.0, 9.0, 2.0], torch=[4.0, 5.0, 100.0])
+    assert made.ratio("torch", "step") == 2.5
+    assert made.ratio("jax", "step") is None
+    assert made.ratios("torch", "step") == [5 / 9, 4.0, 50.0]
+
+
+def test_a_missing_contender_is_named() -> None:
+    made = results(minigrad=[1.0])
+    made.missing = {"jax"}
+    assert made.cell("minigrad", "step", duration) == "1.00 s"
+    assert made.cell("jax", "step", duration) == "not installed"
+    assert made.cell("torch", "step", duration) == "–"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.831, "0.83"), (4.116, "4.12"), (57.31, "57.3"), (1240.4, "1240"), (2.1e6, "2e6"), (np.inf, "∞"), (None, "–")],
+)
+def test_number(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(2.05, "2.05 s"), (0.0786, "78.6 ms"), (63.1e-6, "63.1 µs"), (859e-9, "859 ns"), (1e-10, "0.10 ns")]
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_table_as_text_and_markdown() -> None:
+    table = Table("Steps", ("net", "ratio"), "A note.")
+    table.add("moons", table.at_least("step, moons", 3.5, 4))
+    table.add("mnist", table.at_least("step, mnist", 1.5, 1.3))
+    assert table.text().splitlines() == ["Steps", "A note.", "", "net     ratio", "-----  ------", "moons  3.50 ✗", "mnist    1.50"]
+    assert table.markdown().splitlines() == [
+        "## Steps",
+        "",
+        "A note.",
+        "",
+        "| net | ratio |",
+        "|---|---:|",
+        "| moons | 3.50 ✗ |",
+        "| mnist | 1.50 |",
+    ]
+    assert table.missed == ["step, moons: 3.50, at least 4"]
+    with pytest.raises(ValueError, match="a row needs 2 cells, got 1"):
+        table.add("wide")
+
+
+def test_a_value_that_rounds_to_its_target_reaches_it() -> None:
+    table = Table("t", ("a",))
+    assert table.at_least("a", 0.996, 1.0) == "1.00"
+    assert table.at_most("a", 0.704, 0.7) == "0.70"
+    assert table.at_most("a", 0.71, 0.7) == "0.71 ✗"
+    assert table.at_least("a", 0.1, None) == "0.10"
+    assert table.at_least("a", None, 1.0) == "–"
+    assert table.missed == ["a: 0.71, at most 0.7"]
+
+
+def test_calibrate_reaches_the_length_of_a_sample() -> None:
+    calls = calibrate(lambda calls: calls * 1e-6)
+    assert SAMPLE_SECONDS <= calls * 1e-6 < 2 * SAMPLE_SECONDS
+    assert calibrate(lambda calls: calls * 1.0) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), [(["stepz"], "there is no section stepz"), (["--rounds", "0"], "at least 1, got 0")]
+)
+def test_argument_errors(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        command.parse(arguments)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_only_a_full_run_writes_unasked() -> None:
+    assert command.parse([]).write
+    assert command.parse([]).sections == list(command.SECTIONS)
+    assert not command.parse(["--quick"]).write
+    assert not command.parse(["steps"]).write
+    assert command.parse(["--quick", "--write"]).write
+    assert command.parse(["chain", "steps"]).sections == ["steps", "chain"]
+
+
+@pytest.mark.parametrize("section", [steps, kernels, startup, chain, accuracy])
+def test_tables_without_any_result(section: Any) -> None:
+    nothing = Results()
+    nothing.missing = {contender for contender, _ in section.JOBS}
+    for table in section.tables(nothing):
+        assert table.text()
+        assert table.missed == []
+
+
+def test_document_lists_what_was_missed_and_what_failed() -> None:
+    table = Table("Steps", ("net", "ratio"))
+    table.add("moons", table.at_least("step, moons", 3.5, 4))
+    text = command.document([table], {"Python": "3"}, ["steps, wide: jax failed: reason"], quick=False)
+    assert "- Python: 3\n" in text
+    assert "Targets missed: 1\n\n- step, moons: 3.50, at least 4\n" in text
+    assert "- steps, wide: jax failed: reason\n" in text
+    assert text.endswith("| moons | 3.50 ✗ |\n")
+
+
+def test_every_example_that_is_started_is_in_the_checkout_or_said_to_be_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(startup, "EXAMPLE", tmp_path / "moons.py")
+    (imports,) = startup.tables(Results())
+    assert "skipped" in imports.note
+
+
+def test_errors_in_ulp() -> None:
+    nearest = np.array([1.0, 1.0, np.inf, np.nan, 1.0, 0.0], np.float32)
+    values = np.array([1.0, 1.0 + 2**-23, np.inf, np.nan, np.inf, 2.0**-149])
+    rest = np.array([0.25, 0.25, 0, 0, 0, 0])
+    assert accuracy.errors(values, nearest, rest).tolist() == [0.25, 0.75, 0.0, 0.0, np.inf, 1.0]
+
+
+@pytest.mark.parametrize("dtype", accuracy.DTYPES)
+def test_numpy_is_close_to_the_exact_functions(dtype: str) -> None:
+    pytest.importorskip("mpmath")
+    nearest, rest = (np.array(part) for part in accuracy.exact("exp", dtype, quick=True))
+    with np.errstate(over="ignore", under="ignore"):
+        values = np.exp(accuracy.points("exp", dtype, quick=True))
+    assert accuracy.errors(values.astype(np.float64), nearest.astype(dtype), rest).max() < 4
