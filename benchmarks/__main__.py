@@ -72,22 +72,30 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def load() -> str:
-    return " ".join(f"{value:.1f}" for value in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
+    """The load average of the last minute, and whether it spoils what follows: threads that wait for each other lose most by it."""
+    if not hasattr(os, "getloadavg"):
+        return "unknown"
+    value = os.getloadavg()[0]
+    return f"{value:.1f}" + (f" on {cores()} cores: too busy to measure well" if value > cores() / 2 else "")
 
 
 def surroundings() -> dict[str, str]:
     """What the numbers depend on."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "minigrad": project["version"],
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         **{package: version(package) for package in PACKAGES},
-        "CPU": f"{processor()}, {cores} cores",
+        "CPU": f"{processor()}, {cores()} cores",
         "system": f"{platform.system()} {platform.machine()}",
         "date": date.today().isoformat(),
-        "load at the start (1, 5, 15 minutes)": load(),
+        "load at the start": load(),
     }
 
 
@@ -125,7 +133,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tables += made
         failures += results.failures
         print("", *(table.text() + "\n" for table in made), sep="\n", flush=True)
-    facts["load at the end"] = load()
     print("\n".join([*missed_lines(tables), *failures]))
     if options.write:
         RESULTS.write_text(document(tables, facts, failures, options.quick), encoding="utf-8")

@@ -370,6 +370,18 @@ def test_a_kink_on_a_curve() -> None:
     assert "A kink" in report_of(gradcheck, lambda x: mg.relu(x.exp() - 1.0) * 50.0, values(0.0, 0.5))
 
 
+def test_any_value_between_the_slopes_is_a_kink() -> None:
+    @mg.elementwise
+    def ramp(x):
+        return where(x > 0, x, 0)
+
+    @ramp.backward("x")
+    def _(g, x):
+        return where(x > 0, g, where(x == 0, 0.25 * g, 0))
+
+    assert "A kink" in report_of(gradcheck, ramp, values(0.0, 0.5))
+
+
 def test_a_jump() -> None:
     assert "A kink (or a jump)" in report_of(gradcheck, lambda x: mg.floor(x) * x, values(1.0, 2.5))
 
@@ -423,8 +435,9 @@ def test_a_step_lost_next_to_a_large_value() -> None:
         gradcheck(lambda x: x * 2.0, values(1e20))
 
 
-def test_large_values_are_no_trouble() -> None:
-    assert gradcheck(lambda x: x * 3.0, values(12345.678, -98765.4321))
+@BOTH
+def test_the_step_is_the_distance_really_moved(mode: str) -> None:
+    assert gradcheck(lambda x: (x - 1e8) * 3.0, values(1e8 + 0.123, 1e8 - 4.567), mode=mode)
 
 
 @BOTH

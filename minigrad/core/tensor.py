@@ -246,6 +246,8 @@ class Tensor:
             threshold=1000,
             formatter=_FORMATTER if self.array.dtype.kind == "f" else None,
         )
+        if not self.array.size and self.array.ndim != 1:
+            text += f", size={self.shape}"
         if self.array.dtype not in (np.float32, np.int64, np.bool_):
             text += f", dtype={self.array.dtype}"
         if self.step is not None:
@@ -253,6 +255,14 @@ class Tensor:
         elif self._requires_grad:
             text += ", requires_grad=True"
         return f"{prefix}{text})"
+
+    def __copy__(self) -> Tensor:
+        if self.step is not None:
+            raise GraphError("copy: only leaf tensors can be copied; use detach() or clone()")
+        copy = type(self).__new__(type(self))
+        Tensor.__init__(copy, self.array, self._requires_grad)
+        copy.grad, copy.stamp = self.grad, stamp_of(self)
+        return copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self.step is not None:

@@ -29,6 +29,8 @@ __all__ = [
     "normal_cdf",
     "normal_pdf",
     "put",
+    "scaled_exp",
+    "scaled_normal_cdf",
     "sqrt",
     "sum_to",
     "tanh",
@@ -128,6 +130,7 @@ def _put(values: Array, index: Any, shape: Sequence[int]) -> Array:
 
 
 exp = Notation("exp", np.exp, "eˣ")
+scaled_exp = Notation("scaled_exp", lambda x, factor: factor * np.exp(x / 2) * np.exp(x / 2), "factor · eˣ, also where eˣ is subnormal")
 expm1 = Notation("expm1", np.expm1, "eˣ − 1")
 log = Notation("log", np.log, "natural logarithm")
 log1p = Notation("log1p", np.log1p, "log(1 + x)")
@@ -135,6 +138,9 @@ tanh = Notation("tanh", np.tanh, "hyperbolic tangent")
 erf = Notation("erf", _by_element(math.erf), "error function")
 erfc = Notation("erfc", _by_element(math.erfc), "1 − erf(x)")
 normal_cdf = Notation("normal_cdf", _by_element(_normal_cdf), "Φ(x) = ½ erfc(−x/√2)")
+scaled_normal_cdf = Notation(
+    "scaled_normal_cdf", lambda x, factor: factor * normal_cdf(x), "factor · Φ(x), in compiled code also where Φ(x) is subnormal"
+)
 normal_pdf = Notation("normal_pdf", _by_element(_normal_pdf), "φ(x) = exp(−x²/2) / √(2π)")
 sqrt = Notation("sqrt", np.sqrt, "square root")
 absolute = Notation("absolute", np.absolute, "|x|")

@@ -94,31 +94,36 @@ class Sequential(Module):
         """Add a module at the end, under a name."""
         if not isinstance(module, Module):
             raise InputTypeError(f"Sequential: {name} must be a Module, got {type(module).__name__}")
+        if not name or "." in name or (hasattr(self, name) and not isinstance(vars(self).get(name), Module)):
+            raise ArgumentError(f"Sequential: {name!r} cannot name a module: it must not be empty, hold a dot or hide an attribute")
         setattr(self, name, module)
 
     def append(self, module: Module) -> Sequential:
         """Add a module at the end."""
-        self.add_module(str(len(self)), module)
+        number = len(self)
+        while str(number) in vars(self):  # a slice keeps the names of what it was cut from
+            number += 1
+        self.add_module(str(number), module)
         return self
 
     def forward(self, input: Any) -> Any:
         output = input
-        for module in self.children():
+        for module in self:
             output = module(output)
         return output
 
     def __len__(self) -> int:
-        return len(list(self.children()))
+        return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[Module]:
-        return self.children()
+        return (module for _, module in self._members(Module))
 
     @overload
     def __getitem__(self, index: int) -> Module: ...
     @overload
     def __getitem__(self, index: slice) -> Sequential: ...
     def __getitem__(self, index: int | slice) -> Module:
-        modules = list(self.named_children())
+        modules = list(self._members(Module))
         if isinstance(index, slice):
             return Sequential(dict(modules[index]))
         if not -len(modules) <= index < len(modules):

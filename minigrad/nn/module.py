@@ -51,7 +51,15 @@ class Module:
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output. To be defined by subclasses."""
-        raise TypeError(f"{type(self).__name__} does not define forward")
+        raise NotImplementedError(f"{type(self).__name__} does not define forward")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Tensor) and not isinstance(value, Parameter) and isinstance(vars(self).get(name), Parameter):
+            raise InputTypeError(
+                f"{type(self).__name__}: {name} is a Parameter and a Tensor in its place would not be trained; assign a Parameter, or "
+                f"write its values: {name}.data = …"
+            )
+        super().__setattr__(name, value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not (self._hooks or self._pre_hooks):
@@ -69,11 +77,15 @@ class Module:
     # ---- what it holds
 
     def _members(self, kind: type) -> Iterator[tuple[str, Any]]:
-        return ((name, value) for name, value in vars(self).items() if isinstance(value, kind))
+        return ((name, value) for name, value in list(vars(self).items()) if isinstance(value, kind))
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The submodules assigned to this module itself, with their names."""
-        return self._members(Module)
+        """The submodules assigned to this module itself, each once, with their names."""
+        seen: set[int] = set()
+        for name, child in self._members(Module):
+            if id(child) not in seen:
+                seen.add(id(child))
+                yield name, child
 
     def children(self) -> Iterator[Module]:
         return (child for _, child in self.named_children())
@@ -108,15 +120,18 @@ class Module:
         if tensor is not None and not isinstance(tensor, Tensor):
             raise InputTypeError(f"register_buffer: {name} must be a Tensor or None, got {type(tensor).__name__}")
         setattr(self, name, tensor)
-        self._buffer_names = (*self._buffer_names, name)
-        if not persistent:
-            self._transient = (*self._transient, name)
+        self._buffer_names = (*(known for known in self._buffer_names if known != name), name)
+        self._transient = (*(known for known in self._transient if known != name), *(() if persistent else (name,)))
 
     def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """Buffers with dotted names; one that is shared comes once."""
+        seen: set[int] = set()
         for module_name, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
             for name in module._buffer_names:
-                if getattr(module, name) is not None:
-                    yield f"{module_name}.{name}" if module_name else name, getattr(module, name)
+                buffer = getattr(module, name)
+                if buffer is not None and id(buffer) not in seen:
+                    seen.add(id(buffer))
+                    yield f"{module_name}.{name}" if module_name else name, buffer
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
@@ -143,7 +158,7 @@ class Module:
             if set_to_none:
                 parameter.grad = None
             elif parameter.grad is not None:
-                parameter.grad = Tensor(parameter.grad.array * 0)
+                parameter.grad = Tensor(np.zeros_like(parameter.grad.array))
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call `fn` on every module, children first."""
@@ -183,7 +198,7 @@ class Module:
     def _state(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
         for name, tensor in self._own_state():
             yield prefix + name, tensor
-        for name, child in self.named_children():
+        for name, child in self._members(Module):
             yield from child._state(f"{prefix}{name}.")
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -216,10 +231,9 @@ class Module:
     # ---- hooks
 
     def _add_hook(self, table: str, hook: Callable[..., Any]) -> Handle:
-        hooks = dict(getattr(self, table))
+        hooks = vars(self).setdefault(table, {})
         key = tick()
         hooks[key] = hook
-        setattr(self, table, hooks)
         return Handle(lambda: hooks.pop(key, None) and None)
 
     def register_forward_hook(self, hook: Callable[[Any, Any, Any], Any]) -> Handle:
@@ -239,7 +253,7 @@ class Module:
     def _lines(self) -> list[str]:
         count = sum(p.numel() for p in self.parameters())
         note = f"  # {count:,} parameters" if count else ""
-        children = list(self.named_children())
+        children = list(self._members(Module))
         if not children:
             return [f"{type(self).__name__}({self.extra_repr()}){note}"]
         lines = [f"{type(self).__name__}({self.extra_repr()}{note}"]

@@ -7,7 +7,7 @@ from math import inf
 from ..core import Tensor, elementwise
 from ..errors import ArgumentError
 from ..kernels import notation as math
-from ..kernels.notation import absolute, exp, log1p, maximum, normal_cdf, normal_pdf, where
+from ..kernels.notation import absolute, exp, log1p, maximum, normal_cdf, normal_pdf, scaled_exp, scaled_normal_cdf, where
 
 _TWO_ROOT_TWO_OVER_PI = 1.5957691216057308  # 2 √(2/π)
 
@@ -89,8 +89,8 @@ def silu(x: Tensor) -> Tensor:
     Backward: dL/dx = g σ (1 + x (1 − σ)).
     Source: Elfwing, Uchibe & Doya 2017; Ramachandran, Zoph & Le 2017.
     """
-    e = exp(-absolute(x))
-    return x * (where(x >= 0, 1, e) / (1 + e))
+    a = absolute(x)
+    return where(x >= 0, x, scaled_exp(-a, x)) / (1 + exp(-a))
 
 
 @silu.backward("x")
@@ -108,7 +108,7 @@ def gelu_exact(x: Tensor) -> Tensor:
     Deviation: keeps its relative accuracy in the negative tail, where PyTorch's loses all digits.
     Source: Hendrycks & Gimpel 2016, "Gaussian error linear units".
     """
-    return x * normal_cdf(x)
+    return scaled_normal_cdf(x, x)
 
 
 @gelu_exact.backward("x")
@@ -124,8 +124,8 @@ def gelu_tanh(x: Tensor) -> Tensor:
     Backward: dL/dx = g (σ + x σ(1 − σ) 2u′).
     Source: Hendrycks & Gimpel 2016, equation 2.
     """
-    e = exp(-absolute(_TWO_ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x))))
-    return x * (where(x >= 0, 1, e) / (1 + e))
+    a = absolute(_TWO_ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x)))
+    return where(x >= 0, x, scaled_exp(-a, x)) / (1 + exp(-a))
 
 
 @gelu_tanh.backward("x")

@@ -15,7 +15,7 @@ from .shape import _sizes
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor holding a copy of `data`: numbers, nested lists, arrays, other Tensors.
 
-    dtype: arrays keep theirs; Python floats become the default dtype (float32), ints int64, bools bool.
+    dtype: arrays keep theirs, also inside lists; Python floats become the default dtype (float32), ints int64, bools bool.
     Errors: DtypeError for strings, objects, complex numbers; ShapeError for ragged lists.
     """
     return Tensor(_array("tensor", data, dtype, copy=True), requires_grad)
@@ -60,7 +60,7 @@ def _array(name: str, data: Any, dtype: Any, copy: bool) -> np.ndarray[Any, Any]
     if dtype is not None:
         wanted = _checked_dtype(name, dtype)
     else:
-        wanted = get_default_dtype() if weak and array.dtype == np.float64 else array.dtype
+        wanted = get_default_dtype() if weak and array.dtype == np.float64 and not _holds_float64(data) else array.dtype
     return np.array(array, dtype=wanted, copy=True, order="C") if copy else array.astype(wanted, copy=False)
 
 
@@ -72,6 +72,13 @@ def _without_tensors(data: Any) -> Any:
 
 def _holds_tensor(data: Any) -> bool:
     return isinstance(data, Tensor) or (isinstance(data, (list, tuple)) and any(_holds_tensor(item) for item in data))
+
+
+def _holds_float64(data: Any) -> bool:
+    """Whether nested lists hold a float64 array, scalar or Tensor, not only Python floats."""
+    if isinstance(data, (list, tuple)):
+        return any(_holds_float64(item) for item in data)
+    return getattr(data, "dtype", None) == np.float64
 
 
 def _checked_dtype(name: str, dtype: Any) -> np.dtype[Any]:

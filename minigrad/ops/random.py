@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, elementwise, get_default_dtype
-from ..errors import ArgumentError, InputTypeError
+from ..errors import ArgumentError, DtypeError, InputTypeError
 from ..kernels.notation import where
 from .shape import _sizes
 
@@ -17,7 +17,10 @@ class Generator:
     """A stream of random numbers with a seed of its own (NumPy's PCG64)."""
 
     def __init__(self, seed: int | None = None):
-        self._start(np.random.SeedSequence().entropy if seed is None else seed)
+        if seed is None:
+            self._start(np.random.SeedSequence().entropy)
+        else:
+            self.manual_seed(seed)
 
     def _start(self, seed: Any) -> None:
         self._seed = seed
@@ -63,6 +66,11 @@ def _dtype(dtype: Any) -> np.dtype[Any]:
     return get_default_dtype() if dtype is None else np.dtype(dtype)
 
 
+def _float_only(name: str, tensor: Tensor) -> None:
+    if tensor.dtype.kind != "f":
+        raise DtypeError(f"{name}: expected a floating-point tensor, got dtype {tensor.dtype}")
+
+
 def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Uniform numbers in [0, 1)."""
     return Tensor(np.asarray(_bits(generator).random(_sizes(size), _dtype(dtype).type)), requires_grad)
@@ -99,6 +107,7 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
 
 def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with uniform numbers in [a, b), in place."""
+    _float_only("uniform_", self)
     if not a <= b:
         raise ArgumentError(f"uniform_: a must not be above b, got a {a}, b {b}")
     drawn = _bits(generator).random(self.shape, self.dtype.type)
@@ -107,6 +116,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers, in place."""
+    _float_only("normal_", self)
     if std < 0:
         raise ArgumentError(f"normal_: std must not be negative, got {std}")
     drawn = _bits(generator).standard_normal(self.shape, self.dtype.type)

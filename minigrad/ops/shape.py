@@ -362,7 +362,7 @@ def _(g, index, values_shape):
 
 def _writable(name: str, x: Tensor, *operands: Any) -> bool:
     """Whether the write happens in the storage itself (True) or is recorded as a new value (False); what is refused raises."""
-    if 0 in [stride for n, stride in zip(x.array.shape, x.array.strides, strict=True) if n > 1]:
+    if x.array.size and 0 in [stride for n, stride in zip(x.array.shape, x.array.strides, strict=True) if n > 1]:
         raise GraphError(f"{name}: elements of this expanded tensor (shape {x.shape}) share their memory; clone() it first")
     tracked = x.requires_grad or any(isinstance(v, Tensor) and v.requires_grad for v in operands)
     if not (is_grad_enabled() and tracked):
@@ -389,21 +389,25 @@ def _store(name: str, x: Tensor, value: Any) -> Tensor:
     array = value.array if isinstance(value, Tensor) else np.asarray(value)
     if not np.can_cast(array.dtype, x.array.dtype, "same_kind"):
         raise DtypeError(f"{name}: a result of dtype {array.dtype} cannot be written into a tensor of dtype {x.dtype}")
+    _check_fits(name, x, array)
+    touch(x)
+    x.array[...] = array
+    return x
+
+
+def _check_fits(name: str, x: Tensor, array: Any) -> None:
     try:
         np.broadcast_to(array, x.array.shape)
     except ValueError:
         raise ShapeError(f"{name}: a value of shape {array.shape} does not fit a tensor of shape {x.shape}") from None
-    touch(x)
-    x.array[...] = array
-    return x
 
 
 def in_place(operation: Any, name: str) -> Any:
     """The in-place form of an operation: `add_`, `+=`, …"""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if not _writable(name, self, *args):
-            return _become(self, _checked_shape(name, self, operation(self, *args, **kwargs)))
+        if not _writable(name, self, *args, *kwargs.values()):
+            return _become(self, _fitting(name, self, operation(self, *args, **kwargs)))
         return _store(name, self, operation(self.detach(), *args, **kwargs))
 
     method.__name__ = name
@@ -411,16 +415,22 @@ def in_place(operation: Any, name: str) -> Any:
     return method
 
 
-def _checked_shape(name: str, x: Tensor, y: Tensor) -> Tensor:
-    if y.shape != x.shape or y.dtype != x.dtype:
-        raise ShapeError(f"{name}: the result has shape {y.shape} ({y.dtype}), the tensor {x.shape} ({x.dtype})")
-    return y
+def _fitting(name: str, x: Tensor, y: Tensor) -> Tensor:
+    """A result that may take x's place, in x's dtype."""
+    if not np.can_cast(y.dtype, x.dtype, "same_kind"):
+        raise DtypeError(f"{name}: a result of dtype {y.dtype} cannot be written into a tensor of dtype {x.dtype}")
+    if y.shape != x.shape:
+        raise ShapeError(f"{name}: a value of shape {y.shape} does not fit a tensor of shape {x.shape}")
+    return to(y, x.dtype)
 
 
 def setitem_method(self: Tensor, index: Any, value: Any) -> None:
     index = _plain_index(index)
-    if isinstance(value, (np.ndarray, list)):
+    if isinstance(value, (np.ndarray, list, tuple)):
         value = Tensor(np.asarray(value))
+    if (value.dtype.kind if isinstance(value, (Tensor, np.generic)) else np.dtype(type(value)).kind) not in "fiub":
+        what = f"dtype {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+        raise InputTypeError(f"setitem: the value must be a Tensor or a number, got {what}")
     if isinstance(value, Tensor) and value.dtype != self.dtype:
         value = value.to(self.dtype)
     if not _writable("setitem", self, value):
@@ -438,17 +448,23 @@ def setitem_method(self: Tensor, index: Any, value: Any) -> None:
 
 def copy_(self: Tensor, src: Any) -> Tensor:
     """Take over the values of `src`, which broadcasts, in place."""
-    src = src if isinstance(src, Tensor) else Tensor(np.asarray(src))
-    if not _writable("copy_", self, src):
-        return _become(self, expand_to(src.to(self.dtype), self.shape).clone())
-    return _store("copy_", self, src.array.astype(self.dtype))
+    return _overwrite("copy_", self, src if isinstance(src, Tensor) else Tensor(np.asarray(src)))
+
+
+def _overwrite(name: str, x: Tensor, value: Tensor) -> Tensor:
+    """Every element of x replaced by a value that broadcasts: x's own history gets the gradient 0."""
+    if _writable(name, x, value):
+        return _store(name, x, value.array.astype(x.dtype))
+    _check_fits(name, x, value.array)
+    return _become(x, index_put(x, to(value, x.dtype), ...))
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Set every element to one value, in place."""
-    if not _writable("fill_", self, value):
-        return _become(self, self * 0 + value)
-    return _store("fill_", self, np.asarray(value).astype(self.dtype))
+    value = value if isinstance(value, Tensor) else Tensor(np.asarray(value))
+    if value.ndim:
+        raise ShapeError(f"fill_: expected one number, got a value of shape {value.shape}; use copy_")
+    return _overwrite("fill_", self, value)
 
 
 def zero_(self: Tensor) -> Tensor:

@@ -35,7 +35,9 @@ class Adam(Optimizer):
 
     def check(self, group: Mapping[str, Any]) -> None:
         self.require_not_negative(group, "lr", "eps", "weight_decay")
-        self.require(group, "betas", all(0 <= beta < 1 for beta in group["betas"]), "two numbers in [0, 1)")
+        betas = group["betas"]
+        pair = isinstance(betas, (tuple, list)) and len(betas) == 2
+        self.require(group, "betas", pair and all(0 <= beta < 1 for beta in betas), "two numbers in [0, 1)")
 
     def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
         return ("exp_avg", "exp_avg_sq")

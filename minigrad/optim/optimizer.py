@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..core import Tensor, enable_grad
 from ..core.tensor import Array
 from ..errors import ArgumentError, InputTypeError, StateDictError
@@ -44,7 +46,7 @@ class Optimizer:
 
     def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Sequence[Array]) -> None:
         """Overwrite flat parameters `p` and state, given flat gradients `g`; `step` counts from 1."""
-        raise TypeError(f"{self.name} does not define update")
+        raise NotImplementedError(f"{self.name} does not define update")
 
     # ---- what they share
 
@@ -97,7 +99,7 @@ class Optimizer:
                 if set_to_none:
                     p.grad = None
                 elif p.grad is not None:
-                    p.grad = Tensor(p.grad.array * 0)
+                    p.grad = Tensor(np.zeros_like(p.grad.array))
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient. With a closure, call it first (recording) and return its loss."""
@@ -107,6 +109,7 @@ class Optimizer:
                 loss = closure()
         for group, flats in zip(self.param_groups, self._flats, strict=True):
             for flat in flats:
+                flat.require(self.state_names(group))
                 flat.step(self.update, group)
         return loss
 
@@ -133,12 +136,19 @@ class Optimizer:
         sizes, own = [len(group["params"]) for group in groups], [len(group["params"]) for group in self.param_groups]
         if sizes != own:
             raise StateDictError(f"{self.name}.load_state_dict: groups of {sizes} parameters do not fit groups of {own}")
+        updated = [
+            {**group, **{key: value for key, value in new.items() if key != "params"}}
+            for group, new in zip(self.param_groups, groups, strict=True)
+        ]
+        for group in updated:
+            self.check(group)
+        names = {id(p): self.state_names(group) for group in updated for p in group["params"]}
         places = {id(p): (flat, i) for flats in self._flats for flat in flats for i, p in enumerate(flat.params)}
         entries = []
         for n, p in enumerate(self._all_params()):
             flat, i = places[id(p)]
             entry = state_dict["state"].get(n, {})
-            for name in flat.state:
+            for name in names[id(p)]:
                 if entry and (name not in entry or entry[name].shape != p.shape):
                     found = entry[name].shape if name in entry else "nothing"
                     raise StateDictError(
@@ -146,11 +156,13 @@ class Optimizer:
                     )
             entries.append((flat, i, entry))
         for flat, i, entry in entries:
-            flat.steps[i] = int(entry.get("step", 0))
+            flat.require(names[id(flat.params[i])])
             for name, array in flat.state.items():
-                array[flat.slices[i]] = entry[name].array.ravel() if entry else 0
-        for group, new in zip(self.param_groups, groups, strict=True):
-            group.update({key: value for key, value in new.items() if key != "params"})
+                array[flat.slices[i]] = entry[name].array.ravel() if name in entry else 0
+        for flat, i, entry in entries:
+            flat.set_step(i, int(entry.get("step", 0)))
+        for group, new in zip(self.param_groups, updated, strict=True):
+            group.update(new)
 
     def _all_params(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]

@@ -45,7 +45,7 @@ class SGD(Optimizer):
 
     def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Sequence[Array]) -> None:
         lr, weight_decay, momentum = float(group["lr"]), float(group["weight_decay"]), float(group["momentum"])
-        if not state:
+        if not momentum:
             update.sgd[p.dtype](p, g, lr, weight_decay)
             return
         undamped = 1.0 if step == 1 else 1.0 - group["dampening"]
