@@ -4,25 +4,27 @@
     python examples/digits.py --hidden 64 32 --activation gelu
 
 The 1797 digits of scikit-learn's load_digits, 8 × 8 pixels each, are split into a training, a validation and a test set. The weights
-that do best on the validation set are kept, and judged once, on the test set. The last line of the output is
+that do best on the validation set are kept, and judged once, on the test set. The last line of the output (other processors round
+differently, and may be a digit or two off):
 
-    test accuracy 0.9861 (355 of 360 digits)
+    test accuracy 0.9806 (353 of 360 digits)
 """
 
 import argparse
 import importlib.util
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 import minigrad as mg
-from minigrad import nn, optim
+from minigrad import Tensor, nn, optim
 from minigrad.data import DataLoader, TensorDataset
 from minigrad.errors import MissingExtraError
 from minigrad.nn import functional as F
@@ -37,6 +39,9 @@ LABEL_SMOOTHING = 0.1  # while learning; the losses shown are plain cross-entrop
 VALIDATION, TEST = 0.15, 0.2  # shares of all digits
 OUT = Path("out")
 MISTAKES_SHOWN = 40
+TABLE_HEAD = """\
+             train           validation
+epoch      loss  accuracy      loss  accuracy"""
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -116,26 +121,30 @@ def train(network: nn.Module, digits: Digits, epochs: int, lr: float, batch_size
     loader = DataLoader(digits.train, batch_size=batch_size, shuffle=True)
     optimizer = optim.AdamW(network.parameters(), lr=lr, weight_decay=WEIGHT_DECAY)
     history: list[Epoch] = []
-    best_loss, best_epoch, best_weights = math.inf, 0, network.state_dict()
-    progress = Progress(epochs * len(loader))
-    progress.line("           train              validation\nepoch      loss  accuracy      loss  accuracy")
-    for epoch in range(1, epochs + 1):
-        for X, y in loader:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(network(X), y, label_smoothing=LABEL_SMOOTHING)
-            loss.backward()
-            optimizer.step()
-            progress.advance()
-        history.append(Epoch(score(network, digits.train), score(network, digits.validation)))
-        progress.line(row(epoch, history[-1]))
-        validation_loss = history[-1].validation.loss
-        if validation_loss < best_loss:
-            best_loss, best_epoch = validation_loss, epoch
-            best_weights = {name: weight.clone() for name, weight in network.state_dict().items()}
-    progress.close()
+    best_weights: dict[str, Tensor] = {}
+    with Progress(epochs * len(loader)) as progress:
+        progress.line(TABLE_HEAD)
+        for epoch in range(1, epochs + 1):
+            for X, y in loader:
+                optimizer.zero_grad()
+                loss = F.cross_entropy(network(X), y, label_smoothing=LABEL_SMOOTHING)
+                loss.backward()
+                optimizer.step()
+                progress.advance()
+            history.append(Epoch(score(network, digits.train), score(network, digits.validation)))
+            progress.line(row(epoch, history[-1]))
+            if not math.isfinite(history[-1].validation.loss):
+                raise FloatingPointError("the loss is no longer a number: try a smaller learning rate")
+            if best_epoch(history) == epoch:
+                best_weights = {name: weight.clone() for name, weight in network.state_dict().items()}
     network.load_state_dict(best_weights)
-    print(f"kept: the weights of epoch {best_epoch}, the lowest validation loss" if best_epoch else "diverged: try a smaller --lr")
     return history
+
+
+def best_epoch(history: list[Epoch]) -> int:
+    """The epoch of the lowest validation loss, counted from 1."""
+    losses = [epoch.validation.loss for epoch in history]
+    return 1 + losses.index(min(losses))
 
 
 @mg.no_grad()
@@ -169,7 +178,10 @@ class Progress:
         else:
             print(text)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         if self.bar is not None:
             self.bar.close()
 
@@ -205,6 +217,7 @@ def plot_curves(history: list[Epoch], path: Path) -> None:
             values = [getattr(getattr(scores, part), name) for scores in history]
             axes.plot(epochs, values, marker=".", color=color, label=part)
         axes.set(xlabel="epoch", title="cross-entropy" if name == "loss" else name)
+        axes.axvline(best_epoch(history), color="gray", linestyle=":", label="weights kept")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
@@ -216,9 +229,9 @@ def plot_confusion(result: Result, path: Path) -> None:
     from sklearn.metrics import confusion_matrix
 
     matrix = confusion_matrix(result.true, result.predicted, labels=range(10))
-    figure = Figure(figsize=(6, 5.6), layout="constrained")
+    figure = Figure(figsize=(5.4, 5.6), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(matrix, cmap="Blues")
+    axes.imshow(matrix, cmap="Blues", norm="log", vmin=0.3)  # by the logarithm even a single mistake shows
     for true, predicted in zip(*matrix.nonzero(), strict=True):
         count = matrix[true, predicted]
         color = "white" if count > matrix.max() / 2 else "black"
@@ -236,7 +249,7 @@ def plot_mistakes(result: Result, images: np.ndarray[Any, Any], path: Path) -> N
     shown = wrong[np.argsort(-result.probability[wrong])][:MISTAKES_SHOWN]
     columns = min(8, max(len(shown), 4))
     rows = max(1, math.ceil(len(shown) / columns))
-    figure = Figure(figsize=(1.35 * columns, 1.9 * rows + 0.4), layout="constrained")
+    figure = Figure(figsize=(1.35 * columns, 1.75 * rows + 0.4), layout="constrained")
     extent = "" if len(shown) == len(wrong) else f" (the {len(shown)} most confident)"
     figure.suptitle(f"{len(wrong)} of {len(result.true)} test digits misread{extent}")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -244,7 +257,7 @@ def plot_mistakes(result: Result, images: np.ndarray[Any, Any], path: Path) -> N
         axes.axis("off")
     for axes, i in zip(grid, shown, strict=False):
         axes.imshow(images[i].reshape(8, 8), cmap="gray_r")
-        axes.set_title(f"true {result.true[i]}\nread {result.predicted[i]}  ({result.probability[i]:.0%})", fontsize=9)
+        axes.set_title(f"true {result.true[i]}\npredicted {result.predicted[i]} ({result.probability[i]:.0%})", fontsize=8)
     figure.savefig(path, dpi=150)
 
 
@@ -282,7 +295,7 @@ def main(
     """Train and judge a network; the test accuracy. Plots go to the folder `out`, or nowhere if it is None."""
     require(sklearn="scikit-learn", **({} if out is None else {"matplotlib": "matplotlib"}))
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
     mg.manual_seed(seed)
     digits = load_digits(seed)
     network = make_network(hidden, activation)
@@ -291,7 +304,8 @@ def main(
 
     start = time.perf_counter()
     history = train(network, digits, epochs, lr, batch_size)
-    print(f"trained for {time.perf_counter() - start:.1f} s")
+    seconds = time.perf_counter() - start
+    print(f"trained for {seconds:.1f} s; kept the weights of epoch {best_epoch(history)}, where the validation loss is lowest")
 
     result = read(network, digits.test)
     report(result)
@@ -306,10 +320,10 @@ def main(
 # ---- the command line
 
 
-def whole(least: int) -> Callable[[str], int]:
+def whole(least: int, most: int = 1_000_000) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) < 2**32:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, got {text!r}")
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {least} to {most}, got {text!r}")
         return int(text)
 
     return parse
@@ -325,25 +339,33 @@ def positive(text: str) -> float:
     return value
 
 
+def make_folder(path: Path) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    if not os.access(path, os.W_OK):
+        raise PermissionError(f"{path} may not be written to")
+
+
 def command_line() -> None:
     parser = argparse.ArgumentParser(description="Train a network on handwritten digits.", usage="%(prog)s [flags]")
-    parser.add_argument("--epochs", type=whole(1), default=EPOCHS, help="passes over the training set (default: %(default)s)")
-    parser.add_argument(
-        "--hidden", type=whole(1), nargs="+", default=HIDDEN, metavar="SIZE", help="sizes of the hidden layers (default: 128)"
-    )
-    parser.add_argument("--activation", choices=ACTIVATIONS, default=ACTIVATION, help="default: %(default)s")
-    parser.add_argument("--lr", type=positive, default=LEARNING_RATE, help="learning rate (default: %(default)s)")
-    parser.add_argument("--batch-size", type=whole(1), default=BATCH_SIZE, help="default: %(default)s")
-    parser.add_argument("--seed", type=whole(0), default=0, help="of the split, the weights and the order (default: 0)")
-    parser.add_argument("--out", type=Path, default=OUT, help="folder for the plots (default: %(default)s)")
-    parser.add_argument("--no-plots", action="store_const", dest="out", const=None, help="write no plots")
+    flag = parser.add_argument
+    flag("--epochs", type=whole(1), default=EPOCHS, metavar="N", help="passes over the training set (default: %(default)s)")
+    flag("--hidden", type=whole(1), default=HIDDEN, metavar="N", nargs="+", help="sizes of the hidden layers (default: 128)")
+    flag("--activation", choices=ACTIVATIONS, default=ACTIVATION, help="between the layers (default: %(default)s)")
+    flag("--lr", type=positive, default=LEARNING_RATE, metavar="X", help="learning rate (default: %(default)s)")
+    flag("--batch-size", type=whole(1), default=BATCH_SIZE, metavar="N", help="digits a step (default: %(default)s)")
+    flag("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="of split, weights and order (default: %(default)s)")
+    flag("--out", type=Path, default=OUT, metavar="FOLDER", help="where the plots go (default: %(default)s)")
+    flag("--no-plots", action="store_const", dest="out", const=None, help="write no plots")
     flags = parser.parse_args()
     try:
-        main(**vars(flags))
-    except MissingExtraError as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
+        if flags.out is not None:
+            make_folder(flags.out)
     except OSError as error:
         parser.error(f"argument --out: {error}")
+    try:
+        main(**vars(flags))
+    except (MissingExtraError, FloatingPointError) as error:
+        parser.exit(1, f"{parser.prog}: error: {error}\n")
 
 
 if __name__ == "__main__":

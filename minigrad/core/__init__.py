@@ -1,24 +1,15 @@
 """The record of operations, the Tensor and the engine."""
 
+from .backward import Handle, backward, grad, register_hook, retain_grad
 from .elementwise import Elementwise, elementwise
-from .engine import (
-    Step,
-    apply,
-    backward,
-    detect_anomaly,
-    enable_grad,
-    grad,
-    is_grad_enabled,
-    no_grad,
-    register_hook,
-    retain_grad,
-    set_grad_enabled,
-)
+from .engine import Step, apply
+from .mode import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_grad_enabled, user_line
 from .op import Op, get_default_dtype, op, set_default_dtype
 from .tensor import Operand, Tensor, stamp_of, touch
 
 __all__ = [
     "Elementwise",
+    "Handle",
     "Op",
     "Operand",
     "Step",
@@ -39,4 +30,5 @@ __all__ = [
     "set_grad_enabled",
     "stamp_of",
     "touch",
+    "user_line",
 ]

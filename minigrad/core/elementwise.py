@@ -14,7 +14,7 @@ from ..kernels import notation
 from ..kernels.cache import kernels_enabled
 from ..kernels.lift import Operand, Text, loop
 from .op import Op, get_default_dtype
-from .plan import Plan, Record, closure, fitted
+from .plan import Plan, Record, closure
 from .tensor import Array
 
 __all__ = ["Elementwise", "elementwise"]
@@ -28,7 +28,7 @@ class Elementwise(Op[P]):
     """An operation that maps over elements, in scalar notation; all inputs broadcast."""
 
     def __init__(self, function: FunctionType, *, integers: bool, static: Sequence[str]):
-        super().__init__(function)
+        super().__init__(function, broadcasts=True)
         self.integers = integers
         self.static = tuple(static)
         self.text = Text(function)
@@ -125,21 +125,23 @@ class Elementwise(Op[P]):
             sources[0] = ("g", f"g.item() * {self.gradient_scale(plan) or 1.0!r}", None)
         run = self._by_kernel("g, s, a", rule.text, sources, plan, plan.shape, "none")
         if run is None:
-            return fitted(self._cast_formula(record, k), target, sums=True)
+            return self._by_cast_formula(record, k)
         kernel = run
         return run if whole else lambda g, s, a: notation.sum_to(kernel(g, s, a), shape).astype(dtype, copy=False)
 
     def _spec_of(self, plan: Plan, name: str) -> Any:
         return (plan.shape, plan.dtype) if name in ("g", "y") else plan.specs[self.inputs.index(name)]
 
-    def _cast_formula(self, record: Record, k: int) -> Callable[..., Any]:
+    def _by_cast_formula(self, record: Record, k: int) -> Callable[..., Array]:
+        """The rule over NumPy arrays, all of them in the dtype of the result."""
         formula = record.formula(k)
         dtype, shape = record.plan.dtype, record.plan.shape
         masks = [i < len(self.inputs) and self.inputs[i] in self.text.conditions for i in record.keep]
 
-        def rule(g: Array, saved: Sequence[Any], live: Sequence[Any]) -> Any:
-            values = [_cast(value, dtype, mask) for value, mask in zip(saved, masks, strict=True)]
-            return np.broadcast_to(formula(g, values, live), shape)
+        def rule(g: Array, saved: Sequence[Any], live: Sequence[Any]) -> Array:
+            with np.errstate(all="ignore"):
+                values = [_cast(value, dtype, mask) for value, mask in zip(saved, masks, strict=True)]
+                return record.fit(k, np.broadcast_to(formula(g, values, live), shape))  # type: ignore[no-any-return]
 
         return rule
 

@@ -1,4 +1,4 @@
-"""The engine: `apply` records steps, `backward` walks them back.
+"""The engine's forward half: `apply` runs operations and records steps.
 
 The graph is made of steps. A step knows its operation, the steps (or leaf tensors) its gradients go to, and the arrays its rules
 need; it never knows its output tensor, so nothing forms a cycle and a graph dies with its last reference.
@@ -6,45 +6,22 @@ need; it never knows its output tensor, so nothing forms a cycle and a graph die
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ContextDecorator
-from contextvars import ContextVar
-from functools import lru_cache
-from heapq import heappop, heappush
-from pathlib import Path
-from sys import getrefcount
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, WeakValueDictionary, ref
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 
-from ..errors import AnomalyError, ArgumentError, GraphError, InputTypeError, ShapeError
-from ..kernels import notation
-from .tensor import Array, Stamp, Tensor, stamp_of, tick
+from ..errors import AnomalyError, InputTypeError
+from .mode import ANOMALY, GRAD, defect, get_mode, user_line
+from .tensor import Stamp, Tensor, stamp_of, tick
 
 if TYPE_CHECKING:
     from .op import Op
     from .plan import Record
 
-__all__ = [
-    "Handle",
-    "Step",
-    "apply",
-    "backward",
-    "detect_anomaly",
-    "enable_grad",
-    "grad",
-    "is_grad_enabled",
-    "no_grad",
-    "register_hook",
-    "retain_grad",
-    "set_grad_enabled",
-]
+__all__ = ["Step", "apply", "lines"]
 
-_GRAD, _ANOMALY = 1, 2
-_mode: ContextVar[int] = ContextVar("minigrad_mode", default=_GRAD)
-_get_mode = _mode.get
 _new = object.__new__
 
 
@@ -95,13 +72,13 @@ def apply(op: Op[Any], inputs: Sequence[Any], attrs: tuple[Any, ...] = (), live:
         if "unhashable" not in str(error):
             raise
         raise InputTypeError(f"{op.name}: settings must be plain values, got {op.attributes} = {attrs}") from None
-    mode = _get_mode()
+    mode = get_mode()
     if op.guard is not None:
         op.guard(*inputs)
     out = plan.forward(arrays, live)
     y = _new(Tensor)
     y.grad = y.stamp = y.hooks = None
-    if tracked and mode & _GRAD and plan.differentiable:
+    if tracked and mode & GRAD and plan.differentiable:
         record = plan.records.get(tracked) or plan.record(tracked)
         step = _new(Step)
         step.record = record
@@ -124,7 +101,7 @@ def apply(op: Op[Any], inputs: Sequence[Any], attrs: tuple[Any, ...] = (), live:
     y.array = out
     if plan.view:
         _share_stamp(y, inputs[0])
-    if mode & _ANOMALY:
+    if mode & ANOMALY:
         _check_forward(op, inputs, y)
     return y
 
@@ -140,427 +117,17 @@ def _share_stamp(y: Tensor, x: Tensor) -> None:
     y.stamp = stamp
 
 
-# ---- backward
-
-
-def backward(
-    tensor: Tensor,
-    gradient: Tensor | None = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    inputs: Sequence[Tensor] | None = None,
-) -> None:
-    """Add the gradients of `tensor` to the `.grad` of the leaves it depends on.
-
-    `gradient` is dL/dtensor, of the tensor's shape; it may be left out for a one-element tensor (then 1). The graph is freed unless
-    `retain_graph` (default: `create_graph`). With `create_graph` the gradients are themselves recorded. With `inputs`, only those
-    tensors' `.grad` is touched.
-    Errors: GraphError without a graph, on a second pass over a freed graph, or when a saved value was changed in place.
-    """
-    retain = create_graph if retain_graph is None else retain_graph
-    if inputs is None:
-        reached = _walk([(tensor.step or tensor, _seed(tensor, gradient, "backward"))], retain, create_graph, None, None)
-        while reached:
-            leaf, g = reached.popitem()
-            _deposit(leaf, g, create_graph)
-    else:
-        for target, g in _gradients([tensor], [gradient], retain, create_graph, inputs, "backward"):
-            _deposit(target, g, create_graph)
-
-
-def grad(
-    outputs: Tensor | Sequence[Tensor],
-    inputs: Tensor | Sequence[Tensor],
-    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    allow_unused: bool = False,
-) -> tuple[Tensor | None, ...]:
-    """The gradients of the sum of `outputs` (weighted by `grad_outputs`) at `inputs`, without touching any `.grad`.
-
-    Returns one gradient an input; None for an input that the outputs do not depend on if `allow_unused`, else GraphError.
-    """
-    roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    seeds: list[Tensor | None]
-    if grad_outputs is None:
-        seeds = [None] * len(roots)
-    else:
-        seeds = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
-    if len(seeds) != len(roots):
-        raise ArgumentError(f"grad: grad_outputs has {len(seeds)} entries for {len(roots)} outputs")
-    retain = create_graph if retain_graph is None else retain_graph
-    found = {}
-    for target, g in _gradients(roots, seeds, retain, create_graph, wanted, "grad"):
-        found[id(target)] = _own(_hooked(target, g, create_graph))
-    for position, target in enumerate(wanted):
-        if id(target) not in found and not allow_unused:
-            raise GraphError(f"grad: the outputs do not depend on inputs[{position}]; pass allow_unused=True to get None for it")
-    return tuple(found.get(id(target)) for target in wanted)
-
-
-def _gradients(
-    roots: list[Tensor],
-    seeds: Sequence[Tensor | None],
-    retain: bool,
-    create_graph: bool,
-    inputs: Sequence[Tensor],
-    caller: str,
-) -> Iterator[tuple[Tensor, Any]]:
-    """Run backward from the roots no further than the inputs need; those that were reached, with their gradients."""
-    for position, target in enumerate(inputs):
-        if not isinstance(target, Tensor) or not target._requires_grad:
-            raise GraphError(f"{caller}: inputs[{position}] does not require grad")
-    starts = [(tensor.step or tensor, _seed(tensor, seed, caller)) for tensor, seed in zip(roots, seeds, strict=True)]
-    wanted = {target.step or target for target in inputs}
-    reached = _walk(starts, retain, create_graph, wanted, _leading_to([node for node, _ in starts], wanted))
-    return ((target, reached[target.step or target]) for target in inputs if (target.step or target) in reached)
-
-
-def _deposit(target: Tensor, g: Any, create_graph: bool) -> None:
-    """Add a gradient to `.grad`."""
-    if target.hooks:
-        g = _hooked(target, g, create_graph)
-    target.grad = _own(g) if target.grad is None else _plus(target.grad, g if create_graph else Tensor(g), create_graph)
-
-
-def _walk(
-    starts: list[tuple[Any, Any]], retain: bool, create_graph: bool, wanted: set[Any] | None, needed: set[Any] | None
-) -> dict[Any, Any]:
-    """Each step once, youngest first: all that use a step are younger than it, so its gradient is complete when it is met.
-
-    Returns the gradients that arrived at leaves, and at wanted steps. Gradients are arrays, or with `create_graph` Tensors.
-    """
-    pending: dict[Any, Any] = {}
-    reached: dict[Any, Any] = {}
-    heap: list[tuple[int, Step]] = []
-    anomaly = _get_mode() & _ANOMALY
-    for node, seed in starts:
-        g = seed if create_graph else seed.array
-        if node in pending:
-            g = _plus(pending[node], g, create_graph)
-        elif type(node) is Step:
-            heappush(heap, (-node.seq, node))
-        pending[node] = g
-    while heap:
-        step = heappop(heap)[1]
-        g = pending.pop(step)
-        if step.hooks:
-            g = _run_hooks(step.hooks, g, create_graph)
-        if wanted is not None and step in wanted:
-            reached[step] = g
-        if needed is not None and step not in needed:
-            continue
-        saved = step.saved
-        if saved is None:
-            _raise_freed(step)
-        for stamp in step.stamps:
-            if stamp.written > step.seq:
-                _raise_stale(step)
-        rules: Sequence[Callable[..., Any]] = _tensor_rules(step) if create_graph else step.record.rules
-        for rule, edge in zip(rules, step.edges):  # noqa: B905  (strict costs time here; a record makes both)
-            if needed is not None and edge not in needed:
-                continue
-            gi = rule(g, saved, step.live)
-            if anomaly:
-                _check_backward(step, edge, gi)
-            if edge in pending:
-                pending[edge] = _plus(pending[edge], gi, create_graph)
-            else:
-                pending[edge] = gi
-                if type(edge) is Step:
-                    heappush(heap, (-edge.seq, edge))
-        if saved and not retain:
-            step.saved = None
-    if wanted is None:
-        return pending
-    reached.update((node, g) for node, g in pending.items() if node in wanted)
-    return reached
-
-
-def _leading_to(starts: Iterable[Any], wanted: set[Any]) -> set[Any]:
-    """The steps and leaves, among those reachable from `starts`, that are wanted or lead to a wanted one."""
-    todo = [node for node in starts if isinstance(node, Step)]
-    seen = set(todo)
-    while todo:
-        for edge in todo.pop().edges:
-            if isinstance(edge, Step) and edge not in seen:
-                seen.add(edge)
-                todo.append(edge)
-    needed: set[Any] = {node for node in wanted if isinstance(node, Tensor)}
-    for step in sorted(seen, key=lambda step: step.seq):
-        if any(edge in needed or edge in wanted for edge in step.edges):
-            needed.add(step)
-    return needed | wanted
-
-
-@lru_cache(maxsize=64)
-def _one(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
-    """The gradient of a result at itself. Shared, hence read-only."""
-    ones = np.ones(shape, dtype)
-    ones.flags.writeable = False
-    return Tensor(ones)
-
-
-def _seed(tensor: Tensor, seed: Any, caller: str) -> Tensor:
-    if not isinstance(tensor, Tensor):
-        raise InputTypeError(f"{caller}: expected a Tensor, got {type(tensor).__name__}")
-    if not tensor._requires_grad:
-        raise GraphError(f"{caller}: the tensor does not require grad and has no graph behind it")
-    array = tensor.array
-    if seed is None:
-        if array.size != 1:
-            raise GraphError(
-                f"{caller}: a gradient can be left out only for a tensor with one element; this one has shape {tensor.shape}: "
-                "reduce it (.sum(), .mean()) or pass gradient="
-            )
-        return _one(array.shape, array.dtype)
-    if not isinstance(seed, Tensor):
-        seed = Tensor(np.asarray(seed))
-    if seed.array.shape != array.shape:
-        raise ShapeError(f"{caller}: gradient has shape {seed.shape} but the tensor has shape {tensor.shape}")
-    return seed if seed.array.dtype == array.dtype else Tensor(seed.array.astype(array.dtype))
-
-
-def _plus(a: Any, b: Any, create_graph: bool) -> Any:
-    """The sum of two gradients, in a new array."""
-    if create_graph:
-        return a + b
-    if isinstance(a, Tensor):
-        return Tensor(_plus(a.array, b.array, False))
-    with np.errstate(all="ignore"):
-        return np.asarray(a + b)
-
-
-def _own(g: Any) -> Tensor:
-    """A gradient as a Tensor of its own: an array that something else still holds (a rule handed it on) is copied."""
-    if isinstance(g, Tensor):
-        return g
-    y = _new(Tensor)
-    # Four references are the engine's: two callers' variables, the argument, and getrefcount's own.
-    y.array = g if g.base is None and getrefcount(g) <= 4 else g.copy()
-    y.grad = y.step = y.stamp = y.hooks = None
-    y._requires_grad = False
-    return y
-
-
-def _tensor_rules(step: Step) -> list[Callable[..., Tensor]]:
-    """The same rules read by Tensors: the gradients are recorded in turn."""
-    record = step.record
-    values = [_as_tensor(step, index, value) for index, value in zip(record.keep, step.saved or (), strict=True)]
-
-    def tensor_rule(k: int) -> Callable[..., Tensor]:
-        def rule(g: Tensor, saved: Any, live: Any) -> Tensor:
-            token = _mode.set(_get_mode() | _GRAD)
-            try:
-                gi: Tensor = record.formula(k)(g, values, live)
-                shape, dtype = record.targets[k]
-                if gi.array.shape != shape:
-                    gi = notation.sum_to(gi, shape)
-                return gi if gi.array.dtype == dtype else gi.to(dtype)
-            finally:
-                _mode.reset(token)
-
-        return rule
-
-    return [tensor_rule(k) for k in range(len(step.edges))]
-
-
-def _as_tensor(step: Step, index: int, value: Any) -> Any:
-    """A saved array as the Tensor it was, tied to the graph again. What carries no gradient (indices, masks, numbers) stays as it is."""
-    if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
-        return value
-    record = step.record
-    if index in record.tracked:
-        edge = step.edges[record.tracked.index(index)]
-        if isinstance(edge, Tensor) and edge.array is value:
-            return edge
-    elif index == record.output:
-        edge = step
-    else:
-        return Tensor(value)
-    out = Tensor(value)
-    out.step = edge if isinstance(edge, Step) else None
-    out._requires_grad = True
-    return out
-
-
-def _raise_freed(step: Step) -> None:
-    raise GraphError(
-        f"backward: the graph was freed by an earlier backward pass (at {step.name}); pass retain_graph=True to the first one"
-    )
-
-
-def _raise_stale(step: Step) -> None:
-    kept = " or ".join(step.record.keep_names)
-    raise GraphError(
-        f"backward: {step.name} needs {kept} as it was in the forward pass, but it was changed in place afterwards; "
-        "clone() it before the change"
-    )
-
-
-# ---- hooks
-
-
-class Handle:
-    """What `register_hook` returns; `remove()` takes the hook away."""
-
-    def __init__(self, remove: Callable[[], None]):
-        self.remove = remove
-
-    def __enter__(self) -> Handle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
-
-
-def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Handle:
-    """Call `hook(grad)` when the gradient at this tensor is complete; what it returns, if not None, takes the gradient's place."""
-    if not tensor._requires_grad:
-        raise GraphError("register_hook: the tensor does not require grad")
-    if tensor.step is not None:
-        hooks = tensor.step.hooks = tensor.step.hooks or []
-        hooks.append(hook)
-        return Handle(lambda: hooks.remove(hook) if hook in hooks else None)
-    table = tensor.hooks = tensor.hooks or {}
-    key = tick()
-    table[key] = hook
-    return Handle(lambda: table.pop(key, None) and None)
-
-
-def retain_grad(tensor: Tensor) -> None:
-    """Keep the gradient of a tensor that is no leaf in its `.grad`."""
-    if tensor.step is None:
-        return
-    holder = ref(tensor)
-
-    def keep(g: Tensor) -> None:
-        target = holder()
-        if target is not None:
-            target.grad = g if target.grad is None else target.grad + g
-
-    tensor.step.hooks = [*(tensor.step.hooks or []), keep]
-
-
-def _run_hooks(hooks: Iterable[Callable[[Tensor], Tensor | None]], g: Any, create_graph: bool) -> Any:
-    """Hand a gradient through hooks; what they compute is recorded with `create_graph` only."""
-    value = g if create_graph else Tensor(g)
-    token = _mode.set(_get_mode() | _GRAD if create_graph else _get_mode() & ~_GRAD)
-    try:
-        for hook in list(hooks):
-            result = hook(value)
-            if result is None:
-                continue
-            if not isinstance(result, Tensor) or result.array.shape != value.array.shape:
-                raise ShapeError(
-                    f"hook: must return None or a Tensor of shape {value.shape}, got {getattr(result, 'shape', result)}"
-                )
-            value = result
-    finally:
-        _mode.reset(token)
-    return value if create_graph else value.array
-
-
-def _hooked(target: Tensor, g: Any, create_graph: bool) -> Any:
-    return _run_hooks(target.hooks.values(), g, create_graph) if target.hooks else g
-
-
-# ---- modes
-
-
-class _Mode(ContextDecorator):
-    """A context manager and decorator that sets or clears one bit of this thread's mode."""
-
-    bit = _GRAD
-    value = True
-
-    def __init__(self) -> None:
-        self._tokens: list[Any] = []
-
-    def __enter__(self) -> _Mode:
-        mode = _get_mode()
-        self._tokens.append(_mode.set(mode | self.bit if self.value else mode & ~self.bit))
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        _mode.reset(self._tokens.pop())
-
-    def _recreate_cm(self) -> _Mode:
-        fresh = type(self).__new__(type(self))
-        fresh.bit, fresh.value, fresh._tokens = self.bit, self.value, []
-        return fresh
-
-
-class no_grad(_Mode):
-    """Within it (or a function decorated with it) nothing is recorded."""
-
-    value = False
-
-
-class enable_grad(_Mode):
-    """Within it recording is on, also inside `no_grad`."""
-
-
-class set_grad_enabled(_Mode):
-    """Switch recording on or off: at once, and until the end of the block if used as a context manager."""
-
-    def __init__(self, mode: bool):
-        super().__init__()
-        self.value = bool(mode)
-        self._tokens.append(_mode.set(_get_mode() | _GRAD if mode else _get_mode() & ~_GRAD))
-
-    def __enter__(self) -> set_grad_enabled:
-        return self
-
-
-def is_grad_enabled() -> bool:
-    """Whether operations are recorded in this thread."""
-    return bool(_get_mode() & _GRAD)
-
-
-class detect_anomaly(_Mode):
-    """Within it every forward and backward result is checked; the first operation that made a NaN or an infinity is named, with the
-    line of code that called it (AnomalyError)."""
-
-    bit = _ANOMALY
-
-
-_PACKAGE = str(Path(__file__).parent.parent)
-_lines: WeakKeyDictionary[Step, str] = WeakKeyDictionary()
-
-
-def _user_line() -> str:
-    """The innermost line of code outside this package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def _bad(array: Array) -> str | None:
-    if array.dtype.kind != "f" or np.isfinite(array).all():
-        return None
-    return "NaN" if np.isnan(array).any() else "Inf"
+lines: WeakKeyDictionary[Step, str] = WeakKeyDictionary()
+"""Where the operations recorded in anomaly mode were called."""
 
 
 def _check_forward(op: Op[Any], inputs: Sequence[Any], y: Tensor) -> None:
-    line = _user_line()
+    line = user_line()
     if y.step is not None:
-        _lines[y.step] = line
-    what = _bad(y.array)
+        lines[y.step] = line
+    what = defect(y.array)
     if what is None:
         return
-    already = [op.input_name(i) for i, x in enumerate(inputs) if isinstance(x, Tensor) and _bad(x.array)]
+    already = [op.input_name(i) for i, x in enumerate(inputs) if isinstance(x, Tensor) and defect(x.array)]
     source = f"its input {already[0]} already held one" if already else "its inputs were finite"
     raise AnomalyError(f"anomaly: the forward pass of {op.name} made {what} (shape {y.shape}; {source}), called at {line}")
-
-
-def _check_backward(step: Step, edge: Any, gi: Any) -> None:
-    what = _bad(gi.array if isinstance(gi, Tensor) else gi)
-    if what is not None:
-        name = step.op.input_name(step.record.tracked[step.edges.index(edge)])
-        raise AnomalyError(
-            f"anomaly: the backward pass of {step.name} made {what} in the gradient of {name}; the operation was called at "
-            f"{_lines.get(step, 'a line outside detect_anomaly()')}"
-        )

@@ -18,7 +18,7 @@ from ..errors import ArgumentError, DtypeError, GraphError, InputTypeError, Rule
 from ..kernels.cache import kernels_enabled
 from ..kernels.lift import Text
 from .engine import apply
-from .plan import Plan, Record, closure, fitted
+from .plan import Plan, Record, closure
 from .tensor import Array, Tensor
 
 __all__ = ["Op", "Rule", "get_default_dtype", "op", "set_default_dtype"]
@@ -370,8 +370,8 @@ class Op(Generic[P]):
         """The rule over arrays: (gradient, saved, live attributes) to a gradient of the input's shape and dtype."""
         rule = record.rule(k)
         if rule.kernel is not None and record.plan.by_kernel:
-            return record.call(k, rule.kernel, rule.kernel_needs)
-        return fitted(record.formula(k), record.targets[k], sums=self.broadcasts)
+            return record.checked(k, record.call(k, rule.kernel, rule.kernel_needs))
+        return record.by_formula(k)
 
     def gradient_scale(self, plan: Plan) -> float | None:
         """A factor on the incoming gradient (the 1/n of a mean)."""

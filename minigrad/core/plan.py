@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import RuleError
 from ..kernels import notation
 from .tensor import Array, stamp_of
 
 if TYPE_CHECKING:
     from .op import Op, Rule
 
-__all__ = ["Plan", "Record", "closure", "fitted"]
+__all__ = ["Plan", "Record", "closure"]
 
 
 def closure(parameters: str, body: str, **free: Any) -> Callable[..., Any]:
@@ -31,20 +32,6 @@ def _template(parameters: str, body: str, free: tuple[str, ...]) -> Callable[...
     scope: dict[str, Any] = {"asarray": np.asarray, "broadcast_to": np.broadcast_to, "empty": np.empty, "errstate": np.errstate}
     exec(f"def make({', '.join(free)}):\n    def run({parameters}):\n{lines}    return run\n", scope)
     return scope["make"]  # type: ignore[no-any-return]
-
-
-def fitted(formula: Callable[..., Any], target: tuple[tuple[int, ...], Any], sums: bool) -> Callable[..., Array]:
-    """A rule's formula over arrays, its result summed and cast to the input it belongs to."""
-    shape, dtype = target
-
-    def rule(g: Array, saved: Sequence[Any], live: Sequence[Any]) -> Array:
-        with np.errstate(all="ignore"):
-            out = np.asarray(formula(g, saved, live))
-            if sums:
-                out = notation.sum_to(out, shape)
-            return out.astype(dtype, copy=False)
-
-    return rule
 
 
 class Plan:
@@ -142,3 +129,57 @@ class Record:
         call = self.call(k, rule.function, rule.needs)
         scale = self.plan.op.gradient_scale(self.plan)
         return call if scale is None else lambda g, s, a: call(g * scale, s, a)
+
+    def by_formula(self, k: int) -> Callable[..., Array]:
+        """The rule as written, over arrays, fitted to the input it belongs to."""
+        formula = self.formula(k)
+
+        def rule(g: Array, saved: Sequence[Any], live: Sequence[Any]) -> Array:
+            with np.errstate(all="ignore"):
+                return self.fit(k, np.asarray(formula(g, saved, live)))  # type: ignore[no-any-return]
+
+        return rule
+
+    def fit(self, k: int, gradient: Any) -> Any:
+        """A rule's result, array or Tensor, summed where its input was broadcast, checked, and cast to the input's dtype."""
+        shape, dtype = self.targets[k]
+        if gradient.shape != shape and self.plan.op.broadcasts and _is_broadcast(shape, gradient.shape):
+            gradient = notation.sum_to(gradient, shape)
+        if gradient.shape != shape:
+            self._raise_misfit(k, gradient)
+        if gradient.dtype == dtype:
+            return gradient
+        return gradient.astype(dtype) if isinstance(gradient, np.ndarray) else gradient.to(dtype)
+
+    def checked(self, k: int, kernel: Callable[..., Array]) -> Callable[..., Array]:
+        """A rule's kernel, whose result must have shape and dtype of the input: the next kernel relies on it."""
+        target = self.targets[k]
+
+        def rule(g: Array, saved: Sequence[Any], live: Sequence[Any]) -> Array:
+            gradient = kernel(g, saved, live)
+            if (gradient.shape, gradient.dtype) != target:
+                self._raise_misfit(k, gradient)
+            return gradient
+
+        return rule
+
+    def _raise_misfit(self, k: int, gradient: Any) -> None:
+        shape, dtype = self.targets[k]
+        operation, name = self.plan.op, self.plan.op.input_name(self.tracked[k])
+        hint = ""
+        if gradient.shape == shape[::-1] != shape:
+            hint = ": it is transposed"
+        elif _is_broadcast(shape, gradient.shape):
+            hint = ": the rule lacks the sum over the axes along which the input was broadcast"
+        raise RuleError(
+            f"{operation.name}: the gradient of {name} has shape {gradient.shape} and dtype {gradient.dtype}, "
+            f"{name} itself {shape} and {dtype}{hint}"
+        )
+
+
+def _is_broadcast(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
+    """Whether an array of `shape` broadcasts to the other, different shape."""
+    try:
+        return shape != larger == np.broadcast_shapes(shape, larger)
+    except ValueError:
+        return False

@@ -130,7 +130,9 @@ def _put(values: Array, index: Any, shape: Sequence[int]) -> Array:
 
 
 exp = Notation("exp", np.exp, "eˣ")
-scaled_exp = Notation("scaled_exp", lambda x, factor: factor * np.exp(x / 2) * np.exp(x / 2), "factor · eˣ, also where eˣ is subnormal")
+scaled_exp = Notation(
+    "scaled_exp", lambda x, factor: factor * np.exp(x / 2) * np.exp(x / 2), "factor · eˣ, also where eˣ is subnormal"
+)
 expm1 = Notation("expm1", np.expm1, "eˣ − 1")
 log = Notation("log", np.log, "natural logarithm")
 log1p = Notation("log1p", np.log1p, "log(1 + x)")

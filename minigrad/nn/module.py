@@ -7,8 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..core import Tensor, no_grad
-from ..core.engine import Handle
+from ..core import Handle, Tensor, no_grad
 from ..core.tensor import tick, touch
 from ..errors import InputTypeError, StateDictError
 

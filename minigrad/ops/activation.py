@@ -17,7 +17,7 @@ def relu(x: Tensor) -> Tensor:
     """Rectifier, max(x, 0).
 
     Backward: dL/dx = g where y > 0, else 0: the mask of the saved output. At the kink x = 0 the gradient is 0.
-    Edge values: NaN stays NaN.
+    Edge values: NaN stays NaN, with gradient g.
     Source: Nair & Hinton 2010, "Rectified linear units improve restricted Boltzmann machines".
 
     >>> relu.formula(-3.0), relu.formula(2.0)
@@ -28,7 +28,7 @@ def relu(x: Tensor) -> Tensor:
 
 @relu.backward("x")
 def _(g, y):
-    return where(y > 0, g, 0)
+    return where(y <= 0, 0, g)
 
 
 @elementwise

@@ -12,6 +12,10 @@ from ..kernels.notation import where as choose
 _TWO_OVER_ROOT_PI = 1.1283791670955126
 
 
+def _kind(value: object) -> str:
+    return np.asarray(value).dtype.kind
+
+
 @elementwise(integers=True)
 def add(a: Operand, b: Operand) -> Tensor:
     """a + b.
@@ -41,6 +45,12 @@ def sub(a: Operand, b: Operand) -> Tensor:
     Shapes: broadcast. Backward: dL/da = g, dL/db = −g.
     """
     return a - b
+
+
+@sub.check
+def _(a, b):
+    if not {_kind(a), _kind(b)} - {"b"}:
+        raise DtypeError("sub: booleans cannot be subtracted; use a != b for the elements that differ")
 
 
 @sub.backward("a")
@@ -98,6 +108,12 @@ def neg(x: Tensor) -> Tensor:
     return -x
 
 
+@neg.check
+def _(x):
+    if _kind(x) == "b":
+        raise DtypeError("neg: booleans have no negative; use ~ or logical_not")
+
+
 @neg.backward("x")
 def _(g):
     return -g
@@ -115,13 +131,14 @@ def pow_scalar(x: Tensor, exponent: float) -> Tensor:
 
 @pow_scalar.backward("x")
 def _(g, x, exponent):
-    return g * (exponent * x ** (exponent - 1))
+    # One less, but for exponent 0: there 0 · x⁰ is 0, and 0 · x⁻¹ would be NaN at 0.
+    return g * (exponent * x ** (exponent - (exponent != 0)))
 
 
 @pow_scalar.check
 def _(x, exponent):
     if x.dtype.kind in "iu" and isinstance(exponent, int) and exponent < 0:
-        raise ArgumentError(f"pow: integers cannot be raised to the negative power {exponent}; convert to float first")
+        raise DtypeError(f"pow: integers cannot be raised to the negative power {exponent}; convert to float first")
     return
 
 
@@ -148,7 +165,9 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     """input to the power of a number (`pow_scalar`) or of a tensor (`pow_tensor`)."""
     if isinstance(input, Tensor) and isinstance(exponent, (int, float)):
         if input.dtype.kind != "f" and isinstance(exponent, float):
-            input = input.to(np.result_type(input.dtype, get_default_dtype()))
+            input = input.to(get_default_dtype())
+        elif input.dtype.kind == "b":
+            input = input.to(np.int64)
         return pow_scalar(input, exponent if input.dtype.kind != "f" else float(exponent))
     return pow_tensor(input, exponent)
 
@@ -278,38 +297,38 @@ def _(g, x, y):
 def maximum(a: Operand, b: Operand) -> Tensor:
     """The larger of two, element by element; NaN if either is NaN.
 
-    Backward: g to the larger one; a tie shares ½ and ½.
+    Backward: g to the larger one; a tie shares ½ and ½; both get g where there is a NaN.
     """
     return math.maximum(a, b)
 
 
 @maximum.backward("a")
 def _(g, a, b):
-    return choose(a > b, g, choose(a == b, g / 2, 0))
+    return choose(a < b, 0, choose(a == b, g / 2, g))
 
 
 @maximum.backward("b")
 def _(g, a, b):
-    return choose(b > a, g, choose(a == b, g / 2, 0))
+    return choose(b < a, 0, choose(a == b, g / 2, g))
 
 
 @elementwise(integers=True)
 def minimum(a: Operand, b: Operand) -> Tensor:
     """The smaller of two, element by element; NaN if either is NaN.
 
-    Backward: g to the smaller one; a tie shares ½ and ½.
+    Backward: g to the smaller one; a tie shares ½ and ½; both get g where there is a NaN.
     """
     return math.minimum(a, b)
 
 
 @minimum.backward("a")
 def _(g, a, b):
-    return choose(a < b, g, choose(a == b, g / 2, 0))
+    return choose(a > b, 0, choose(a == b, g / 2, g))
 
 
 @minimum.backward("b")
 def _(g, a, b):
-    return choose(b < a, g, choose(a == b, g / 2, 0))
+    return choose(b > a, 0, choose(a == b, g / 2, g))
 
 
 @elementwise(integers=True)

@@ -258,8 +258,8 @@ def _raise_index(name: str, place: Sequence[int], value: int, classes: int) -> N
 
 def _desired(
     name: str, shape: Sequence[int], dtype: Any, target: Any, weight: Any, ignore_index: int, smoothing: float
-) -> tuple[Any, Any]:
-    """What the loss multiplies −log p by, in the input's shape, and the divisor of the mean.
+) -> tuple[Any, Any, Any]:
+    """What the loss multiplies −log p by, in the input's shape; the divisor of the mean; and which rows count.
 
     Q = w ((1 − ε) q + ε / C), q the one-hot target or the target distribution; rows to be ignored are 0. The mean divides by Σ w_t
     for class indices, by the number of rows for probabilities.
@@ -271,13 +271,13 @@ def _desired(
     if target.dtype.kind == "f":
         q = target
         count = math.prod(shape) / classes if classes else 0.0
-        return w * ((1 - smoothing) * q + smoothing / classes), count
+        return w * ((1 - smoothing) * q + smoothing / classes), count, True
     _check_indices(name, target, classes, ignore_index)
     index = np.expand_dims(target, axis)
     valid = index != ignore_index
     q = (np.arange(classes).reshape(along) == index).astype(dtype)
     weighted = (w * q * valid).sum()
-    return w * ((1 - smoothing) * q + np.asarray(smoothing / classes, dtype)) * valid, weighted
+    return w * ((1 - smoothing) * q + np.asarray(smoothing / classes, dtype)) * valid, weighted, valid
 
 
 def _reduced(losses: Any, divisor: Any, reduction: str) -> Any:
@@ -306,13 +306,13 @@ def cross_entropy(
 
     Shapes: input (C), (N, C) or (N, C, d₁, …) of logits; target of class indices (N, d₁, …), or of probabilities in input's shape.
     With w the class weights and ε the smoothing, Q = w ((1 − ε) q + ε/C), q the one-hot target. Rows whose target is ignore_index
-    count nothing. The mean divides by Σ w_target (by the number of rows for probabilities); NaN if every row is ignored.
+    count nothing. The mean divides by Σ w_target (by the number of rows for probabilities); NaN, with gradient 0, if every row is ignored.
     Backward: dL/dinput = g (p Σ Q − Q), p = softmax(input): p − q in the plain case.
     Errors: IndexRangeError names the first target that is no class; ShapeError, DtypeError, ArgumentError.
     A softmax output as input gets a warning: the softmax is taken here.
     """
     axis = _class_axis(input)
-    desired, divisor = _desired("cross_entropy", input.shape, input.dtype, target, weight, ignore_index, label_smoothing)
+    desired, divisor, _ = _desired("cross_entropy", input.shape, input.dtype, target, weight, ignore_index, label_smoothing)
     terms = where(desired == 0, 0, desired * log_softmax.of(input, axis))
     return _reduced(-total(terms, (axis,)), divisor, reduction)
 
@@ -373,9 +373,11 @@ _REDUCE = {"none": 0, "sum": 1, "mean": 2}
 @cross_entropy.backward("input")
 def _(g, input, target, weight, ignore_index, reduction, label_smoothing):
     axis = _class_axis(input)
-    desired, divisor = _desired("cross_entropy", input.shape, input.dtype, target, _plain(weight), ignore_index, label_smoothing)
+    desired, divisor, counts = _desired(
+        "cross_entropy", input.shape, input.dtype, target, _plain(weight), ignore_index, label_smoothing
+    )
     p = exp(log_softmax.of(input, axis))
-    return _row_gradient(g, divisor, reduction, axis) * (p * desired.sum(axis, keepdims=True) - desired)
+    return where(counts, _row_gradient(g, divisor, reduction, axis) * (p * desired.sum(axis, keepdims=True) - desired), 0)
 
 
 @cross_entropy.backward("target")
@@ -409,7 +411,7 @@ def nll_loss(
     Errors: IndexRangeError names the first target that is no class; ShapeError, DtypeError, ArgumentError.
     """
     axis = _class_axis(input)
-    desired, divisor = _desired("nll_loss", input.shape, input.dtype, target, weight, ignore_index, 0.0)
+    desired, divisor, _ = _desired("nll_loss", input.shape, input.dtype, target, weight, ignore_index, 0.0)
     return _reduced(-total(where(desired == 0, 0, desired * input), (axis,)), divisor, reduction)
 
 
@@ -421,5 +423,5 @@ def _(input, target, weight, ignore_index, reduction):
 @nll_loss.backward("input")
 def _(g, input_shape, target, weight, ignore_index, reduction):
     axis = 0 if len(input_shape) == 1 else 1
-    desired, divisor = _desired("nll_loss", input_shape, g.dtype, target, _plain(weight), ignore_index, 0.0)
-    return _row_gradient(g, divisor, reduction, axis) * -desired
+    desired, divisor, counts = _desired("nll_loss", input_shape, g.dtype, target, _plain(weight), ignore_index, 0.0)
+    return where(counts, _row_gradient(g, divisor, reduction, axis) * -desired, 0)

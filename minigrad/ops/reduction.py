@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core import Operand, Tensor, op
+from ..core import Operand, Tensor, get_default_dtype, op
 from ..errors import DimError, DtypeError, InputTypeError, ShapeError
 from ..kernels.notation import broadcast_to, exp, log, total, where
 from .arithmetic import maximum, minimum
@@ -33,7 +33,7 @@ def axes_of(name: str, dim: Dims, ndim: int) -> tuple[int, ...]:
         return tuple(range(ndim))
     axes = tuple(axis_of(name, d, ndim) for d in (dim if isinstance(dim, Sequence) else (dim,)))
     if len(set(axes)) != len(axes):
-        raise DimError(f"{name}: dim {dim} names an axis twice")
+        raise ShapeError(f"{name}: dim {dim} names an axis twice")
     return axes if ndim else ()
 
 
@@ -97,9 +97,9 @@ def _(g, x_shape, dim):
     return broadcast_to(g.reshape(kept(x_shape, dim)) / count if count else g, x_shape)
 
 
-def _not_empty(name: str, x: Any, axes: Sequence[int]) -> None:
-    if 0 in [x.shape[i] for i in axes]:
-        raise ShapeError(f"{name}: has no value for an empty axis (shape {x.shape}, dim {tuple(axes)})")
+def _not_empty(name: str, shape: Sequence[int], axes: Sequence[int], error: type[Exception] = DimError) -> None:
+    if 0 in [shape[i] for i in axes]:
+        raise error(f"{name}: has no value for an empty axis (shape {tuple(shape)}, dim {tuple(axes)})")
 
 
 def _extreme(name: str, reducer: Any) -> Any:
@@ -111,20 +111,20 @@ def _extreme(name: str, reducer: Any) -> Any:
     extreme.__name__ = extreme.__qualname__ = name
     extreme.__doc__ = f"""The {"largest" if name == "amax" else "smallest"} element over all axes or over `dim`; NaN if there is one.
 
-    Backward: g, shared evenly by all elements that tie. Errors: ShapeError for an empty axis.
+    Backward: g, shared evenly by all elements that tie (or by those that are NaN). Errors: DimError for an empty axis.
     """
     operation = op(extreme)
 
     @operation.check
     def _(x, dim, keepdim):
         axes = axes_of(name, dim, x.ndim)
-        _not_empty(name, x, axes)
+        _not_empty(name, x.shape, axes, ShapeError if dim is None else DimError)
         return {"dim": axes}
 
     @operation.backward("x")
     def _(g, x, y, x_shape, dim):
         shape = kept(x_shape, dim)
-        hit = x == y.reshape(shape)
+        hit = (x == y.reshape(shape)) | (x != x)
         ties = np.asarray(hit).sum(axis=dim, keepdims=True)
         return where(hit, g.reshape(shape) / ties.astype(g.dtype), 0)
 
@@ -150,7 +150,7 @@ def _arg_extreme(name: str, reducer: Any) -> Any:
         axis = None if dim is None or x.ndim == 0 else axis_of(name, dim, x.ndim)
         if dim is not None and x.ndim == 0:
             axis_of(name, dim, x.ndim)
-        _not_empty(name, x, range(x.ndim) if axis is None else (axis,))
+        _not_empty(name, x.shape, range(x.ndim) if axis is None else (axis,))
         return {"dim": axis}
 
     return operation
@@ -183,11 +183,12 @@ def _spread(g: Any, indices: Any, shape: Sequence[int], dim: int) -> Any:
     return where(hit, g, 0)
 
 
-def _along(x: Tensor, arg: Any, dim: int, keepdim: bool) -> ValuesAndIndices:
+def _along(name: str, x: Tensor, arg: Any, dim: int, keepdim: bool) -> ValuesAndIndices:
+    axis = axis_of(name, dim, x.ndim)
     if x.ndim == 0:
         return ValuesAndIndices(x.clone(), arg(x, dim))
-    indices = arg(x, dim, keepdim=True)
-    axis = axis_of(arg.name, dim, x.ndim)
+    _not_empty(name, x.shape, (axis,))
+    indices = arg(x, axis, keepdim=True)
     values = pick(x, indices.array, axis)
     return ValuesAndIndices(values, indices) if keepdim else ValuesAndIndices(values.squeeze(axis), indices.squeeze(axis))
 
@@ -197,7 +198,7 @@ def max(input: Tensor, dim: int | Operand | None = None, keepdim: bool = False, 
     ones; with another tensor the larger of two, element by element (`maximum`)."""
     if isinstance(dim, Tensor) or other is not None:
         return maximum(input, dim if other is None else other)
-    return amax(input) if dim is None else _along(input, argmax, dim, keepdim)
+    return amax(input) if dim is None else _along("max", input, argmax, dim, keepdim)
 
 
 def min(input: Tensor, dim: int | Operand | None = None, keepdim: bool = False, *, other: Operand | None = None) -> Any:
@@ -205,7 +206,7 @@ def min(input: Tensor, dim: int | Operand | None = None, keepdim: bool = False, 
     ones; with another tensor the smaller of two, element by element (`minimum`)."""
     if isinstance(dim, Tensor) or other is not None:
         return minimum(input, dim if other is None else other)
-    return amin(input) if dim is None else _along(input, argmin, dim, keepdim)
+    return amin(input) if dim is None else _along("min", input, argmin, dim, keepdim)
 
 
 def _centred_squares(x: Any, dim: Sequence[int], keepdim: bool) -> Any:
@@ -271,6 +272,7 @@ def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 
     Backward: dL/dx = g exp(x − y): the softmax. Edge values: −inf for nothing but −inf, +inf with a +inf.
     """
+    x = x if x.dtype.kind == "f" else x.astype(get_default_dtype())
     top = np.max(x, axis=dim, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
     out = log(total(exp(x - top), dim, True)) + top
@@ -279,7 +281,6 @@ def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 
 @logsumexp.check
 def _(x, dim, keepdim):
-    _float_only("logsumexp", x)
     return {"dim": axes_of("logsumexp", dim, x.ndim)}
 
 

@@ -42,9 +42,9 @@ def _(g, x_shape):
     return g.reshape(x_shape)
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *sizes: Any, shape: Sequence[int] | None = None) -> Tensor:
     """The elements of input in another shape, given as a tuple or as numbers; one may be −1. A view where the layout allows."""
-    return reshape_to(input, _sizes(shape))
+    return reshape_to(input, _sizes(sizes if shape is None else (shape,)))
 
 
 def view(input: Tensor, *shape: Any) -> Tensor:
@@ -61,7 +61,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """input with the axes from start_dim to end_dim made into one."""
     start, end = axis_of("flatten", start_dim, input.ndim), axis_of("flatten", end_dim, input.ndim)
     if start > end:
-        raise DimError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+        raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     shape = input.shape
     return reshape_to(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
@@ -116,7 +116,7 @@ def permute_to(x: Tensor, dims: tuple[int, ...]) -> Tensor:
 def _(x, dims):
     axes = tuple(axis_of("permute", d, x.ndim) for d in dims)
     if sorted(axes) != list(range(x.ndim)):
-        raise DimError(f"permute: dims {dims} must name each of the {x.ndim} axes once")
+        raise ShapeError(f"permute: dims {dims} must name each of the {x.ndim} axes once")
     return {"dims": axes}
 
 
@@ -126,9 +126,9 @@ def _(g, dims):
     return g.permute(inverse) if isinstance(g, Tensor) else g.transpose(inverse)
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *axes: Any, dims: Sequence[int] | None = None) -> Tensor:
     """input with its axes in another order, given as a tuple or as numbers. A view."""
-    return permute_to(input, _sizes(dims))
+    return permute_to(input, _sizes(axes if dims is None else (dims,)))
 
 
 @op(view=True)
@@ -218,11 +218,15 @@ def _(g, x_shape):
 # ---- joining
 
 
-def _same_but(name: str, tensors: Sequence[Any], dim: int | None) -> None:
-    """All shapes equal, but for the length of axis `dim`."""
+def _arrays_only(name: str, tensors: Sequence[Any]) -> None:
     for i, x in enumerate(tensors):
         if not isinstance(x, np.ndarray):
             raise InputTypeError(f"{name}: tensors[{i}] must be a Tensor, got {type(x).__name__}")
+
+
+def _same_but(name: str, tensors: Sequence[Any], dim: int | None) -> None:
+    """All shapes equal, but for the length of axis `dim`."""
+    for i, x in enumerate(tensors):
         pairs = zip(x.shape, tensors[0].shape, strict=False)
         if x.ndim != tensors[0].ndim or any(a != b and axis != dim for axis, (a, b) in enumerate(pairs)):
             where = "" if dim is None else f" but for axis {dim}"
@@ -231,23 +235,30 @@ def _same_but(name: str, tensors: Sequence[Any], dim: int | None) -> None:
 
 @op
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors joined along an axis that they have; the other axes must agree. Backward: each gets its part of g."""
-    return np.concatenate(tensors, axis=dim)
+    """Tensors joined along an axis that they have; the other axes must agree. Backward: each gets its part of g.
+
+    Edge values: tensors of shape (0,) join anything, as if they were not there.
+    """
+    return np.concatenate([x for x in tensors if x.shape != (0,)] or tensors, axis=dim)
 
 
 @cat.check
 def _(tensors, dim):
+    _arrays_only("cat", tensors)
     for i, x in enumerate(tensors):
-        if getattr(x, "ndim", 1) == 0:
+        if x.ndim == 0:
             raise ShapeError(f"cat: tensors[{i}] has no axis to join along (0-d); use stack")
-    axis = axis_of("cat", dim, tensors[0].ndim if isinstance(tensors[0], np.ndarray) else 1)
-    _same_but("cat", tensors, axis)
+    joined = [x for x in tensors if x.shape != (0,)] or tensors
+    axis = axis_of("cat", dim, joined[0].ndim)
+    _same_but("cat", joined, axis)
     return {"dim": axis}
 
 
 @cat.backward("tensors")
 def _(g, position, tensors_shape, dim):
-    start = sum(shape[dim] for shape in tensors_shape[:position])
+    if tensors_shape[position] == (0,):
+        return g.reshape(-1)[:0]
+    start = sum(shape[dim] for shape in tensors_shape[:position] if shape != (0,))
     return g[(slice(None),) * dim + (slice(start, start + tensors_shape[position][dim]),)]
 
 
@@ -259,6 +270,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 @stack.check
 def _(tensors, dim):
+    _arrays_only("stack", tensors)
     _same_but("stack", tensors, None)
     ndim = tensors[0].ndim
     if not -ndim - 1 <= dim <= ndim:
@@ -283,10 +295,10 @@ def _plain_index(index: Any) -> Any:
         if array.size == 0 and not isinstance(index, Tensor):
             array = array.astype(np.int64)
         if array.dtype.kind not in "iub":
-            raise DtypeError(f"getitem: an index must be of integers or booleans, got dtype {array.dtype}")
+            raise IndexRangeError(f"getitem: an index must be of integers or booleans, got dtype {array.dtype}")
         return array
     if isinstance(index, (float, np.floating)):
-        raise DtypeError(f"getitem: an index must be of integers or booleans, got {index!r}")
+        raise IndexRangeError(f"getitem: an index must be of integers or booleans, got {index!r}")
     return index
 
 
@@ -509,9 +521,16 @@ def _(g):
 
 
 def to(input: Tensor, dtype: Any) -> Tensor:
-    """input in another dtype; itself if it already has it."""
-    dtype = np.dtype(dtype.dtype if isinstance(dtype, Tensor) else dtype)
-    return input if input.dtype == dtype else astype(input, dtype)
+    """input in another dtype; itself if it already has it. Integers and booleans carry no gradient."""
+    try:
+        wanted = np.dtype(dtype.dtype if isinstance(dtype, Tensor) else dtype)
+    except TypeError:
+        raise DtypeError(f"to: {dtype!r} is no dtype") from None
+    if wanted.kind not in "fiub":
+        raise DtypeError(f"to: dtype {wanted} is not supported; expected floats, integers or bool")
+    if input.dtype == wanted:
+        return input
+    return astype(input if wanted.kind == "f" else input.detach(), wanted)
 
 
 def type_as(input: Tensor, other: Tensor) -> Tensor:

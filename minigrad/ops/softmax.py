@@ -21,7 +21,7 @@ def _check(name: str, x: Any, dim: Any, dtype: Any) -> dict[str, Any]:
 
 
 def _compiled(x: Any, dim: int, dtype: Any) -> bool:
-    return x.dtype.name in ("float32", "float64") and dtype in (None, x.dtype) and x.size > 0
+    return x.dtype.name in ("float32", "float64") and (dtype is None or dtype == x.dtype) and x.size > 0
 
 
 def along_rows(run: Callable[..., None], dim: int, *arrays: Any) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core import Tensor, stamp_of
 from ..core.tensor import Array, tick
+from ..errors import ArgumentError, DtypeError
 
 __all__ = ["Flat"]
 
@@ -32,29 +33,53 @@ class Flat:
 
     def __init__(self, params: Sequence[Tensor], state_names: Sequence[str]):
         self.params = list(params)
-        self.dtype = params[0].dtype
         offsets = [0]
         for p in params:
             offsets.append(offsets[-1] + p.array.size)
         self.slices = [slice(a, b) for a, b in pairwise(offsets)]
-        self.values = np.empty(offsets[-1], self.dtype)
-        _storages[id(self.values)] = self.values
-        self.gradients = np.empty(offsets[-1] if offsets[-1] <= _GATHER else 0, self.dtype)
-        views = [self.values[s].reshape(p.shape) for s, p in zip(self.slices, params, strict=True)]
-        places = [self.gradients[s].reshape(p.shape) for s, p in zip(self.slices, params, strict=True) if self.gradients.size]
-        self.places = list(zip(views, places or views, strict=True))
-        self.state = {name: np.zeros(offsets[-1], self.dtype) for name in state_names}
+        self.size = offsets[-1]
+        self.state: dict[str, Array] = {}
         self.steps = [0] * len(params)
         self.even = True
-        for p, view in zip(params, views, strict=True):
+        self._allocate(params[0].dtype)
+        self.require(state_names)
+
+    def _allocate(self, dtype: np.dtype[Any]) -> None:
+        """Make the arrays, and move the parameters in."""
+        self.dtype = dtype
+        self.values = np.empty(self.size, dtype)
+        _storages[id(self.values)] = self.values
+        self.gradients = np.empty(self.size if self.size <= _GATHER else 0, dtype)
+        views = [self.values[s].reshape(p.shape) for s, p in zip(self.slices, self.params, strict=True)]
+        places = [self.gradients[s].reshape(p.shape) for s, p in zip(self.slices, self.params, strict=True) if self.gradients.size]
+        self.places = list(zip(views, places or views, strict=True))
+        self.state = {name: array.astype(dtype) for name, array in self.state.items()}
+        for p, view in zip(self.params, views, strict=True):
             self._adopt(p, view)
+
+    def require(self, state_names: Sequence[str]) -> None:
+        """Add state arrays that are not there yet (a setting was changed since); steps then count anew."""
+        for name in state_names:
+            if name not in self.state:
+                self.state[name] = np.zeros(self.size, self.dtype)
+                self.steps = [0] * len(self.params)
+                self.even = True
+
+    def set_steps(self, steps: Sequence[int]) -> None:
+        """Say how often each parameter was updated."""
+        self.steps = list(steps)
+        self.even = len(set(self.steps)) == 1
 
     def _adopt(self, p: Tensor, view: Array) -> bool:
         """Move a parameter into the flat array, if nobody else sees its present one."""
-        base = p.array.base
         # The tensor's slot and getrefcount's own argument are the two references that an array of one's own has.
-        if sys.getrefcount(p.array) > 2 or not (base is None or id(base) in _storages):
+        if sys.getrefcount(p.array) > 2 or p.array.dtype != self.dtype:
             return False
+        if p.array.base is not None:
+            # It may also lie in the flat array of an optimizer that is gone, if nobody but these parameters looks into that.
+            lodgers = sum(q.array.base is p.array.base for q in self.params)
+            if id(p.array.base) not in _storages or sys.getrefcount(p.array.base) > lodgers + 1:
+                return False
         view[...] = p.array
         p.array = view
         return True
@@ -63,10 +88,11 @@ class Flat:
         """Update every parameter that has a gradient."""
         gradients = self._gathered()
         if gradients is None:
+            self._follow_dtype()
             for i, p in enumerate(self.params):
                 if p.grad is not None:
                     self._step_one(i, p, update, group)
-            self.even = len(set(self.steps)) == 1
+            self.set_steps(self.steps)
         else:
             step = self.steps[0] + 1
             self.steps = [step] * len(self.steps)
@@ -86,7 +112,20 @@ class Flat:
             place[...] = p.grad.array
         return self.gradients
 
+    def _follow_dtype(self) -> None:
+        """Go over to the parameters' dtype, if all were converted since the last step."""
+        dtypes = {p.array.dtype for p in self.params}
+        if len(dtypes) > 1:
+            found = ", ".join(sorted(map(str, dtypes)))
+            raise DtypeError(
+                f"step: parameters that were all {self.dtype} are now {found}; make the optimizer after converting them"
+            )
+        if self.dtype not in dtypes:
+            self._allocate(dtypes.pop())
+
     def _step_one(self, i: int, p: Tensor, update: Update, group: Mapping[str, Any]) -> None:
+        if not p.array.flags.writeable:
+            raise ArgumentError(f"step: the array behind a parameter of shape {p.shape} is read-only; clone() it first")
         self.steps[i] += 1
         flat = p.array.ravel()
         gradient = p.grad.array.astype(self.dtype, copy=False).ravel()  # type: ignore[union-attr]

@@ -159,8 +159,8 @@ class Optimizer:
             flat.require(names[id(flat.params[i])])
             for name, array in flat.state.items():
                 array[flat.slices[i]] = entry[name].array.ravel() if name in entry else 0
-        for flat, i, entry in entries:
-            flat.set_step(i, int(entry.get("step", 0)))
+        for flat in (flat for flats in self._flats for flat in flats):
+            flat.set_steps([int(entry.get("step", 0)) for own_flat, _, entry in entries if own_flat is flat])
         for group, new in zip(self.param_groups, updated, strict=True):
             group.update(new)
 

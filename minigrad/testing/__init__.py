@@ -1,0 +1,5 @@
+"""Gradient checks."""
+
+from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+
+__all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
