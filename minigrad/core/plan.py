@@ -96,8 +96,8 @@ class Record:
         slots = [f"s[{self.keep.index(i)}]" for i in self._positions[name]]
         return f"[{', '.join(slots)}]" if name == self.plan.op.sequence else slots[0]
 
-    def call(self, k: int, function: Callable[..., Any], needs: Sequence[str]) -> Callable[..., Any]:
-        """`function` as (gradient, saved, live attributes) to gradient, its other arguments bound."""
+    def _bind(self, k: int, needs: Sequence[str]) -> tuple[str, list[Any]]:
+        """A rule's arguments as text over g (gradient), s (saved), a (live attributes) and c (constants), with those constants."""
         operation = self.plan.op
         constants: list[Any] = []
         terms = []
@@ -109,7 +109,7 @@ class Record:
             else:
                 terms.append(f"c[{len(constants)}]")
                 constants.append(self._constant(k, name))
-        return closure("g, s, a", f"return f({', '.join(terms)})", f=function, c=constants)
+        return ", ".join(terms), constants
 
     def _constant(self, k: int, name: str) -> Any:
         plan, operation = self.plan, self.plan.op
@@ -126,7 +126,8 @@ class Record:
     def formula(self, k: int) -> Callable[..., Any]:
         """The rule as written, for Tensors or arrays alike: (gradient, saved, live attributes) to gradient."""
         rule = self._rules[k]
-        call = self.call(k, rule.function, rule.needs)
+        terms, constants = self._bind(k, rule.needs)
+        call = closure("g, s, a", f"return f({terms})", f=rule.function, c=constants)
         scale = self.plan.op.gradient_scale(self.plan)
         return call if scale is None else lambda g, s, a: call(g * scale, s, a)
 
@@ -145,26 +146,21 @@ class Record:
         shape, dtype = self.targets[k]
         if gradient.shape != shape and self.plan.op.broadcasts and _is_broadcast(shape, gradient.shape):
             gradient = notation.sum_to(gradient, shape)
-        if gradient.shape != shape:
-            self._raise_misfit(k, gradient)
-        if gradient.dtype == dtype:
-            return gradient
-        return gradient.astype(dtype) if isinstance(gradient, np.ndarray) else gradient.to(dtype)
+        if gradient.dtype != dtype:
+            gradient = gradient.astype(dtype) if isinstance(gradient, np.ndarray) else gradient.to(dtype)
+        return self._inspect(k, gradient)
 
-    def checked(self, k: int, kernel: Callable[..., Array]) -> Callable[..., Array]:
-        """A rule's kernel, whose result must have shape and dtype of the input: the next kernel relies on it."""
-        target = self.targets[k]
+    def by_kernel(self, k: int) -> Callable[..., Array]:
+        """The rule's kernel. Its result must have shape and dtype of the input: the next kernel relies on it."""
+        rule, (shape, dtype) = self._rules[k], self.targets[k]
+        terms, constants = self._bind(k, rule.kernel_needs)
+        body = f"out = f({terms})\nreturn out if out.shape == shape and out.dtype is dtype else inspect(k, out)"
+        return closure("g, s, a", body, f=rule.kernel, c=constants, shape=shape, dtype=dtype, inspect=self._inspect, k=k)
 
-        def rule(g: Array, saved: Sequence[Any], live: Sequence[Any]) -> Array:
-            gradient = kernel(g, saved, live)
-            if (gradient.shape, gradient.dtype) != target:
-                self._raise_misfit(k, gradient)
-            return gradient
-
-        return rule
-
-    def _raise_misfit(self, k: int, gradient: Any) -> None:
+    def _inspect(self, k: int, gradient: Any) -> Any:
         shape, dtype = self.targets[k]
+        if (gradient.shape, gradient.dtype) == (shape, dtype):
+            return gradient
         operation, name = self.plan.op, self.plan.op.input_name(self.tracked[k])
         hint = ""
         if gradient.shape == shape[::-1] != shape:

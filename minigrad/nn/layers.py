@@ -123,7 +123,7 @@ class Sequential(Module):
     @overload
     def __getitem__(self, index: slice) -> Sequential: ...
     def __getitem__(self, index: int | slice) -> Module:
-        modules = list(self._members(Module))
+        modules: list[tuple[str, Module]] = list(self._members(Module))
         if isinstance(index, slice):
             return Sequential(dict(modules[index]))
         if not -len(modules) <= index < len(modules):
