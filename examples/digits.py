@@ -166,7 +166,7 @@ class Progress:
         if sys.stderr.isatty() and is_installed("tqdm"):
             from tqdm import tqdm
 
-            self.bar = tqdm(total=steps, unit=" batches", leave=False)
+            self.bar = tqdm(desc="training", total=steps, unit=" batches", leave=False)
 
     def advance(self) -> None:
         if self.bar is not None:
@@ -358,12 +358,9 @@ def command_line() -> None:
     flag("--no-plots", action="store_const", dest="out", const=None, help="write no plots")
     flags = parser.parse_args()
     try:
-        if flags.out is not None:
-            make_folder(flags.out)
+        main(**vars(flags))
     except OSError as error:
         parser.error(f"argument --out: {error}")
-    try:
-        main(**vars(flags))
     except (MissingExtraError, FloatingPointError) as error:
         parser.exit(1, f"{parser.prog}: error: {error}\n")
 

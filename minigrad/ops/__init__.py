@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -125,19 +126,21 @@ _REFLECTED = ("add", "sub", "mul", "truediv", "pow", "matmul", "and", "or")
 _DTYPES = {"float": np.float32, "double": np.float64, "long": np.int64, "int": np.int32, "bool": np.bool_}
 
 
+_OPERANDS = (Tensor, float, int, np.ndarray, np.generic)
+
+
 def _name(operation: Any) -> str:
     return operation.name if isinstance(operation, Op) else operation.__name__
 
 
 def _operator(operation: Any, reflected: bool = False) -> Callable[[Tensor, Any], Any]:
     """A binary operator; what is no operand is left to the other side."""
-    record = isinstance(operation, Op)
+    run: Callable[..., Any] = partial(apply, operation) if isinstance(operation, Op) else lambda pair: operation(*pair)
 
     def operator(self: Tensor, other: Any) -> Any:
-        if not isinstance(other, (Tensor, float, int, np.ndarray, np.generic)):
-            return NotImplemented
-        pair = (other, self) if reflected else (self, other)
-        return apply(operation, pair) if record else operation(*pair)
+        if isinstance(other, _OPERANDS):
+            return run((other, self) if reflected else (self, other))
+        return NotImplemented
 
     return operator
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..core import Operand, Tensor, apply, is_grad_enabled, op, touch
 from ..errors import DimError, DtypeError, GraphError, IndexRangeError, InputTypeError, ShapeError
 from ..kernels.notation import broadcast_to as repeated
-from ..kernels.notation import put, sum_to
+from ..kernels.notation import put, sum_to, where
 from .reduction import axis_of
 
 
@@ -324,7 +324,15 @@ def _(g, index, x_shape):
 
 
 def getitem_method(self: Tensor, index: Any) -> Tensor:
-    return apply(getitem, (self,), (), (_plain_index(index),))
+    index = _plain_index(index)
+    return apply(getitem, (self,), (), (_kept(index) if self.requires_grad and is_grad_enabled() else index,))
+
+
+def _kept(index: Any) -> Any:
+    """An index that a step may hold: what its owner writes into index arrays later does not reach it."""
+    if isinstance(index, tuple):
+        return tuple(_kept(part) for part in index)
+    return index.copy() if isinstance(index, np.ndarray) else index
 
 
 @op(live=("index",))
@@ -344,7 +352,10 @@ def put_tensor(values: Tensor, index: Any, shape: Sequence[int]) -> Tensor:
 
 @op(live=("index",), broadcasts=True)
 def index_put(x: Tensor, values: Operand, index: Any) -> Tensor:
-    """A copy of x with x[index] = values. Backward: to x, g with zeros at the index; to values, g[index]."""
+    """A copy of x with x[index] = values; where an index is repeated, the last value stays.
+
+    Backward: to x, g with zeros at the index; to values, g[index], but 0 for a value that a later one replaced.
+    """
     out = x.copy()
     try:
         out[index] = values
@@ -366,7 +377,22 @@ def _(g, index):
 
 @index_put.backward("values")
 def _(g, index, values_shape):
-    return sum_to(g[index], values_shape) if g[index].ndim >= len(values_shape) else g[index].reshape(values_shape)
+    picked = g[index]
+    stays = _last_writes(index, g.shape)
+    if stays is not None:
+        picked = where(stays, picked, 0)
+    return sum_to(picked, values_shape) if picked.ndim >= len(values_shape) else picked.reshape(values_shape)
+
+
+def _last_writes(index: Any, shape: tuple[int, ...]) -> Any:
+    """Which elements of x[index] = … no later element of it overwrites; None where the index cannot repeat itself."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if not any(isinstance(part, np.ndarray) and part.dtype.kind in "iu" and part.size > 1 for part in parts):
+        return None
+    places = np.zeros(shape, np.int64)
+    order = np.arange(places[index].size).reshape(places[index].shape)
+    places[index] = order
+    return places[index] == order
 
 
 # ---- writing in place
@@ -446,7 +472,7 @@ def setitem_method(self: Tensor, index: Any, value: Any) -> None:
     if isinstance(value, Tensor) and value.dtype != self.dtype:
         value = value.to(self.dtype)
     if not _writable("setitem", self, value):
-        _become(self, index_put(self, value, index))
+        _become(self, index_put(self, value, _kept(index)))
         return
     source = value.array if isinstance(value, Tensor) else value
     try:
