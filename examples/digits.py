@@ -43,6 +43,8 @@ TABLE_HEAD = """\
              train           validation
 epoch      loss  accuracy      loss  accuracy"""
 
+Array = np.ndarray[Any, Any]
+
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
@@ -77,9 +79,9 @@ class Epoch(NamedTuple):
 class Result(NamedTuple):
     """True and predicted class of each test digit, and the probability that the network gave to its prediction."""
 
-    true: np.ndarray[Any, Any]
-    predicted: np.ndarray[Any, Any]
-    probability: np.ndarray[Any, Any]
+    true: Array
+    predicted: Array
+    probability: Array
 
 
 # ---- learning
@@ -108,10 +110,10 @@ def make_network(hidden: Sequence[int], activation: str) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-@mg.no_grad()
 def score(network: nn.Module, data: TensorDataset) -> Score:
     X, y = data.tensors
-    logits = network(X)
+    with mg.no_grad():
+        logits = network(X)
     correct = logits.argmax(dim=1) == y
     return Score(F.cross_entropy(logits, y).item(), correct.float().mean().item())
 
@@ -147,11 +149,11 @@ def best_epoch(history: list[Epoch]) -> int:
     return 1 + losses.index(min(losses))
 
 
-@mg.no_grad()
 def read(network: nn.Module, data: TensorDataset) -> Result:
     """What the network takes each digit for."""
     X, y = data.tensors
-    probabilities = network(X).softmax(dim=1).numpy()
+    with mg.no_grad():
+        probabilities = network(X).softmax(dim=1).numpy()
     return Result(y.numpy(), probabilities.argmax(axis=1), probabilities.max(axis=1))
 
 
@@ -191,7 +193,7 @@ def row(epoch: int, scores: Epoch) -> str:
     return f"{epoch:5}  {train.loss:8.4f}  {train.accuracy:8.4f}  {validation.loss:8.4f}  {validation.accuracy:8.4f}"
 
 
-def confusion_table(matrix: np.ndarray[Any, Any]) -> str:
+def confusion_table(matrix: Array) -> str:
     lines = ["      " + "".join(f"{name:5}" for name in range(10))]
     for true, counts in enumerate(matrix):
         lines.append(f"{true:6}" + "".join(f"{count:5}" if count else "    ·" for count in counts))
@@ -241,7 +243,7 @@ def plot_confusion(result: Result, path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-def plot_mistakes(result: Result, images: np.ndarray[Any, Any], path: Path) -> None:
+def plot_mistakes(result: Result, images: Array, path: Path) -> None:
     """The digits that were taken for another, the most confident mistake first."""
     from matplotlib.figure import Figure
 
@@ -261,7 +263,7 @@ def plot_mistakes(result: Result, images: np.ndarray[Any, Any], path: Path) -> N
     figure.savefig(path, dpi=150)
 
 
-def plot(history: list[Epoch], result: Result, images: np.ndarray[Any, Any], out: Path) -> None:
+def plot(history: list[Epoch], result: Result, images: Array, out: Path) -> None:
     curves, confusion, mistakes = (out / f"digits-{name}.png" for name in ("curves", "confusion", "mistakes"))
     plot_curves(history, curves)
     plot_confusion(result, confusion)

@@ -5,7 +5,7 @@
 
 The last line of the output is (other processors round differently, and may be a point or two off):
 
-    test accuracy 0.9800 (98 of 100 points)
+    test accuracy 1.0000 (100 of 100 points)
 """
 
 import argparse
@@ -44,11 +44,11 @@ def make_network() -> nn.Sequential:
     )
 
 
-@mg.no_grad()
 def score(network: nn.Module, data: TensorDataset) -> tuple[float, int]:
     """Mean cross-entropy, and the number of points on their side of the boundary."""
     X, y = data.tensors
-    logits = network(X)
+    with mg.no_grad():
+        logits = network(X)
     correct = logits.argmax(dim=1) == y
     return F.cross_entropy(logits, y).item(), correct.sum().item()
 

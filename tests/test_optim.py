@@ -226,7 +226,7 @@ def test_large_parameters_take_the_same_steps_as_small_ones(kind, settings):
         for _, optimizer in runs:
             optimizer.step()
     assert np.array_equal(large[0].array, np.concatenate([part.array for part in small]))
-    assert (large[0].array != whole).all()
+    assert np.abs(large[0].array - whole).max() > 1e-3
 
 
 # ---- whose memory is it
@@ -359,9 +359,12 @@ def test_dtypes_may_be_mixed_and_stay(kind, settings):
         run.step(skipped=(1,) if step == 4 else ())
         run.check()
     assert dtypes == [p.dtype.name for p in params]
-    copy = kind([nn.Parameter(p.array.copy()) for p in params], **settings)
+    copies = [nn.Parameter(p.array.copy()) for p in params]
+    copy = kind(copies, **settings)
     copy.load_state_dict(run.optimizer.state_dict())
-    assert dtypes == [values["exp_avg" if kind is optim.AdamW else "momentum_buffer"].dtype.name for values in copy.state.values()]
+    name = "exp_avg" if kind is optim.AdamW else "momentum_buffer"
+    assert dtypes == [copy.state[p][name].dtype.name for p in copies]
+    assert [10, 9, 10, 10, 10] == [copy.state[p]["step"] for p in copies]
 
 
 @each
@@ -409,7 +412,7 @@ def test_a_step_between_forward_and_backward_is_noticed():
     loss = (mg.ones(1, 2, requires_grad=True) @ weight).sum()
     weight.grad = mg.ones(2, 2)
     optimizer.step()
-    with pytest.raises(GraphError, match="matmul needs .* but it was changed in place"):
+    with pytest.raises(GraphError, match=r"matmul needs .* but it was changed in place"):
         loss.backward()
 
 
@@ -438,7 +441,8 @@ def test_state_dict_holds_numbers_for_parameters():
     run = Run(optim.Adam, {"lr": 0.25})
     run.step(skipped=(1,))
     state = run.optimizer.state_dict()
-    assert {"lr": 0.25, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "params": [0, 1, 2, 3, 4]} == state["param_groups"][0]
+    settings = {"lr": 0.25, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0}
+    assert [{**settings, "params": [0, 1, 2, 3, 4]}] == state["param_groups"]
     assert [0, 2, 3, 4] == list(state["state"])
     assert {"step", "exp_avg", "exp_avg_sq"} == set(state["state"][0])
     assert 1 == state["state"][0]["step"]
@@ -473,7 +477,7 @@ def test_a_state_dict_that_does_not_fit_is_refused_before_anything_is_changed():
         run.optimizer.load_state_dict(optim.Adam([nn.Parameter(np.ones(1))]).state_dict())
     plain = Run(optim.SGD, {"lr": 0.1})
     plain.step()
-    with pytest.raises(StateDictError, match="exp_avg of parameter 0 must have shape .*, got nothing"):
+    with pytest.raises(StateDictError, match=r"exp_avg of parameter 0 must have shape .*, got nothing"):
         run.optimizer.load_state_dict({**plain.optimizer.state_dict(), "param_groups": before["param_groups"]})
     with pytest.raises(ArgumentError, match="lr must be at least 0, got -1"):
         run.optimizer.load_state_dict({**before, "param_groups": [{**before["param_groups"][0], "lr": -1}]})
@@ -588,7 +592,7 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("negative momentum", lambda: optim.SGD([one()], momentum=-1), ArgumentError, "momentum must be at least 0, got -1"),
     ("negative decay", lambda: optim.AdamW([one()], weight_decay=-1), ArgumentError, "weight_decay must be at least 0, got -1"),
     ("negative eps", lambda: optim.Adam([one()], eps=-1e-8), ArgumentError, "eps must be at least 0, got -1e-08"),
-    ("beta 1", lambda: optim.Adam([one()], betas=(0.9, 1.0)), ArgumentError, r"betas must be two numbers in \[0, 1\), got \(0.9, 1.0\)"),
+    ("beta 1", lambda: optim.Adam([one()], betas=(0.9, 1.0)), ArgumentError, r"two numbers in \[0, 1\), got \(0.9, 1.0\)"),
     ("negative beta", lambda: optim.Adam([one()], betas=(-0.1, 0.9)), ArgumentError, r"betas must be two numbers in \[0, 1\)"),
     ("one beta", lambda: optim.Adam([one()], betas=(0.9,)), ArgumentError, r"betas must be two numbers in \[0, 1\)"),
     ("a number for betas", lambda: optim.Adam([one()], betas=0.9), ArgumentError, r"betas must be two numbers in \[0, 1\)"),

@@ -1,6 +1,6 @@
 """The record of operations, the Tensor and the engine."""
 
-from .backward import Handle, backward, grad, register_hook, retain_grad
+from .backward import Handle, backward, grad, register_hook, replace, retain_grad
 from .elementwise import Elementwise, elementwise
 from .engine import Step, apply
 from .mode import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_grad_enabled, user_line
@@ -25,6 +25,7 @@ __all__ = [
     "no_grad",
     "op",
     "register_hook",
+    "replace",
     "retain_grad",
     "set_default_dtype",
     "set_grad_enabled",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from heapq import heappop, heappush
 from sys import getrefcount
@@ -13,10 +13,10 @@ import numpy as np
 
 from ..errors import AnomalyError, ArgumentError, GraphError, InputTypeError, ShapeError
 from .engine import Step, lines
-from .mode import ANOMALY, GRAD, defect, get_mode, mode, switched
-from .tensor import Tensor, tick
+from .mode import ANOMALY, GRAD, defect, enable_grad, get_mode, mode, switched
+from .tensor import Tensor, output_stamp, tick
 
-__all__ = ["Handle", "backward", "grad", "register_hook", "retain_grad"]
+__all__ = ["Handle", "backward", "grad", "register_hook", "replace", "retain_grad"]
 
 _new = object.__new__
 
@@ -35,9 +35,13 @@ def backward(
     tensors' `.grad` is touched.
     Errors: GraphError without a graph, on a second pass over a freed graph, or when a saved value was changed in place.
     """
+    if create_graph and not get_mode() & GRAD:
+        with enable_grad():
+            backward(tensor, gradient, retain_graph, create_graph, inputs)
+        return
     retain = create_graph if retain_graph is None else retain_graph
     if inputs is None:
-        reached = _walk([(tensor.step or tensor, _seed(tensor, gradient, "backward"))], retain, create_graph, None, None)
+        reached = _walk([(tensor, _seed(tensor, gradient, "backward"))], retain, create_graph)
         while reached:
             leaf, g = reached.popitem()
             _deposit(leaf, g, create_graph)
@@ -58,6 +62,9 @@ def grad(
 
     Returns one gradient an input; None for an input that the outputs do not depend on if `allow_unused`, else GraphError.
     """
+    if create_graph and not get_mode() & GRAD:
+        with enable_grad():
+            return grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused)
     roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     seeds: list[Tensor | None]
@@ -70,7 +77,7 @@ def grad(
     retain = create_graph if retain_graph is None else retain_graph
     found = {}
     for target, g in _gradients(roots, seeds, retain, create_graph, wanted, "grad"):
-        found[id(target)] = _own(_hooked(target, g, create_graph))
+        found[id(target)] = _own(_run_hooks(target.hooks.values(), g, create_graph) if target.hooks else g)
     for position, target in enumerate(wanted):
         if id(target) not in found and not allow_unused:
             raise GraphError(f"grad: the outputs do not depend on inputs[{position}]; pass allow_unused=True to get None for it")
@@ -89,31 +96,38 @@ def _gradients(
     for position, target in enumerate(inputs):
         if not isinstance(target, Tensor) or not target._requires_grad:
             raise GraphError(f"{caller}: inputs[{position}] does not require grad")
-    starts = [(tensor.step or tensor, _seed(tensor, seed, caller)) for tensor, seed in zip(roots, seeds, strict=True)]
+    starts = [(tensor, _seed(tensor, seed, caller)) for tensor, seed in zip(roots, seeds, strict=True)]
     wanted = {target.step or target for target in inputs}
-    reached = _walk(starts, retain, create_graph, wanted, _leading_to([node for node, _ in starts], wanted))
-    return ((target, reached[target.step or target]) for target in inputs if (target.step or target) in reached)
+    reached = _walk(starts, retain, create_graph, wanted, _leading_to(roots, wanted))
+    nodes = {target: target.step or target for target in inputs}
+    return ((target, reached[node]) for target, node in nodes.items() if node in reached)
 
 
 def _deposit(target: Tensor, g: Any, create_graph: bool) -> None:
     """Add a gradient to `.grad`."""
     if target.hooks:
-        g = _hooked(target, g, create_graph)
+        g = _run_hooks(target.hooks.values(), g, create_graph)
     target.grad = _own(g) if target.grad is None else _plus(target.grad, g if create_graph else Tensor(g), create_graph)
 
 
 def _walk(
-    starts: list[tuple[Any, Any]], retain: bool, create_graph: bool, wanted: set[Any] | None, needed: set[Any] | None
+    starts: list[tuple[Tensor, Tensor]],
+    retain: bool,
+    create_graph: bool,
+    wanted: Collection[Any] = (),
+    needed: Collection[Any] | None = None,
 ) -> dict[Any, Any]:
     """Each step once, youngest first: all that use a step are younger than it, so its gradient is complete when it is met.
 
-    Returns the gradients that arrived at leaves, and at wanted steps. Gradients are arrays, or with `create_graph` Tensors.
+    Returns the gradients that arrived at leaves; where `needed` restricts the pass to steps that lead to `wanted` nodes, at these.
+    Gradients are arrays, or with `create_graph` Tensors.
     """
     pending: dict[Any, Any] = {}
     reached: dict[Any, Any] = {}
     heap: list[tuple[int, Step]] = []
     anomaly = get_mode() & ANOMALY
-    for node, seed in starts:
+    for tensor, seed in starts:
+        node = tensor.step or tensor
         g = seed if create_graph else seed.array
         if node in pending:
             g = _plus(pending[node], g, create_graph)
@@ -127,10 +141,11 @@ def _walk(
             g = pending.pop(step)
             if step.hooks:
                 g = _run_hooks(step.hooks, g, create_graph)
-            if wanted is not None and step in wanted:
-                reached[step] = g
-            if needed is not None and step not in needed:
-                continue
+            if needed is not None:
+                if step in wanted:
+                    reached[step] = g
+                if step not in needed:
+                    continue
             saved = step.saved
             if saved is None:
                 _raise_freed(step)
@@ -139,7 +154,7 @@ def _walk(
                     _raise_stale(step)
             rules: Sequence[Callable[..., Any]] = _tensor_rules(step) if create_graph else step.record.rules
             for rule, edge in zip(rules, step.edges):  # noqa: B905  (strict costs time here; a record makes both)
-                if needed is not None and edge not in needed:
+                if needed is not None and edge not in needed and edge not in wanted:
                     continue
                 gi = rule(g, saved, step.live)
                 if anomaly:
@@ -159,26 +174,26 @@ def _walk(
     finally:
         if quiet is not None:
             quiet.__exit__(None, None, None)
-    if wanted is None:
+    if needed is None:
         return pending
     reached.update((node, g) for node, g in pending.items() if node in wanted)
     return reached
 
 
-def _leading_to(starts: Iterable[Any], wanted: set[Any]) -> set[Any]:
-    """The steps and leaves, among those reachable from `starts`, that are wanted or lead to a wanted one."""
-    todo = [node for node in starts if isinstance(node, Step)]
+def _leading_to(roots: Iterable[Tensor], wanted: set[Any]) -> set[Step]:
+    """The steps, among those behind the roots, that lead to a wanted node."""
+    todo = [root.step for root in roots if root.step is not None]
     seen = set(todo)
     while todo:
         for edge in todo.pop().edges:
             if isinstance(edge, Step) and edge not in seen:
                 seen.add(edge)
                 todo.append(edge)
-    needed: set[Any] = {node for node in wanted if isinstance(node, Tensor)}
+    needed: set[Step] = set()
     for step in sorted(seen, key=lambda step: step.seq):
         if any(edge in needed or edge in wanted for edge in step.edges):
             needed.add(step)
-    return needed | wanted
+    return needed
 
 
 @lru_cache(maxsize=64)
@@ -222,7 +237,7 @@ def _plus(a: Any, b: Any, create_graph: bool) -> Any:
 def _own(g: Any) -> Tensor:
     """A gradient as a Tensor of its own: an array that something else still holds (a rule handed it on) is copied."""
     if isinstance(g, Tensor):
-        return g
+        return g.clone()  # type: ignore[no-any-return]
     y = _new(Tensor)
     # Four references are the engine's: two callers' variables, the argument, and getrefcount's own.
     y.array = g if g.base is None and getrefcount(g) <= 4 else g.copy()
@@ -237,15 +252,8 @@ def _tensor_rules(step: Step) -> list[Callable[..., Tensor]]:
     values = [_as_tensor(step, index, value) for index, value in zip(record.keep, step.saved or (), strict=True)]
 
     def tensor_rule(k: int) -> Callable[..., Tensor]:
-        def rule(g: Tensor, saved: Any, live: Any) -> Tensor:
-            token = mode.set(switched(GRAD, True))
-            try:
-                gi: Tensor = record.fit(k, record.formula(k)(g, values, live))
-                return gi
-            finally:
-                mode.reset(token)
-
-        return rule
+        formula = record.formula(k)
+        return lambda g, saved, live: record.fit(k, formula(g, values, live))
 
     return [tensor_rule(k) for k in range(len(step.edges))]
 
@@ -255,17 +263,17 @@ def _as_tensor(step: Step, index: int, value: Any) -> Any:
     if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
         return value
     record = step.record
+    out = Tensor(value)
+    if index == record.output:
+        out.step, out._requires_grad, out.stamp = step, True, output_stamp(step)
+        return out
+    if index in record.guarded:
+        out.stamp = step.stamps[record.guarded.index(index)]
     if index in record.tracked:
         edge = step.edges[record.tracked.index(index)]
         if isinstance(edge, Tensor) and edge.array is value:
             return edge
-    elif index == record.output:
-        edge = step
-    else:
-        return Tensor(value)
-    out = Tensor(value)
-    out.step = edge if isinstance(edge, Step) else None
-    out._requires_grad = True
+        out.step, out._requires_grad = edge if isinstance(edge, Step) else None, True
     return out
 
 
@@ -313,23 +321,45 @@ def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Ha
     return Handle(lambda: table.pop(key, None) and None)
 
 
+class _Keep:
+    """The hook of `retain_grad`: it knows its tensor weakly, so that the step does not keep it alive."""
+
+    def __init__(self, tensor: Tensor):
+        self.tensor = ref(tensor)
+
+    def __call__(self, g: Tensor) -> None:
+        tensor = self.tensor()
+        if tensor is not None:
+            tensor.grad = g.clone() if tensor.grad is None else tensor.grad + g
+
+
 def retain_grad(tensor: Tensor) -> None:
     """Keep the gradient of a tensor that is no leaf in its `.grad`."""
-    if tensor.step is None:
-        return
-    holder = ref(tensor)
+    if not tensor._requires_grad:
+        raise GraphError("retain_grad: the tensor does not require grad")
+    step = tensor.step
+    if step is not None and not _retains(tensor, step):
+        step.hooks = [*(step.hooks or []), _Keep(tensor)]
 
-    def keep(g: Tensor) -> None:
-        target = holder()
-        if target is not None:
-            target.grad = g if target.grad is None else target.grad + g
 
-    tensor.step.hooks = [*(tensor.step.hooks or []), keep]
+def _retains(tensor: Tensor, step: Step) -> bool:
+    return any(isinstance(hook, _Keep) and hook.tensor() is tensor for hook in step.hooks or ())
+
+
+def replace(tensor: Tensor, other: Tensor) -> Tensor:
+    """`tensor` takes the value, and the place in the graph, that `other` has: a recorded write. What was asked of it stays asked."""
+    before = tensor.step
+    tensor.array, tensor.step, tensor.stamp = other.array, other.step, other.stamp
+    tensor._requires_grad = other._requires_grad
+    if before is not None and _retains(tensor, before):
+        before.hooks = [hook for hook in before.hooks or () if not (isinstance(hook, _Keep) and hook.tensor() is tensor)]
+        retain_grad(tensor)
+    return tensor
 
 
 def _run_hooks(hooks: Iterable[Callable[[Tensor], Tensor | None]], g: Any, create_graph: bool) -> Any:
     """Hand a gradient through hooks; what they compute is recorded with `create_graph` only."""
-    value = g if create_graph else Tensor(g)
+    value = g if create_graph else Tensor(g.copy())
     token = mode.set(switched(GRAD, create_graph))
     try:
         for hook in list(hooks):
@@ -343,11 +373,7 @@ def _run_hooks(hooks: Iterable[Callable[[Tensor], Tensor | None]], g: Any, creat
             value = result
     finally:
         mode.reset(token)
-    return value if create_graph else value.array
-
-
-def _hooked(target: Tensor, g: Any, create_graph: bool) -> Any:
-    return _run_hooks(target.hooks.values(), g, create_graph) if target.hooks else g
+    return value if create_graph else value.array.copy()
 
 
 def _check_backward(step: Step, edge: Any, gi: Any) -> None:

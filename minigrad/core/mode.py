@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ContextDecorator
-from contextvars import ContextVar, Token
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
+from functools import partial, wraps
+from inspect import isgeneratorfunction
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -37,26 +40,59 @@ def switched(bit: int, on: bool) -> int:
     return get_mode() | bit if on else get_mode() & ~bit
 
 
-class _Mode(ContextDecorator):
-    """A context manager and decorator that sets or clears one bit of this thread's mode."""
+class _Mode:
+    """Sets or clears one bit of this thread's mode: as a context manager, as a decorator (with or without parentheses) of functions
+    and generators."""
 
     bit = GRAD
     on = True
 
-    def __init__(self) -> None:
-        self._tokens: list[Token[int]] = []
+    def __new__(cls, function: Any = None) -> Any:
+        made = super().__new__(cls)
+        made._before = []
+        return made(function) if callable(function) else made
 
-    def __enter__(self) -> _Mode:
-        self._tokens.append(mode.set(switched(self.bit, self.on)))
+    _before: list[int]
+
+    def __enter__(self) -> Self:
+        self._before.append(get_mode())
+        mode.set(switched(self.bit, self.on))
         return self
 
     def __exit__(self, *exc: object) -> None:
-        mode.reset(self._tokens.pop())
+        mode.set(switched(self.bit, bool(self._before.pop() & self.bit)))
 
-    def _recreate_cm(self) -> _Mode:
-        fresh = _Mode()
+    def _again(self) -> _Mode:
+        """The same switch, for one call of a decorated function: calls may nest, and run in several threads."""
+        fresh: _Mode = _Mode.__new__(_Mode)
         fresh.bit, fresh.on = self.bit, self.on
         return fresh
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if isgeneratorfunction(function):
+            return wraps(function)(partial(self._run_generator, function))
+
+        @wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with self._again():
+                return function(*args, **kwargs)
+
+        return run
+
+    def _run_generator(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        """Each piece of the generator runs in the mode, what consumes it does not."""
+        inner = function(*args, **kwargs)
+        try:
+            with self._again():
+                item = next(inner)
+            while True:
+                sent = yield item
+                with self._again():
+                    item = inner.send(sent)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            inner.close()
 
 
 class no_grad(_Mode):
@@ -70,15 +106,25 @@ class enable_grad(_Mode):
 
 
 class set_grad_enabled(_Mode):
-    """Switch recording on or off: at once, and back at the end of the block if used as a context manager."""
+    """Switch recording on or off: at once, and back at the end of the block if used as a context manager; or while a function that is
+    decorated with it runs."""
+
+    def __new__(cls, mode: bool) -> Any:
+        return super().__new__(cls)
 
     def __init__(self, mode: bool):
-        super().__init__()
         self.on = bool(mode)
+        self._outside = get_mode()
         super().__enter__()
 
-    def __enter__(self) -> set_grad_enabled:
+    def __enter__(self) -> Self:
+        self._before = [self._outside]
+        mode.set(switched(self.bit, self.on))
         return self
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        mode.set(self._outside)
+        return super().__call__(function)
 
 
 class detect_anomaly(_Mode):

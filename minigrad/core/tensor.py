@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .engine import Step
 
-__all__ = ["Array", "Operand", "Stamp", "Tensor", "stamp_of", "tick", "touch"]
+__all__ = ["Array", "Operand", "Stamp", "Tensor", "output_stamp", "stamp_of", "tick", "touch"]
 
 Array = NDArray[Any]
 
@@ -300,14 +300,19 @@ _FORMATTER: Any = {"float_kind": _format_float}
 
 
 def stamp_of(tensor: Tensor) -> Stamp:
-    """The tensor's stamp, made when first asked for: then the step that saved this output learns to look at it."""
+    """The tensor's stamp, made when first asked for."""
     stamp = tensor.stamp
     if stamp is None:
-        stamp = tensor.stamp = Stamp()
         step = tensor.step
-        if step is not None and step.saved is not None and step.record.keeps_output:
-            step.stamps = (*step.stamps, stamp)
+        stamp = tensor.stamp = Stamp() if step is None or not step.record.keeps_output else output_stamp(step)
     return stamp
+
+
+def output_stamp(step: Step) -> Stamp:
+    """The stamp of an output that its step has saved: made when first asked for, from then on looked at by the step."""
+    if len(step.stamps) == len(step.record.guarded):
+        step.stamps = (*step.stamps, Stamp())
+    return step.stamps[-1]
 
 
 def touch(tensor: Tensor) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, apply, is_grad_enabled, op, touch
+from ..core import Operand, Tensor, apply, is_grad_enabled, op, replace, touch
 from ..errors import DimError, DtypeError, GraphError, IndexRangeError, InputTypeError, ShapeError
 from ..kernels.notation import broadcast_to as repeated
 from ..kernels.notation import put, sum_to, where
@@ -350,6 +350,14 @@ def put_tensor(values: Tensor, index: Any, shape: Sequence[int]) -> Tensor:
     return apply(put_into_zeros, (values,), (tuple(shape),), (index,))
 
 
+def _slim(values: Any) -> Any:
+    """Values without leading axes of length 1: x[0] = values of shape (1,) is meant, but NumPy would not convert it."""
+    if not isinstance(values, np.ndarray):
+        return values
+    leading = next((i for i, n in enumerate(values.shape) if n != 1), values.ndim)
+    return values.reshape(values.shape[leading:])
+
+
 @op(live=("index",), broadcasts=True)
 def index_put(x: Tensor, values: Operand, index: Any) -> Tensor:
     """A copy of x with x[index] = values; where an index is repeated, the last value stays.
@@ -358,7 +366,7 @@ def index_put(x: Tensor, values: Operand, index: Any) -> Tensor:
     """
     out = x.copy()
     try:
-        out[index] = values
+        out[index] = _slim(values)
     except IndexError as error:
         raise _index_error("setitem", x.shape, error) from None
     except ValueError as error:
@@ -416,12 +424,6 @@ def _writable(name: str, x: Tensor, *operands: Any) -> bool:
     return False
 
 
-def _become(x: Tensor, y: Tensor) -> Tensor:
-    """x takes the value and the place in the graph that y has."""
-    x.array, x.step, x.stamp, x._requires_grad = y.array, y.step, y.stamp, y._requires_grad
-    return x
-
-
 def _store(name: str, x: Tensor, value: Any) -> Tensor:
     """Write into the storage of x."""
     array = value.array if isinstance(value, Tensor) else np.asarray(value)
@@ -445,7 +447,7 @@ def in_place(operation: Any, name: str) -> Any:
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if not _writable(name, self, *args, *kwargs.values()):
-            return _become(self, _fitting(name, self, operation(self, *args, **kwargs)))
+            return replace(self, _fitting(name, self, operation(self, *args, **kwargs)))
         return _store(name, self, operation(self.detach(), *args, **kwargs))
 
     method.__name__ = name
@@ -472,12 +474,12 @@ def setitem_method(self: Tensor, index: Any, value: Any) -> None:
     if isinstance(value, Tensor) and value.dtype != self.dtype:
         value = value.to(self.dtype)
     if not _writable("setitem", self, value):
-        _become(self, index_put(self, value, _kept(index)))
+        replace(self, index_put(self, value, _kept(index)))
         return
     source = value.array if isinstance(value, Tensor) else value
+    touch(self)
     try:
-        touch(self)
-        self.array[index] = source
+        self.array[index] = _slim(source)
     except IndexError as error:
         raise _index_error("setitem", self.shape, error) from None
     except ValueError as error:
@@ -494,7 +496,7 @@ def _overwrite(name: str, x: Tensor, value: Tensor) -> Tensor:
     if _writable(name, x, value):
         return _store(name, x, value.array.astype(x.dtype))
     _check_fits(name, x, value.array)
-    return _become(x, index_put(x, to(value, x.dtype), ...))
+    return replace(x, index_put(x, to(value, x.dtype), ...))
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:

@@ -51,6 +51,16 @@ def exactly(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return np.vectorize(lambda x: float(function(float(x))), otypes=[np.float64])
 
 
+def clamped(x: Any, min: Any = None, max: Any = None) -> Any:
+    """clamp, one number after the other."""
+    low, high = -inf if min is None else min, inf if max is None else max
+
+    def one(value: float, lower: float, upper: float) -> float:
+        return upper if upper < lower else sorted([lower, value, upper])[1]
+
+    return np.vectorize(one, otypes=[np.float64])(x, low, high)
+
+
 def does_not_broadcast(function: Any, name: str) -> Refused:
     return Refused(
         lambda: function(mg.ones(3, 4), mg.ones(3)), (ShapeError, RuntimeError), rf"{name}: shapes do not broadcast: .*\(3, 4\).*\(3,\)"
@@ -226,10 +236,7 @@ UNARY = [
 
 CHOICES = [
     case(
-        "clamp", mg.clamp, lambda x, min=None, max=None: np.array(
-            [sorted([v, lo])[1] if hi is None else sorted([v, hi])[0] if lo is None else hi if hi < lo else sorted([lo, v, hi])[1]
-             for v, lo, hi in np.nditer(np.broadcast_arrays(x, min, max), flags=["refs_ok", "zerosize_ok"]) for v, lo, hi in [(v.item(), lo.item(), hi.item())]]
-        ).reshape(np.broadcast(x, min, max).shape),
+        "clamp", mg.clamp, clamped,
         *unary(away(-0.5, 0.7), min=-0.5, max=0.7), *unary(away(-0.5), min=-0.5)[:4], *unary(away(0.5), max=0.5)[:4],
         *binary(lattice(0, 2), lattice(1, 2), FEW_PAIRS), *(sample(s.draws[0], None, s.draws[1]) for s in binary(lattice(0, 2), lattice(1, 2), FEW_PAIRS)),
         *(sample(lattice(0, 3)(*shape), lattice(1, 3)(*low), lattice(2, 3)(*high))
