@@ -29,8 +29,8 @@ HOW_TO_READ = f"""\
 Written by `make bench` (`python -m benchmarks`), all in one run. Every contender is measured in processes of its own, which take
 turns, round after round (A B C A B C …). A time is the median over rounds of the median over samples of at least 20 ms. First calls,
 which compile, are left out unless a table says otherwise. A ratio is the peer's time over minigrad's: above 1, minigrad is faster.
-{MISSED} marks a number that misses its target, "–" one that could not be measured. Other processes on the machine shift times more
-than ratios: compare ratios, and only those of one run.
+{MISSED} marks a number that misses its target, "–" one that could not be measured. A job beside which other processes were at work is
+done again, within limits; "disturbed" says how many stayed so. Compare ratios rather than times, and only those of one run.
 """
 
 
@@ -77,14 +77,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def load() -> str:
-    """The load average of the last minute, and whether it spoils what follows: threads that wait for each other lose most by it."""
-    if not hasattr(os, "getloadavg"):
-        return "unknown"
-    value = os.getloadavg()[0]
-    return f"{value:.1f}" + (f" on {cores()} cores: too busy to measure well" if value > cores() / 2 else "")
-
-
 def surroundings() -> dict[str, str]:
     """What the numbers depend on."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -95,7 +87,6 @@ def surroundings() -> dict[str, str]:
         "CPU": f"{processor()}, {cores()} cores",
         "system": f"{platform.system()} {platform.machine()}",
         "date": date.today().isoformat(),
-        "load at the start": load(),
     }
 
 
@@ -106,7 +97,7 @@ def missed_lines(tables: Sequence[Table]) -> list[str]:
 
 def document(tables: Sequence[Table], facts: dict[str, str], failures: Sequence[str], quick: bool) -> str:
     """RESULTS.md."""
-    parts = ["# Benchmarks", HOW_TO_READ]
+    parts = ["# Benchmarks\n", HOW_TO_READ]
     if quick:
         parts.append("A quick run: few rounds, short samples.\n")
     parts.append("\n".join(f"- {name}: {value}" for name, value in facts.items()) + "\n")
@@ -127,13 +118,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("\n".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
     tables: list[Table] = []
     failures: list[str] = []
+    jobs = disturbed = 0
     for name in options.sections:
         results = run(name, SECTIONS[name], options.quick, options.rounds)
         made = SECTIONS[name].tables(results)
         tables += made
         failures += results.failures
+        jobs, disturbed = jobs + results.jobs, disturbed + results.disturbed
         print("", *(table.text() + "\n" for table in made), sep="\n", flush=True)
-    print("\n".join([*missed_lines(tables), *failures]))
+    facts["disturbed"] = f"{disturbed} of {jobs} timed jobs ran beside other processes"
+    print("\n".join([f"Disturbed: {facts['disturbed']}", *missed_lines(tables), *failures]))
     if options.write:
         RESULTS.write_text(document(tables, facts, failures, options.quick), encoding="utf-8")
         print(f"Written: {RESULTS.relative_to(ROOT)}")

@@ -15,7 +15,7 @@ LENGTHS = {"10⁵": 10**5, "10⁶": 10**6}
 PHASES = ("build", "backward", "delete")
 CONTENDERS = ("minigrad", "torch")
 JOBS = tuple((contender, length) for length in LENGTHS for contender in CONTENDERS)
-ROUNDS = 3
+ROUNDS, TIMED = 3, True
 LINEAR = 1.3  # a step of the long chain may cost so many steps of the short one: caches and the collector have more to do
 
 

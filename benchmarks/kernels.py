@@ -20,7 +20,7 @@ SHAPES = {"64": (8, 8), "4096": (64, 64), "10⁶": (1000, 1000)}
 PASSES = ("forward", "forward + backward")
 CONTENDERS = ("minigrad", "torch")
 JOBS = tuple((contender, op) for op in OPS for contender in CONTENDERS)
-ROUNDS = 5
+ROUNDS, TIMED = 5, True
 SECONDS, QUICK_SECONDS = 0.16, 0.05
 
 

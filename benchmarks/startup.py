@@ -16,7 +16,7 @@ EXAMPLE = ROOT / "examples" / "moons.py"
 FLAGS = ("--epochs", "1", "--no-plots")
 IMPORTS = ("python", "numpy", "numba", "minigrad", "torch", "jax")
 JOBS = (*((contender, "import") for contender in IMPORTS), ("minigrad", "moons"))
-ROUNDS = 5
+ROUNDS, TIMED = 5, True
 LIMITS = {"first run, compiling": 4.0, "second run": 0.7}
 
 

@@ -23,7 +23,7 @@ NETS: dict[str, tuple[tuple[int, ...], int]] = {
 TARGETS = {"moons": 4.0, "digits-32": 4.0, "digits-128": 2.5, "mnist": 1.3, "wide": 1.0}
 CONTENDERS = ("minigrad", "torch", "jax")
 JOBS = tuple((contender, net) for net in NETS for contender in CONTENDERS)
-ROUNDS = 5
+ROUNDS, TIMED = 5, True
 SECONDS, QUICK_SECONDS = 1.0, 0.2
 # No batch may be memorised: gradients would become denormal numbers, and everything slow. This rate changes nothing.
 BATCHES = 8

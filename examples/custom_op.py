@@ -165,11 +165,11 @@ def plot(points: tuple[Tensor, Tensor], grid: Array, fits: dict[str, Fit], path:
 def main(seed: int = 0, steps: int = STEPS, out: Path | None = OUT) -> float:
     """Check squareplus, and train with it and with ReLU; the distance of the curve learned with squareplus from the sine."""
     if out is not None:
-        make_folder(out)
-        if importlib.util.find_spec("matplotlib") is None:
+        if not is_installed("matplotlib"):
             raise MissingExtraError(
-                "matplotlib missing; pass --no-plots, or from the repository's folder: pip install '.[examples]'"
+                "matplotlib missing; pass --no-plots, or, in the repository's folder: pip install '.[examples]'"
             )
+        make_folder(out)
     check()
     points, grid = make_points(seed), np.linspace(-3, 3, 601)
     losses, fits = {}, {}
@@ -188,6 +188,10 @@ def main(seed: int = 0, steps: int = STEPS, out: Path | None = OUT) -> float:
 
 
 # ---- the command line
+
+
+def is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def whole(least: int, most: int = 1_000_000) -> Callable[[str], int]:

@@ -282,7 +282,7 @@ def require(**libraries: str) -> None:
     """Refuse to begin what could not be finished."""
     missing = [name for module, name in libraries.items() if not is_installed(module)]
     if missing:
-        raise MissingExtraError(f"{' and '.join(missing)} missing; from the repository's folder: pip install '.[examples]'")
+        raise MissingExtraError(f"{' and '.join(missing)} missing; in the repository's folder: pip install '.[examples]'")
 
 
 def main(

@@ -100,11 +100,11 @@ def plot_boundary(network: nn.Module, parts: dict[str, TensorDataset], path: Pat
 def main(seed: int = 0, epochs: int = EPOCHS, out: Path | None = OUT) -> float:
     """Train a network and draw its boundary into the folder `out` (None: draw nothing); the test accuracy."""
     if out is not None:
-        make_folder(out)
-        if importlib.util.find_spec("matplotlib") is None:
+        if not is_installed("matplotlib"):
             raise MissingExtraError(
-                "matplotlib missing; pass --no-plots, or from the repository's folder: pip install '.[examples]'"
+                "matplotlib missing; pass --no-plots, or, in the repository's folder: pip install '.[examples]'"
             )
+        make_folder(out)
     mg.manual_seed(seed)
     X, y = two_moons(TRAIN + TEST, noise=NOISE, seed=seed)
     train_set, test_set = TensorDataset(X[:TRAIN], y[:TRAIN]), TensorDataset(X[TRAIN:], y[TRAIN:])
@@ -117,6 +117,10 @@ def main(seed: int = 0, epochs: int = EPOCHS, out: Path | None = OUT) -> float:
     _, correct = score(network, test_set)
     print(f"test accuracy {correct / TEST:.4f} ({correct} of {TEST} points)")
     return correct / TEST
+
+
+def is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def whole(least: int, most: int = 1_000_000) -> Callable[[str], int]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import accuracy, chain, kernels, startup, steps
+from benchmarks import accuracy, chain, kernels, quiet, startup, steps
 from benchmarks.runner import Results
 from benchmarks.table import Table, duration, number, ratio
 from benchmarks.timing import SAMPLE_SECONDS, calibrate
@@ -139,6 +139,20 @@ def test_every_example_that_is_started_is_in_the_checkout_or_said_to_be_skipped(
     monkeypatch.setattr(startup, "EXAMPLE", tmp_path / "moons.py")
     (imports,) = startup.tables(Results())
     assert "skipped" in imports.note
+
+
+def test_what_other_processes_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    statistics = tmp_path / "stat"
+    statistics.write_text("cpu  100 0 50 9999 7 0 0 0 0 0\ncpu0 1 2 3\n", encoding="ascii")
+    monkeypatch.setattr(quiet, "STATISTICS", statistics)
+    monkeypatch.setattr("os.sysconf", lambda name: 100)
+    assert quiet.busy_seconds() == 1.5
+    watch = quiet.Watch()
+    statistics.write_text("cpu  900100 0 50 9999 7 0 0 0 0 0\n", encoding="ascii")
+    assert watch.others() > quiet.TOLERATED
+    statistics.unlink()
+    assert quiet.busy_seconds() is None
+    assert watch.others() == 0.0
 
 
 def test_errors_in_ulp() -> None:

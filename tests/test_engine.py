@@ -20,7 +20,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn
 from minigrad.core.engine import Step
-from minigrad.errors import ArgumentError, GraphError, InputTypeError, ShapeError
+from minigrad.errors import ArgumentError, DtypeError, GraphError, InputTypeError, ShapeError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -1026,6 +1026,24 @@ def test_a_hook_must_return_a_gradient_of_that_shape(inner: bool) -> None:
         y.sum().backward()
 
 
+@pytest.mark.parametrize("inner", [False, True])
+def test_a_hook_must_return_a_gradient_of_that_dtype(inner: bool) -> None:
+    x = leaf(1.0, 2.0, dtype=np.float32)
+    y = x.exp() if inner else x
+    y.register_hook(lambda g: g.double())
+    with pytest.raises(DtypeError, match=r"hook: must return .*float32.*float64"):
+        y.sum().backward()
+
+
+def test_a_hook_may_return_a_gradient_in_any_layout() -> None:
+    x = mg.tensor([[0.0, 1.0], [2.0, 3.0]], requires_grad=True)
+    y = x.exp()
+    weights = np.float32([[1.0, 2.0], [3.0, 4.0]])
+    y.register_hook(lambda g: mg.from_numpy(weights.T))
+    y.sum().backward()
+    np.testing.assert_allclose(x.grad.array, np.exp(x.array) * weights.T, rtol=1e-6)
+
+
 def test_a_hook_needs_a_tensor_that_requires_grad() -> None:
     with pytest.raises(GraphError, match="register_hook: the tensor does not require grad"):
         mg.tensor(1.0).register_hook(lambda g: None)
@@ -1173,8 +1191,21 @@ def test_a_parameter_of_a_layer_changed_before_backward_is_noticed() -> None:
     y = layer(x).sum()
     with mg.no_grad():
         layer.weight.zero_()
-    with pytest.raises(GraphError, match="linear needs .*weight.* as it was"):
+    with pytest.raises(GraphError, match=r"linear needs .*weight.* as it was"):
         y.backward()
+
+
+def test_a_write_to_the_tensor_that_a_parameter_was_made_of_is_noticed() -> None:
+    w = mg.tensor([1.0, 2.0])
+    p = nn.Parameter(w)
+    y = (p * p).sum()
+    w.mul_(10)
+    if shared(p, w):
+        with pytest.raises(GraphError, match="mul needs"):
+            y.backward()
+    else:
+        y.backward()
+        assert [2.0, 4.0] == values(p.grad)
 
 
 def test_assigning_data_to_a_saved_tensor_is_noticed() -> None:

@@ -173,7 +173,9 @@ def test_a_write_that_reads_its_own_storage() -> None:
 @pytest.mark.parametrize(("write", "expected"), WRITES.values(), ids=WRITES)
 def test_expanded_tensors_are_refused(write: Callable[[mg.Tensor], Any], expected: list[float]) -> None:
     x = plain(1).expand(3)
-    with pytest.raises(GraphError, match=r"elements of this expanded tensor \(shape \(3,\)\) share their memory; clone\(\) it first"):
+    with pytest.raises(
+        GraphError, match=r"elements of this expanded tensor \(shape \(3,\)\) share their memory; clone\(\) it first"
+    ):
         write(x)
     x.clone().add_(1.0)
     assert [1.0, 1.0, 1.0] == x.tolist()

@@ -214,6 +214,29 @@ def test_as_tensor_shares_where_it_can() -> None:
     assert F32 == mg.as_tensor([1.0, 2.0]).dtype
 
 
+def test_subclasses_of_ndarray_are_taken_as_arrays() -> None:
+    matrix = np.ones((2, 2)).view(np.matrix)
+    for x in (mg.from_numpy(matrix), mg.tensor(matrix), mg.as_tensor(matrix)):
+        assert type(x.array) is np.ndarray
+    assert np.shares_memory(mg.from_numpy(matrix).array, matrix)
+    assert [[2.0, 2.0], [2.0, 2.0]] == (mg.from_numpy(matrix) * mg.from_numpy(matrix) + 1.0).tolist()
+
+
+def test_subclasses_of_ndarray_become_arrays_as_operands() -> None:
+    x = mg.ones(2, 2)
+    _, operand = mg.add.accept([x, np.ones((2, 2)).view(np.matrix)])
+    assert type(operand.array) is np.ndarray
+
+
+def test_operands_of_another_byte_order_are_read_right() -> None:
+    swapped = np.array([[1.0, 2.0]], dtype=">f4")
+    x = mg.tensor([[1.0, 2.0]])
+    assert (x + x).tolist() == (x + swapped).tolist()
+    for operation in (lambda x: mg.exp(x), lambda x: mg.softmax(x, 1), lambda x: mg.matmul(x, mg.ones(2, 1))):
+        assert operation(x).tolist() == operation(swapped).tolist()
+        assert operation(swapped).dtype.isnative
+
+
 def test_a_read_only_array_is_read_but_not_written() -> None:
     array = np.array([1.0, 2.0])
     array.flags.writeable = False
@@ -635,6 +658,25 @@ def test_grad_starts_as_none_and_can_be_set() -> None:
     x.grad = mg.tensor([5.0])
     (x * 2).sum().backward()
     assert [7.0] == x.grad.tolist()
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (mg.ones(2), ShapeError),
+        (mg.ones(1), ShapeError),
+        (np.ones(3, F32), InputTypeError),
+        (1.0, InputTypeError),
+    ],
+    ids=repr,
+)
+def test_a_grad_that_does_not_fit_is_refused(value: Any, error: type[Exception]) -> None:
+    x = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with pytest.raises(error, match="grad: "):
+        x.grad = value
+    assert x.grad is None
+    x.grad = mg.ones(3)
+    x.grad = None
 
 
 def test_unknown_attributes_are_refused() -> None:

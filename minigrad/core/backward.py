@@ -11,7 +11,7 @@ from weakref import ref
 
 import numpy as np
 
-from ..errors import AnomalyError, ArgumentError, GraphError, InputTypeError, ShapeError
+from ..errors import AnomalyError, ArgumentError, DtypeError, GraphError, InputTypeError, ShapeError
 from .engine import Step, lines
 from .mode import ANOMALY, GRAD, defect, enable_grad, get_mode, mode, switched
 from .tensor import Tensor, output_stamp, tick
@@ -107,7 +107,8 @@ def _deposit(target: Tensor, g: Any, create_graph: bool) -> None:
     """Add a gradient to `.grad`."""
     if target.hooks:
         g = _run_hooks(target.hooks.values(), g, create_graph)
-    target.grad = _own(g) if target.grad is None else _plus(target.grad, g if create_graph else Tensor(g), create_graph)
+    before = target._grad
+    target._grad = _own(g) if before is None else _plus(before, g if create_graph else Tensor(g), create_graph)
 
 
 def _walk(
@@ -158,7 +159,7 @@ def _walk(
                     continue
                 gi = rule(g, saved, step.live)
                 if anomaly:
-                    _check_backward(step, edge, gi)
+                    _check_backward(step, rules.index(rule), gi)
                 if edge in pending:
                     if quiet is None:
                         quiet = np.errstate(all="ignore")
@@ -241,7 +242,7 @@ def _own(g: Any) -> Tensor:
     y = _new(Tensor)
     # Four references are the engine's: two callers' variables, the argument, and getrefcount's own.
     y.array = g if g.base is None and getrefcount(g) <= 4 else g.copy()
-    y.grad = y.step = y.stamp = y.hooks = None
+    y._grad = y.step = y.stamp = y.hooks = None
     y._requires_grad = False
     return y
 
@@ -370,16 +371,18 @@ def _run_hooks(hooks: Iterable[Callable[[Tensor], Tensor | None]], g: Any, creat
                 raise ShapeError(
                     f"hook: must return None or a Tensor of shape {value.shape}, got {getattr(result, 'shape', result)}"
                 )
+            if result.array.dtype != value.array.dtype:
+                raise DtypeError(f"hook: must return a gradient of dtype {value.dtype}, got {result.dtype}")
             value = result
     finally:
         mode.reset(token)
     return value if create_graph else value.array.copy()
 
 
-def _check_backward(step: Step, edge: Any, gi: Any) -> None:
+def _check_backward(step: Step, k: int, gi: Any) -> None:
     what = defect(gi.array if isinstance(gi, Tensor) else gi)
     if what is not None:
-        name = step.op.input_name(step.record.tracked[step.edges.index(edge)])
+        name = step.op.input_name(step.record.tracked[k])
         raise AnomalyError(
             f"anomaly: the backward pass of {step.name} made {what} in the gradient of {name}; the operation was called at "
             f"{lines.get(step, 'a line outside detect_anomaly()')}"

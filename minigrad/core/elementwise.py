@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, overload
 import numpy as np
 
 from ..errors import ArgumentError, DtypeError, RuleError, ShapeError
-from ..kernels import notation
+from ..kernels.arrays import sum_to
 from ..kernels.cache import kernels_enabled
 from ..kernels.lift import Operand, Text, loop
 from .op import Op, get_default_dtype
@@ -127,7 +127,7 @@ class Elementwise(Op[P]):
         if run is None:
             return self._by_cast_formula(record, k)
         kernel = run
-        return run if whole else lambda g, s, a: notation.sum_to(kernel(g, s, a), shape).astype(dtype, copy=False)
+        return run if whole else lambda g, s, a: sum_to(kernel(g, s, a), shape).astype(dtype, copy=False)
 
     def _spec_of(self, plan: Plan, name: str) -> Any:
         return (plan.shape, plan.dtype) if name in ("g", "y") else plan.specs[self.inputs.index(name)]

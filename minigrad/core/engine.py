@@ -77,7 +77,7 @@ def apply(op: Op[Any], inputs: Sequence[Any], attrs: tuple[Any, ...] = (), live:
         op.guard(*inputs)
     out = plan.forward(arrays, live)
     y = _new(Tensor)
-    y.grad = y.stamp = y.hooks = None
+    y._grad = y.stamp = y.hooks = None
     if tracked and mode & GRAD and plan.differentiable:
         record = plan.records.get(tracked) or plan.record(tracked)
         step = _new(Step)

@@ -139,7 +139,7 @@ def is_grad_enabled() -> bool:
     return bool(get_mode() & GRAD)
 
 
-_PACKAGE = str(Path(__file__).parent.parent)
+_PACKAGE = str(Path(__file__).parent.parent / "_")[:-1]  # with its last separator
 
 
 def user_line() -> str:

@@ -256,7 +256,7 @@ class Op(Generic[P]):
                     converted.append(default)
                     continue
             if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-                value = Tensor(value)
+                value = Tensor(np.asarray(value, value.dtype.newbyteorder("=")))
             elif isinstance(value, np.generic) and value.dtype.kind in "fiub":
                 value = value.item()
             else:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import RuleError
-from ..kernels import notation
+from ..kernels.arrays import sum_to
 from .tensor import Array, stamp_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def closure(parameters: str, body: str, **free: Any) -> Callable[..., Any]:
 def _template(parameters: str, body: str, free: tuple[str, ...]) -> Callable[..., Any]:
     lines = "".join(f"        {line}\n" for line in body.splitlines())
     scope: dict[str, Any] = {"asarray": np.asarray, "broadcast_to": np.broadcast_to, "empty": np.empty, "errstate": np.errstate}
-    exec(f"def make({', '.join(free)}):\n    def run({parameters}):\n{lines}    return run\n", scope)
+    source = f"def make({', '.join(free)}):\n    def run({parameters}):\n{lines}    return run\n"
+    exec(compile(source, str(Path(__file__).with_name("<closure>")), "exec"), scope)
     return scope["make"]  # type: ignore[no-any-return]
 
 
@@ -145,7 +147,7 @@ class Record:
         """A rule's result, array or Tensor, summed where its input was broadcast, checked, and cast to the input's dtype."""
         shape, dtype = self.targets[k]
         if gradient.shape != shape and self.plan.op.broadcasts and _is_broadcast(shape, gradient.shape):
-            gradient = notation.sum_to(gradient, shape)
+            gradient = sum_to(gradient, shape)
         if gradient.dtype != dtype:
             gradient = gradient.astype(dtype) if isinstance(gradient, np.ndarray) else gradient.to(dtype)
         return self._inspect(k, gradient)

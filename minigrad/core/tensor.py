@@ -41,19 +41,19 @@ class Tensor:
     recorded operation that made it (None for a leaf).
     """
 
-    __slots__ = ("__weakref__", "_requires_grad", "array", "grad", "hooks", "stamp", "step")
+    __slots__ = ("__weakref__", "_grad", "_requires_grad", "array", "hooks", "stamp", "step")
     __array_ufunc__ = None
     __notation__: ClassVar[dict[str, Any]] = {}
 
     array: Array
-    grad: Tensor | None
+    _grad: Tensor | None
     step: Step | None
     stamp: Stamp | None
     hooks: dict[int, Callable[[Tensor], Tensor | None]] | None
 
     def __init__(self, array: Array, requires_grad: bool = False):
         self.array = array
-        self.grad = self.step = self.stamp = self.hooks = None
+        self._grad = self.step = self.stamp = self.hooks = None
         self._requires_grad = False
         if requires_grad:
             self.requires_grad = True
@@ -146,6 +146,19 @@ class Tensor:
         """Switch recording for this leaf on or off, in place."""
         self.requires_grad = requires_grad
         return self
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward passes have added up here; None before the first."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None and not isinstance(value, Tensor):
+            raise InputTypeError(f"grad: expected a Tensor or None, got {type(value).__name__}")
+        if value is not None and value.array.shape != self.array.shape:
+            raise ShapeError(f"grad: a gradient of shape {value.shape} does not fit a tensor of shape {self.shape}")
+        self._grad = value
 
     @property
     def is_leaf(self) -> bool:

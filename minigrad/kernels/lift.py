@@ -135,7 +135,7 @@ class _Resolver(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         function = self._outer_value(node.func)
-        if not isinstance(function, notation.Notation) or node.keywords:
+        if not isinstance(function, notation.Notation) or notation.NAMES.get(function.name) is not function or node.keywords:
             raise RuleError(
                 f"{self.where}: `{ast.unparse(node)}` calls what is no function of the notation ({', '.join(sorted(notation.NAMES))})"
             )
@@ -243,7 +243,7 @@ def head(name: str, parameters: Sequence[str], used: set[str], dtype: str) -> st
     return _HEAD.format(dtype=dtype, imports=imports, name=name, parameters=", ".join(parameters))
 
 
-_BLOCK = 256
+_BLOCK = 1024  # terms that are added in the kernel's own dtype, before they go into a float64
 
 
 class Operand(NamedTuple):
@@ -297,15 +297,16 @@ def _loops(lines: Sequence[str], two: bool, full: str | None, reduction: str) ->
         columns = ["for j in range(columns):", *_indent([*assignments, f"out_[n, j] = {result}"])]
         return ["for n in range(rows):", *_indent(columns)]
     inner = [*assignments, f"part = add_sum(part, {result})"]
-    if two:
-        size = "rows * columns"
-        outer = ["for n in range(rows):", *_indent(["part = 0.0", "for j in range(columns):"])]
-    else:
-        size = f"x_{full}.size"
-        block = f"range(start, min(start + {_BLOCK}, size))"
-        outer = [f"for start in range(0, size, {_BLOCK}):", *_indent(["part = T(0)", f"for i in {block}:"])]
-    total = "total / size" if reduction == "mean" else "total"
-    return [f"size = {size}", "total = 0.0", *outer, *_indent(_indent(inner)), *_indent(["total += part"]), f"out[0] = {total}"]
+    size, length = ("rows * columns", "columns") if two else (f"x_{full}.size", "size")
+    index = "j" if two else "i"
+    block = [
+        f"for start in range(0, {length}, {_BLOCK}):",
+        *_indent(["part = T(0)", f"for {index} in range(start, min(start + {_BLOCK}, {length})):"]),
+        *_indent(_indent(inner)),
+        *_indent(["total += part"]),
+    ]
+    sums = ["for n in range(rows):", *_indent(block)] if two else block
+    return [f"size = {size}", "total = 0.0", *sums, f"out[0] = {'total / size' if reduction == 'mean' else 'total'}"]
 
 
 def _indent(lines: Sequence[str]) -> list[str]:

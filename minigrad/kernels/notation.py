@@ -1,22 +1,20 @@
-"""The names that rules are written in: `exp`, `log`, `where`, … for floats, NumPy arrays and Tensors.
+"""The names that rules of elementwise operations are written in: `exp`, `log`, `where`, … for floats, NumPy arrays and Tensors.
 
 Numba is the fourth reader: `lift` puts vector_math's function of the same name in their place. A Tensor class takes part by
 carrying a dictionary `__notation__` from these names to its operations.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .cache import kernels_enabled
-
 __all__ = [
     "NAMES",
+    "Notation",
     "absolute",
-    "broadcast_to",
     "erf",
     "erfc",
     "exp",
@@ -28,13 +26,10 @@ __all__ = [
     "minimum",
     "normal_cdf",
     "normal_pdf",
-    "put",
     "scaled_exp",
     "scaled_normal_cdf",
     "sqrt",
-    "sum_to",
     "tanh",
-    "total",
     "where",
 ]
 
@@ -97,38 +92,6 @@ def _normal_pdf(x: float) -> float:
     return math.exp(-0.5 * high * high) * math.exp(-0.5 * (x - high) * (x + high)) / math.sqrt(2 * math.pi)
 
 
-def _sum_to(x: Array, shape: Sequence[int]) -> Array:
-    """Sum over the axes along which an array of `shape` was broadcast to x's shape."""
-    shape = tuple(shape)
-    if x.shape == shape:
-        return x
-    extra = x.ndim - len(shape)
-    stretched = tuple(extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1)
-    return total(x, (*range(extra), *stretched)).reshape(shape)
-
-
-def total(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
-    """The sum over `axes`, float32 added up pairwise or in float64: its error does not grow with the number of terms."""
-    axes = tuple(axes)
-    if x.dtype != np.float32 or axes == tuple(range(x.ndim - len(axes), x.ndim)):
-        return np.asarray(x.sum(axis=axes, keepdims=keepdims))
-    if axes == tuple(range(len(axes))) and kernels_enabled():
-        from .rows import column_sums
-
-        rest = x.shape[len(axes) :]
-        out = np.empty(rest, x.dtype)
-        column_sums[x.dtype](out.ravel(), x.ravel(), math.prod(x.shape[: len(axes)]), out.size)
-        return out.reshape((1,) * len(axes) + rest) if keepdims else out
-    return np.asarray(x.sum(axis=axes, keepdims=keepdims, dtype=np.float64)).astype(x.dtype)
-
-
-def _put(values: Array, index: Any, shape: Sequence[int]) -> Array:
-    """Zeros of `shape` with `values` added at `index`: the adjoint of x[index]; repeated indices add up."""
-    out = np.zeros(tuple(shape), values.dtype)
-    np.add.at(out, index, values)
-    return out
-
-
 exp = Notation("exp", np.exp, "eˣ")
 scaled_exp = Notation(
     "scaled_exp", lambda x, factor: factor * np.exp(x / 2) * np.exp(x / 2), "factor · eˣ, also where eˣ is subnormal"
@@ -141,7 +104,9 @@ erf = Notation("erf", _by_element(math.erf), "error function")
 erfc = Notation("erfc", _by_element(math.erfc), "1 − erf(x)")
 normal_cdf = Notation("normal_cdf", _by_element(_normal_cdf), "Φ(x) = ½ erfc(−x/√2)")
 scaled_normal_cdf = Notation(
-    "scaled_normal_cdf", lambda x, factor: factor * normal_cdf(x), "factor · Φ(x), in compiled code also where Φ(x) is subnormal"
+    "scaled_normal_cdf",
+    lambda x, factor: factor * normal_cdf.array(x),
+    "factor · Φ(x), in compiled code also where Φ(x) is subnormal",
 )
 normal_pdf = Notation("normal_pdf", _by_element(_normal_pdf), "φ(x) = exp(−x²/2) / √(2π)")
 sqrt = Notation("sqrt", np.sqrt, "square root")
@@ -150,9 +115,5 @@ floor = Notation("floor", np.floor, "the largest integer not above x")
 maximum = Notation("maximum", np.maximum, "the larger; NaN if either is")
 minimum = Notation("minimum", np.minimum, "the smaller; NaN if either is")
 where = Notation("where", np.where, "a where the condition holds, else b")
-
-broadcast_to = Notation("broadcast_to", np.broadcast_to, "x repeated to a shape")
-sum_to = Notation("sum_to", _sum_to, _sum_to.__doc__ or "")
-put = Notation("put", _put, _put.__doc__ or "")
 
 NAMES: dict[str, Notation] = {value.name: value for value in list(globals().values()) if isinstance(value, Notation)}

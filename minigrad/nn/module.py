@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..core import Handle, Tensor, no_grad
+from ..core import Handle, Tensor, no_grad, stamp_of
 from ..core.tensor import tick, touch
 from ..errors import InputTypeError, StateDictError
 
@@ -23,6 +23,8 @@ class Parameter(Tensor):
         if not isinstance(data, (Tensor, np.ndarray)):
             raise InputTypeError(f"Parameter: data must be a Tensor, got {type(data).__name__}")
         super().__init__(data.array if isinstance(data, Tensor) else data, requires_grad)
+        if isinstance(data, Tensor):
+            self.stamp = stamp_of(data)  # the memory is shared, and so is the note of writes to it
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"

@@ -43,6 +43,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 def _numeric(name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if array.dtype.kind not in "fiub":
         raise DtypeError(f"{name}: expected numbers or booleans, got an array of dtype {array.dtype}")
+    array = np.asarray(array)  # kernels rely on what a subclass may change: the ravel() of an np.matrix has two axes
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 

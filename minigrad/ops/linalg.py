@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..core import Tensor, op
 from ..errors import ShapeError
-from ..kernels.notation import total
+from ..kernels.arrays import total
+from ..kernels.quiet import quiet
 from ..kernels.rows import add_to_rows, column_sums
 
 
@@ -23,7 +26,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
 
 @matmul.kernel(when=lambda a, b: a.ndim == b.ndim == 2 and a.dtype == b.dtype and a.dtype.kind == "f")
 def _(a, b):
-    return a.dot(b)
+    return quiet.run(a.dot, b)
 
 
 @matmul.check
@@ -59,12 +62,12 @@ def _(g, a, b_shape):
 
 @matmul.backward_kernel("a")
 def _(g, b):
-    return g.dot(b.T)
+    return quiet.run(g.dot, b.T)
 
 
 @matmul.backward_kernel("b")
 def _(g, a):
-    return a.T.dot(g)
+    return quiet.run(a.T.dot, g)
 
 
 def _vector(g, a_shape):
@@ -102,10 +105,15 @@ def _one_matrix(x, weight, bias):
 
 @linear.kernel(when=_one_matrix)
 def _(x, weight, bias):
-    y = x.dot(weight.T)
+    y = quiet.run(x.dot, weight.T)
     if bias is not None:
         add_to_rows[y.dtype](y.ravel(), bias.ravel(), *y.shape)
     return y
+
+
+def _rows(x):
+    """x as a matrix: all axes but the last made into one."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 @linear.backward("x")
@@ -116,25 +124,24 @@ def _(g, weight):
 @linear.backward("weight")
 def _(g, x, weight_shape):
     if len(weight_shape) == 1:
-        return (g[..., None] * x).reshape(-1, weight_shape[0]).sum(0)
-    return g.reshape(-1, weight_shape[0]).T @ x.reshape(-1, weight_shape[1])
+        return _rows(g[..., None] * x).sum(0)
+    return _rows(g).T @ _rows(x)
 
 
 @linear.backward("bias")
 def _(g, bias_shape):
-    if isinstance(g, Tensor):
-        return g.reshape(-1, *bias_shape).sum(0)
-    return total(g.reshape(-1, *bias_shape), (0,))
+    rows = _rows(g) if bias_shape else g.reshape(math.prod(g.shape))
+    return rows.sum(0) if isinstance(g, Tensor) else total(rows, (0,))
 
 
 @linear.backward_kernel("x")
 def _(g, weight):
-    return g.dot(weight)
+    return quiet.run(g.dot, weight)
 
 
 @linear.backward_kernel("weight")
 def _(g, x):
-    return g.T.dot(x)
+    return quiet.run(g.T.dot, x)
 
 
 @linear.backward_kernel("bias")

@@ -17,8 +17,9 @@ import numpy as np
 from ..core import Operand, Tensor, elementwise, op
 from ..errors import ArgumentError, DomainError, DtypeError, IndexRangeError, ShapeError
 from ..kernels import rows
+from ..kernels.arrays import total
 from ..kernels.cache import kernels_enabled
-from ..kernels.notation import absolute, exp, log, log1p, maximum, total, where
+from ..kernels.notation import absolute, exp, log, log1p, maximum, where
 from .softmax import log_softmax
 
 _REDUCTIONS = ("none", "mean", "sum")

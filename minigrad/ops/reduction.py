@@ -10,7 +10,8 @@ import numpy as np
 
 from ..core import Operand, Tensor, get_default_dtype, op
 from ..errors import DimError, DtypeError, InputTypeError, ShapeError
-from ..kernels.notation import broadcast_to, exp, log, total, where
+from ..kernels.arrays import broadcast_to, total
+from ..kernels.notation import exp, log, where
 from .arithmetic import maximum, minimum
 
 Dims = int | Sequence[int] | None

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..core import Operand, Tensor, apply, is_grad_enabled, op, replace, touch
 from ..errors import DimError, DtypeError, GraphError, IndexRangeError, InputTypeError, ShapeError
-from ..kernels.notation import broadcast_to as repeated
-from ..kernels.notation import put, sum_to, where
+from ..kernels.arrays import broadcast_to as repeated
+from ..kernels.arrays import put, sum_to
+from ..kernels.notation import where
 from .reduction import axis_of
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from ..core import Tensor, op
 from ..errors import DtypeError
 from ..kernels import rows
-from ..kernels.notation import exp, log, total
+from ..kernels.arrays import total
+from ..kernels.notation import exp, log
 from .reduction import axis_of
 
 

@@ -99,7 +99,7 @@ class Flat:
             update(group, step, self.values, gradients, list(self.state.values()))
         now = tick()
         for p in self.params:
-            if p.grad is not None:
+            if p._grad is not None:
                 (p.stamp or stamp_of(p)).written = now
 
     def _gathered(self) -> Array | None:
@@ -107,9 +107,10 @@ class Flat:
         if not (self.even and self.gradients.size):
             return None
         for p, (view, place) in zip(self.params, self.places, strict=True):
-            if p.grad is None or (p.array is not view and not self._adopt(p, view)):
+            g = p._grad
+            if g is None or (p.array is not view and not self._adopt(p, view)):
                 return None
-            place[...] = p.grad.array
+            place[...] = g.array
         return self.gradients
 
     def _follow_dtype(self) -> None:

@@ -2,13 +2,15 @@
 
 from op_cases import OpCase
 
-from . import activation, arithmetic, linalg, loss, reduction, shape, softmax
+from . import activation, arithmetic, comparison, indexing, linalg, loss, reduction, shape, softmax
 
 CASES: tuple[OpCase, ...] = (
     *arithmetic.CASES,
+    *comparison.CASES,
     *activation.CASES,
     *reduction.CASES,
     *shape.CASES,
+    *indexing.CASES,
     *linalg.CASES,
     *softmax.CASES,
     *loss.CASES,

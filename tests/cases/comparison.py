@@ -1,0 +1,376 @@
+"""Comparisons, logic, choices, and the operators of Tensor."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from op_cases import (
+    BOOL,
+    F32,
+    F64,
+    FEW_PAIRS,
+    I32,
+    I64,
+    PROMOTED,
+    TO_BOOL,
+    U8,
+    OpCase,
+    Refused,
+    Typed,
+    away,
+    binary,
+    case,
+    edge,
+    given,
+    integers,
+    lattice,
+    mask,
+    normal,
+    points,
+    sample,
+    unary,
+    uniform,
+)
+
+import minigrad as mg
+from minigrad.errors import ArgumentError, DtypeError, GraphError, ShapeError
+from minigrad.ops import arithmetic
+
+from .arithmetic import does_not_broadcast
+
+inf, nan = math.inf, math.nan
+positive = uniform(0.2, 3)
+
+
+def clamped(x: Any, min: Any = None, max: Any = None) -> Any:
+    """clamp, one number after the other."""
+    low, high = -inf if min is None else min, inf if max is None else max
+
+    def one(value: float, lower: float, upper: float) -> float:
+        return upper if upper < lower else sorted([lower, value, upper])[1]
+
+    return np.vectorize(one, otypes=[np.float64])(x, low, high)
+
+
+COMPARISONS = [
+    case(
+        name,
+        getattr(mg, name),
+        reference,
+        *binary(integers(-2, 3), integers(-2, 3)),
+        sample(given([0.5, -1.0, 2.0]), 0.5),
+        order=0,
+        edges=[edge([-inf, 0.0, 1.0, inf, nan, nan], [-inf, -0.0, 2.0, 1.0, nan, 0.0], value=expected)],
+        typed=[*(Typed(row.arguments, "bool") for row in PROMOTED)],
+        refused=[does_not_broadcast(getattr(mg, name), name)],
+    )
+    for name, reference, expected in (
+        ("eq", lambda a, b: a - b == 0, [True, True, False, False, False, False]),
+        ("ne", lambda a, b: a - b != 0, [False, False, True, True, True, True]),
+        ("lt", lambda a, b: b - a > 0, [False, False, True, False, False, False]),
+        ("le", lambda a, b: b - a >= 0, [True, True, True, False, False, False]),
+        ("gt", lambda a, b: a - b > 0, [False, False, False, True, False, False]),
+        ("ge", lambda a, b: a - b >= 0, [True, True, False, True, False, False]),
+    )
+]
+
+LOGIC = [
+    case(
+        "logical_and",
+        mg.logical_and,
+        lambda a, b: (a != 0) * (b != 0),
+        *binary(mask, mask),
+        order=0,
+        typed=[Typed((I64, F32), "bool")],
+        edges=[edge([0.0, 0.0, nan, 2.0], [0.0, nan, 1.0, 0.0], value=[False, False, True, False])],
+        refused=[does_not_broadcast(mg.logical_and, "logical_and")],
+    ),
+    case(
+        "logical_or",
+        mg.logical_or,
+        lambda a, b: (a != 0) + (b != 0) > 0,
+        *binary(mask, mask),
+        order=0,
+        typed=[Typed((I64, F32), "bool")],
+        edges=[edge([0.0, 0.0, nan, 2.0], [0.0, nan, 1.0, 0.0], value=[False, True, True, True])],
+        refused=[does_not_broadcast(mg.logical_or, "logical_or")],
+    ),
+    case(
+        "logical_not",
+        mg.logical_not,
+        lambda a: a == 0,
+        *unary(mask),
+        order=0,
+        typed=TO_BOOL,
+        edges=[edge([0.0, -0.0, nan, 2.0, inf], value=[True, True, False, False, False])],
+    ),
+    case(
+        "isnan",
+        mg.isnan,
+        lambda x: x != x,
+        *unary(normal),
+        order=0,
+        typed=TO_BOOL,
+        edges=[edge([nan, inf, -inf, 0.0], value=[True, False, False, False])],
+    ),
+    case(
+        "isinf",
+        mg.isinf,
+        lambda x: abs(x) == inf,
+        *unary(normal),
+        order=0,
+        typed=TO_BOOL,
+        edges=[edge([nan, inf, -inf, 0.0], value=[False, True, True, False])],
+    ),
+    case(
+        "isfinite",
+        mg.isfinite,
+        lambda x: abs(x) < inf,
+        *unary(normal),
+        order=0,
+        typed=TO_BOOL,
+        edges=[edge([nan, inf, -inf, 0.0], value=[False, False, False, True])],
+    ),
+    case(
+        "operator &",
+        lambda a, b: a & b,
+        np.logical_and,
+        *binary(mask, mask, FEW_PAIRS),
+        sample(mask(3), True),
+        sample(True, mask(3)),
+        covers=(mg.logical_and,),
+        order=0,
+        refused=[
+            Refused(lambda: mg.tensor([1, 2]) & mg.tensor([1, 2]), (DtypeError, TypeError), "operators & | ~ take bool tensors"),
+            Refused(lambda: mg.tensor([True]) & 1, TypeError, "operators & | ~ take bool tensors"),
+        ],
+    ),
+    case(
+        "operator |",
+        lambda a, b: a | b,
+        np.logical_or,
+        *binary(mask, mask, FEW_PAIRS),
+        sample(mask(3), False),
+        sample(False, mask(3)),
+        covers=(mg.logical_or,),
+        order=0,
+        refused=[Refused(lambda: mg.ones(2) | mg.tensor([True, False]), TypeError, "operators & | ~ take bool tensors")],
+    ),
+    case(
+        "operator ~",
+        lambda a: ~a,
+        np.logical_not,
+        *unary(mask),
+        covers=(mg.logical_not,),
+        order=0,
+        refused=[Refused(lambda: ~mg.tensor([1]), TypeError, "operators & | ~ take bool tensors")],
+    ),
+]
+
+CHOICES = [
+    case(
+        "clamp",
+        mg.clamp,
+        clamped,
+        *unary(away(-0.5, 0.7), min=-0.5, max=0.7),
+        *unary(away(-0.5), min=-0.5)[:4],
+        *unary(away(0.5), max=0.5)[:4],
+        *binary(lattice(0, 2), lattice(1, 2), FEW_PAIRS),
+        *(sample(s.draws[0], None, s.draws[1]) for s in binary(lattice(0, 2), lattice(1, 2), FEW_PAIRS)),
+        *(
+            sample(lattice(0, 3)(*shape), lattice(1, 3)(*low), lattice(2, 3)(*high))
+            for shape, low, high in (
+                ((3, 4), (3, 4), (3, 4)),
+                ((3, 4), (4,), (3, 1)),
+                ((4,), (), (3, 4)),
+                ((), (), ()),
+                ((0, 4), (4,), ()),
+            )
+        ),
+        sample(lattice(0, 2)(3, 4), lattice(1, 2)(4), 9.0),
+        sample(lattice(0, 2)(3, 4), -9.0, lattice(1, 2)(3, 1)),
+        covers=(arithmetic.clamp_min, arithmetic.clamp_max, arithmetic.clamp_both),
+        edges=[
+            points(
+                (-inf, -1, 0),
+                (-1e3, -1, 0),
+                (-1.0, -1, 1),
+                (0.0, 0, 1),
+                (2.0, 2, 1),
+                (1e3, 2, 0),
+                (inf, 2, 0),
+                (nan, nan, 0),
+                min=-1,
+                max=2,
+            ),
+            points((-inf, -1, 0), (-1.0, -1, 1), (1e3, 1e3, 1), (inf, inf, 1), (nan, nan, 0), min=-1),
+            points((-inf, -inf, 1), (2.0, 2, 1), (1e3, 2, 0), (inf, 2, 0), (nan, nan, 0), max=2),
+            points((-3.0, 1, 0), (1.5, 1, 0), (5.0, 1, 0), min=2, max=1),
+            edge([0.0, 1.0, 2.0], [1.0, 1.0, 1.0], value=[1, 1, 2], grads=[[0, 1, 1], [1, 0, 0]]),
+            edge([0.0, 1.0, 2.0], None, [1.0, 1.0, 1.0], value=[0, 1, 1], grads=[[1, 1, 0], None, [0, 0, 1]]),
+            edge(
+                [0.0, 1.0, 5.0, 2.0],
+                [1.0, 1.0, 1.0, 3.0],
+                [3.0, 3.0, 3.0, 1.0],
+                value=[1, 1, 3, 1],
+                grads=[[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 1]],
+            ),
+        ],
+        typed=[
+            Typed((I64, 0, 2), "int64"),
+            Typed((I64, 0.5, 2), "float32"),
+            Typed((I64, 1.5), "float32"),
+            Typed((F32, 1), "float32"),
+            Typed((F32, F64), "float64"),
+            Typed((U8, None, 2), "uint8"),
+        ],
+        refused=[
+            Refused(lambda: mg.clamp(mg.ones(2)), ArgumentError, "clamp: at least one of min and max must be given"),
+            Refused(lambda: mg.clamp(mg.ones(2, 3), mg.ones(2)), ShapeError, "clamp_min: shapes do not broadcast"),
+        ],
+    ),
+    case(
+        "where",
+        mg.where,
+        lambda c, a, b: np.choose(c.astype(int), [b, a]) if c.size else np.zeros(np.broadcast(c, a, b).shape),
+        *(
+            sample(mask(*c), normal(*a), normal(*b))
+            for c, a, b in (
+                ((3, 4), (3, 4), (3, 4)),
+                ((3, 4), (4,), (3, 1)),
+                ((4,), (3, 4), ()),
+                ((3, 1), (3, 4), (4,)),
+                ((), (3,), (3,)),
+                ((), (), ()),
+                ((0, 3), (3,), (0, 3)),
+            )
+        ),
+        sample(mask(3, 4), normal(3, 4), 0.0),
+        sample(mask(3, 4), 1, normal(4)),
+        edges=[
+            edge(
+                np.array([True, False, True, False]),
+                [nan, 1.0, inf, 1.0],
+                [1.0, nan, 1.0, -inf],
+                value=[nan, nan, inf, -inf],
+                grads=[None, [1, 0, 1, 0], [0, 1, 0, 1]],
+            )
+        ],
+        typed=[
+            Typed((BOOL, I64, I64), "int64"),
+            Typed((BOOL, I64, 0.5), "float32"),
+            Typed((BOOL, F32, 0), "float32"),
+            Typed((BOOL, F32, F64), "float64"),
+            Typed((BOOL, I32, 0), "int32"),
+            Typed((BOOL, BOOL, BOOL), "bool"),
+            Typed((BOOL, 1, 0), "int64"),
+            Typed((BOOL, 1.0, 0), "float32"),
+        ],
+        refused=[
+            Refused(
+                lambda: mg.where(mg.ones(2), mg.ones(2), 0.0),
+                (DtypeError, RuntimeError),
+                "where: condition must be a bool tensor, got dtype float32",
+            ),
+            Refused(lambda: mg.where(1, mg.ones(2), 0.0), DtypeError, "where: condition must be a bool tensor, got int"),
+            Refused(
+                lambda: mg.where(mg.tensor([True]), mg.ones(2), mg.ones(3)),
+                ShapeError,
+                r"where: shapes do not broadcast: condition \(1,\), a \(2,\), b \(3,\)",
+            ),
+        ],
+    ),
+    case(
+        "Tensor.where",
+        lambda x, c, other: x.where(c, other),
+        lambda x, c, other: np.where(c, x, other),
+        sample(normal(3, 4), mask(3, 4), normal(4)),
+        sample(normal(3), mask(3), -1.0),
+        covers=(mg.where,),
+    ),
+]
+
+ROW = np.array([0.5, -1.5, 2.0, 0.25])
+
+OPERATORS = [
+    case(f"operator {name}", function, reference, *samples, covers=(covers,))
+    for name, function, reference, samples, covers in (
+        (
+            "+",
+            lambda a, b: a + b,
+            np.add,
+            (*binary(normal, normal, FEW_PAIRS), sample(normal(3), 2), sample(2.5, normal(3)), sample(True, normal(3))),
+            mg.add,
+        ),
+        (
+            "-",
+            lambda a, b: a - b,
+            np.subtract,
+            (*binary(normal, normal, FEW_PAIRS), sample(normal(3), 2), sample(2.5, normal(3))),
+            mg.sub,
+        ),
+        (
+            "*",
+            lambda a, b: a * b,
+            np.multiply,
+            (*binary(normal, normal, FEW_PAIRS), sample(normal(3), 2), sample(2.5, normal(3))),
+            mg.mul,
+        ),
+        (
+            "/",
+            lambda a, b: a / b,
+            np.divide,
+            (*binary(normal, positive, FEW_PAIRS), sample(normal(3), 2), sample(2.5, positive(3))),
+            mg.div,
+        ),
+        ("array +", lambda a: ROW + a + ROW, lambda a: a + 2 * ROW, (sample(normal(3, 4)),), mg.add),
+        ("array -", lambda a: (ROW - a) - ROW, lambda a: -a, (sample(normal(3, 4)),), mg.sub),
+        ("array *", lambda a: ROW * a * ROW, lambda a: a * ROW**2, (sample(normal(3, 4)),), mg.mul),
+        ("array /", lambda a: (ROW / a) / ROW, lambda a: 1 / a, (sample(positive(3, 4)),), mg.div),
+        (
+            "array **",
+            lambda a: np.abs(ROW) ** a,
+            lambda a: np.exp(a * np.log(np.abs(ROW))),
+            (sample(normal(3, 4)),),
+            arithmetic.pow_tensor,
+        ),
+        ("** array", lambda a: a**ROW, lambda a: np.exp(ROW * np.log(a)), (sample(positive(3, 4)),), arithmetic.pow_tensor),
+        ("float64 scalar", lambda a: np.float64(2) * a - np.float64(1), lambda a: a + a - 1, (sample(normal(3, 4)),), mg.mul),
+        (
+            "**",
+            lambda a, b: a**b,
+            np.float_power,
+            (*binary(positive, normal, FEW_PAIRS), sample(positive(3), 3), sample(2, normal(3))),
+            arithmetic.pow_tensor,
+        ),
+        ("unary -", lambda a: -a, lambda a: a - 2 * a, unary(normal), mg.neg),
+        ("abs()", abs, lambda a: np.sqrt(a * a), unary(away(0.0)), mg.abs),
+    )
+]
+
+MIXED = [
+    case(
+        "operator comparisons",
+        lambda a, b: ((a < b) == (b > a)) & ((a <= b) == (b >= a)) & ((a == b) != (a != b)),
+        lambda a, b: np.ones(np.broadcast(a, b).shape, bool),
+        *binary(integers(-2, 3), integers(-2, 3), FEW_PAIRS),
+        sample(integers(-2, 3)(9), 0),
+        covers=(mg.lt, mg.gt, mg.le, mg.ge, mg.eq, mg.ne),
+        order=0,
+        refused=[
+            Refused(lambda: mg.ones(3) < "x", TypeError, "not supported between"),
+            Refused(lambda: mg.ones(3) + None, TypeError, "unsupported operand"),
+            Refused(lambda: [1, 2, 3] - mg.ones(3), TypeError, "unsupported operand"),
+            Refused(lambda: "x" * mg.ones(3), TypeError, "can be used as an index"),
+            Refused(
+                lambda: mg.tensor([1, 2]).requires_grad_(),
+                GraphError,
+                "only floating-point tensors can require gradients, got dtype int64",
+            ),
+        ],
+    ),
+]
+
+CASES: tuple[OpCase, ...] = (*CHOICES, *COMPARISONS, *LOGIC, *OPERATORS, *MIXED)

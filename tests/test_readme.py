@@ -1,0 +1,69 @@
+"""README.md: its Python runs and prints what it says, its names and links exist."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import minigrad as mg
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def test_there_is_python_to_run():
+    assert 3 == len(BLOCKS)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=["first", "pytorch", "rule"])
+def test_python_prints_what_its_comments_say(block, tmp_path):
+    if "sklearn" in block:
+        pytest.importorskip("sklearn")
+    program = tmp_path / "block.py"  # rules are read from their source file
+    program.write_text(block, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+    expected = re.findall(r"^print\(.*\) +# (.*)$", block, re.MULTILINE)
+    lines = done.stdout.splitlines()
+    assert block.count("print(") == len(expected) == len(lines)
+    for said, printed in zip(expected, lines, strict=True):
+        if said.startswith("about "):
+            assert float(printed) == pytest.approx(float(said.removeprefix("about ")), abs=0.02)
+        else:
+            assert said == printed
+
+
+NAMES = sorted(set(re.findall(r"`((?:mg|nn|optim|data|Tensor)\.[\w.]+)`", TEXT)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_exist(name):
+    found = mg
+    for part in name.removeprefix("mg.").split("."):
+        found = getattr(found, part)
+
+
+def test_links_lead_somewhere():
+    links = set(re.findall(r"\]\(([^)#]+)\)", TEXT))
+    assert len(links) >= 7
+    missing = {link for link in links if not (ROOT / link).exists()}
+    assert missing <= {"benchmarks/RESULTS.md"}  # written by `make bench`
+
+
+def test_make_targets_and_extras_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"(?:^    |`)make (\w+)", TEXT, re.MULTILINE)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for extra in set(re.findall(r"'\.\[(\w+)\]'", TEXT)):
+        assert re.search(rf"^{extra} = \[", project, re.MULTILINE), extra
+
+
+def test_places_exist():
+    for place in set(re.findall(r"`((?:minigrad|examples|notebooks|benchmarks)/[\w./]*)`", TEXT)):
+        assert (ROOT / place).exists(), place
