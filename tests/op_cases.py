@@ -126,12 +126,12 @@ def points(*rows: tuple[float, float, float], dtypes: Sequence[str] = ("float32"
 
 
 def edge_arguments(edge: Edge, dtype: str) -> list[Any]:
-    """Numbers and lists of floats as arrays; a list of ints stands for itself, an index."""
+    """Lists of floats as arrays; numbers stand for themselves, and so does a list of ints, an index."""
 
-    def is_index(value: Any) -> bool:
-        return isinstance(value, list) and len(value) > 0 and all(isinstance(item, int) for item in value)
+    def is_float(value: Any) -> bool:
+        return isinstance(value, (list, np.ndarray)) and np.asarray(value).dtype.kind == "f"
 
-    return [np.array(x, dtype) if isinstance(x, (list, float)) and not is_index(x) else x for x in edge.arguments]
+    return [np.array(x, dtype) if is_float(x) else x for x in edge.arguments]
 
 
 def cast(value: Any, dtype: Any) -> Any:

@@ -125,12 +125,8 @@ class Plan:
 
 
 PLANS = {
-    "float32": Plan(
-        {"exp": 5, "log": 4, "tanh": 5, "erf": 6, "log_erfc": 8, "tail": 13}, "4", "1", "10.1", "1.5", "14.5"
-    ),
-    "float64": Plan(
-        {"exp": 11, "log": 7, "tanh": 11, "erf": 12, "log_erfc": 21, "tail": 28}, "6", "1.5", "27.5", "2", "38.7"
-    ),
+    "float32": Plan({"exp": 5, "log": 4, "tanh": 5, "erf": 6, "log_erfc": 8, "tail": 13}, "4", "1", "10.1", "1.5", "14.5"),
+    "float64": Plan({"exp": 11, "log": 7, "tanh": 11, "erf": 12, "log_erfc": 21, "tail": 28}, "6", "1.5", "27.5", "2", "38.7"),
 }
 
 

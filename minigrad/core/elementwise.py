@@ -238,7 +238,8 @@ def elementwise(function: Any = None, /, *, integers: bool = False, static: Sequ
     """Declare an operation that maps over elements, in plain notation.
 
     The function is straight-line assignments and one return, of arithmetic, comparisons and the notation's functions (`mg.notation`).
-    Parameters without default are inputs (Tensors that broadcast, or numbers), the others are settings; a setting named `reduction`
+    Parameters without default are inputs (Tensors that broadcast, or numbers), the others are settings; an annotation decides instead
+    of that, as it speaks of Tensors or not. A setting named `reduction`
     ("mean", "sum" or "none") makes it a loss, whose kernel sums as it goes. `.backward(argument)` then
     declares one rule per input, whose parameters name what it needs: `g`, the output `y`, inputs and settings.
 

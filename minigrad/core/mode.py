@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from functools import partial, wraps
 from inspect import isgeneratorfunction
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ __all__ = [
     "user_line",
 ]
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 GRAD, ANOMALY = 1, 2
 
 mode: ContextVar[int] = ContextVar("minigrad_mode", default=GRAD)
@@ -47,10 +49,10 @@ class _Mode:
     bit = GRAD
     on = True
 
-    def __new__(cls, function: Any = None) -> Any:
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Self:
         made = super().__new__(cls)
         made._before = []
-        return made(function) if callable(function) else made
+        return made if function is None else made(function)  # type: ignore[return-value]  # as in PyTorch, `@no_grad` is enough
 
     _before: list[int]
 
@@ -68,16 +70,16 @@ class _Mode:
         fresh.bit, fresh.on = self.bit, self.on
         return fresh
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: F) -> F:
         if isgeneratorfunction(function):
-            return wraps(function)(partial(self._run_generator, function))
+            return wraps(function)(partial(self._run_generator, function))  # type: ignore[return-value]
 
         @wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
             with self._again():
                 return function(*args, **kwargs)
 
-        return run
+        return run  # type: ignore[return-value]
 
     def _run_generator(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         """Each piece of the generator runs in the mode, what consumes it does not."""
@@ -109,7 +111,7 @@ class set_grad_enabled(_Mode):
     """Switch recording on or off: at once, and back at the end of the block if used as a context manager; or while a function that is
     decorated with it runs."""
 
-    def __new__(cls, mode: bool) -> Any:
+    def __new__(cls, mode: bool) -> Self:
         return super().__new__(cls)
 
     def __init__(self, mode: bool):
@@ -122,7 +124,7 @@ class set_grad_enabled(_Mode):
         mode.set(switched(self.bit, self.on))
         return self
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: F) -> F:
         mode.set(self._outside)
         return super().__call__(function)
 

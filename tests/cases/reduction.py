@@ -336,7 +336,7 @@ MOMENTS = [
             [
                 edge([2.0, 2.0, 2.0], value=0, grads=[[0, 0, 0]]),
                 edge([5.0], value=nan, grads=[[nan]]),
-                edge(5.0, value=nan, grads=[nan]),
+                edge(np.array(5.0), value=nan, grads=[nan]),
                 edge([[1.0, 3.0]], 1, value=[2], grads=[[[-2, 2]]]),
                 edge([5.0], value=0, grads=[[0]], correction=0),
                 edge([1.0, inf], value=nan, grads=[[-inf, nan]]),
