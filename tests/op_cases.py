@@ -15,7 +15,7 @@ import numpy as np
 import minigrad as mg
 from minigrad.core.op import Op
 
-Array = np.ndarray[Any, Any]
+Array = np.ndarray
 Draw = Callable[[np.random.Generator], Array]
 
 

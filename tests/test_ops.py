@@ -201,6 +201,31 @@ def test_float32_gradients_match_float64(case: OpCase, sample: Sample) -> None:
         np.testing.assert_allclose(single, double, rtol=2e-6, atol=1e-6 * largest)
 
 
+MIXED = [
+    row
+    for row in rows("typed")
+    if row.values[0].order > 0 and any(isinstance(x, Array) and x.dtype.kind == "f" for x in row.values[1].arguments)
+]
+
+
+@pytest.mark.parametrize(("case", "typed"), MIXED)
+def test_gradients_keep_the_dtype_of_their_input(case: OpCase, typed: Typed) -> None:
+    """Whatever the other operands are: the gradient is that of the same numbers in float64, rounded."""
+    found = []
+    for widen in (False, True):
+        arguments = [x.astype(np.float64) if widen and isinstance(x, Array) and x.dtype.kind == "f" else x for x in typed.arguments]
+        settings = {name: np.float64 if widen and name == "dtype" else value for name, value in typed.settings.items()}
+        inputs = tensors(arguments, case.fixed)
+        results = run(case, inputs, settings)
+        if not results[0].requires_grad:
+            return
+        found.append(gradients(results[:1], inputs))
+    floats = [x.dtype for x in typed.arguments if isinstance(x, Array) and x.dtype.kind == "f"]
+    assert floats[: len(found[0])] == [g.dtype for g in found[0]]
+    for narrow, wide in zip(*found, strict=True):
+        np.testing.assert_allclose(narrow, wide, rtol=2e-6, atol=1e-6 * np.abs(wide).max(initial=0))
+
+
 @pytest.mark.parametrize("case", [case for case in CASES if case.order == 0], ids=str)
 def test_no_gradient_where_there_is_none(case: OpCase) -> None:
     for sample in case.samples:

@@ -90,7 +90,8 @@ class Text:
 
 @lru_cache(maxsize=64)
 def _tree(filename: str, text: str) -> dict[int, ast.FunctionDef]:
-    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    """The functions that stand at the top of a file, by first line, decorators included."""
+    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
     return {(node.decorator_list[0] if node.decorator_list else node).lineno: node for node in functions}
 
 
