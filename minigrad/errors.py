@@ -64,8 +64,8 @@ class RuleError(MinigradError, TypeError):
     """A declaration that `elementwise` or `op` refuses."""
 
 
-class StateDictError(MinigradError, RuntimeError):
-    """A state_dict whose keys or shapes do not fit."""
+class StateDictError(MinigradError, RuntimeError, ValueError):
+    """A state_dict whose keys or shapes do not fit (PyTorch: RuntimeError for modules, ValueError for optimizers)."""
 
 
 class MissingExtraError(MinigradError, ImportError):

@@ -244,6 +244,11 @@ def unary(draw: Callable[..., Draw], **settings: Any) -> tuple[Sample, ...]:
     return tuple(sample(draw(*shape), **settings) for shape in SHAPES)
 
 
+def smooth(draw: Callable[..., Draw], **settings: Any) -> tuple[Sample, ...]:
+    """`unary`, and at 0, where formulas in |x| or max(x, 0) have a kink that the function does not have."""
+    return (*unary(draw, **settings), sample(given([0.0, -0.0, 0.5]), **settings))
+
+
 def binary(
     left: Callable[..., Draw], right: Callable[..., Draw], pairs: Sequence[Any] = PAIRS, **settings: Any
 ) -> tuple[Sample, ...]:

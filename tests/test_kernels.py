@@ -12,7 +12,6 @@ import stat
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -112,7 +111,7 @@ def test_log_softmax_rows(columns, dtype):
         matrix(130, columns, dtype, size=30),
         edge_rows(columns, dtype),
     ):
-        work = np.full(x.size if columns <= 64 else columns, 77, dtype)
+        work = np.full(x.size if columns <= 256 else 0, 77, dtype)
         out = np.empty_like(x)
         rows.log_softmax_rows[dtype](out.ravel(), work, x.ravel(), *x.shape)
         np.testing.assert_allclose(out, log_softmax_64(x), **TOLERANCE[dtype.name])
@@ -214,10 +213,10 @@ def test_cross_entropy_rows_names_the_first_row_whose_target_is_no_class(dtype):
         assert row == cross_entropy(x, np.array(target))[0]
 
 
-@pytest.mark.xfail(strict=True, reason="the kernel gives 0 · inf = NaN where the formula leaves out what weighs nothing")
 def test_cross_entropy_kernel_equals_formula_where_an_impossible_class_weighs_nothing():
     x, target, weight = np.array([[-np.inf, 1.0, 2.0]]), np.array([1]), np.array([0.0, 1.0, 1.0])
-    formula = mg.cross_entropy.formula(x, target, weight, label_smoothing=0.1)
+    with np.errstate(invalid="ignore"):
+        formula = mg.cross_entropy.formula(x, target, weight, label_smoothing=0.1)
     assert formula == mg.cross_entropy(mg.tensor(x), mg.tensor(target), mg.tensor(weight), label_smoothing=0.1).numpy()
 
 
@@ -357,19 +356,6 @@ def test_what_a_rule_may_hold_compiles_and_equals_python(body):
     np.testing.assert_allclose(lifted(function, POINTS.astype(np.float32)), expected, rtol=2e-6, atol=1e-6)
 
 
-def test_the_opposite_of_a_condition():
-    function = rule("return where(~(x > 0), x, 0)")
-    expected = np.minimum(POINTS, 0)
-    assert np.array_equal(expected, lifted(function, POINTS))
-    assert np.array_equal(expected, function(POINTS))
-
-
-@pytest.mark.xfail(strict=True, reason="~True is −2 in plain Python", raises=AssertionError)
-@pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")
-def test_the_opposite_of_a_condition_for_plain_numbers():
-    assert 0.0 == rule("return where(~(x > 0), x, 0)")(3.0)
-
-
 POWERS = [
     "x ** 2",
     "x ** 0.5",
@@ -401,6 +387,7 @@ def test_other_powers_are_left_to_numpy(power):
 
 
 REFUSED = {
+    "return where(~(x > 0), x, 0)": "`Invert` has no place in a rule",
     "if x > 0:\n    x = 1\nreturn x": "a rule is straight-line assignments and one return, not `if x > 0:`; choose .* with where",
     "for i in x:\n    pass\nreturn x": "not `for i in x:`",
     "while x:\n    pass\nreturn x": "not `while x:`",
@@ -470,7 +457,6 @@ UNNOTICED = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="met only when the kernel is compiled")
 @pytest.mark.parametrize("body", UNNOTICED, ids=UNNOTICED.values())
 def test_refused_when_it_is_declared(body):
     with pytest.raises(RuleError):
@@ -517,7 +503,6 @@ def test_each_closure_has_its_own_constants():
         assert np.where(POINTS > 0, factor * POINTS, POINTS / 4).tolist() == lifted(scaled_by(factor), POINTS).tolist()
 
 
-@pytest.mark.xfail(strict=True, reason="−3 ** 2: a negative constant loses its parentheses")
 @pytest.mark.parametrize("body", ["return x + A ** 2", "return A ** 2 * x", "return x * A ** 4"])
 def test_a_negative_constant_under_a_power(body):
     function = rule(body, A=-3.0)
@@ -703,10 +688,6 @@ def binary_source(folder: Path) -> None:
         file.write_bytes(b"\xff\xfe\x00broken")
 
 
-def known(damage: Callable[[Path], None], reason: str) -> Any:
-    return pytest.param(damage, marks=pytest.mark.xfail(strict=True, reason=reason))
-
-
 @pytest.mark.parametrize(
     "damage",
     [
@@ -718,10 +699,10 @@ def known(damage: Callable[[Path], None], reason: str) -> Any:
         empty_code,
         garble_code,
         lose_code,
-        known(exchange_code, "the look-up of the compiled signature stands outside the guard"),
+        exchange_code,
         truncate_source,
         foreign_source,
-        known(binary_source, "a source that is no text is never written anew"),
+        binary_source,
     ],
 )
 def test_damaged_files_are_repaired(damage, cache, filled):
@@ -745,7 +726,6 @@ def test_without_a_writable_folder_kernels_are_compiled_for_the_process_only(tmp
     assert ["file"] == [p.name for p in tmp_path.iterdir()]
 
 
-@pytest.mark.xfail(strict=True, reason="what Numba raises when a function is declared is not caught")
 def test_a_folder_in_which_numba_cannot_write(tmp_path, filled):
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
     (tmp_path / "cache").mkdir()
@@ -754,7 +734,6 @@ def test_a_folder_in_which_numba_cannot_write(tmp_path, filled):
     assert filled[1]["values"] == python(PROBE, MINIGRAD_CACHE=tmp_path / "cache", HOME=below, XDG_CACHE_HOME=below)["values"]
 
 
-@pytest.mark.xfail(strict=True, reason="damaged files are looked for beside the source only")
 def test_damage_in_numbas_own_cache_folder_is_repaired(tmp_path, filled):
     variables = {"MINIGRAD_CACHE": tmp_path / "cache", "NUMBA_CACHE_DIR": tmp_path / "numba"}
     python(PROBE, **variables)
@@ -850,7 +829,6 @@ def test_numpy_alone_trains_alike_and_never_imports_numba(tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="what Numba's switch leaves of a function has no compile()")
 def test_numbas_own_switch_is_respected(filled):
     code = "import json, minigrad as mg; print(json.dumps(mg.tanh(mg.tensor([0.5, -1.0, 2.0])).tolist()))"
     np.testing.assert_allclose(python(code, NUMBA_DISABLE_JIT="1"), filled[1]["values"][0], rtol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable, Sequence
 from types import FunctionType
@@ -13,7 +14,7 @@ from ..errors import ArgumentError, DtypeError, RuleError, ShapeError
 from ..kernels.arrays import sum_to
 from ..kernels.cache import kernels_enabled
 from ..kernels.lift import Operand, Text, loop
-from .op import Op, get_default_dtype
+from .op import Op, get_default_dtype, registered
 from .plan import Plan, Record, closure
 from .tensor import Array
 
@@ -31,12 +32,12 @@ class Elementwise(Op[P]):
         super().__init__(function, broadcasts=True)
         self.integers = integers
         self.static = tuple(static)
-        self.text = Text(function)
+        self.text = _one_value(Text(function))
         self.reduces = "reduction" in self.attributes
         self._tensors_only = []
 
     def _rule_text(self, function: FunctionType) -> Text:
-        text = Text(function)
+        text = _one_value(Text(function))
         text.name = f"{self.name}_backward"
         if self.reduces and "y" in text.parameters:
             raise RuleError(f"{self.name}.backward: the output is reduced, a rule cannot use y")
@@ -179,6 +180,12 @@ class Elementwise(Op[P]):
         return closure(parameters, body, kernel=kernel, shape=shape, dtype=plan.dtype, full=plan.shape)
 
 
+def _one_value(text: Text) -> Text:
+    if isinstance(text.result, ast.Tuple):
+        raise RuleError(f"rule {text.name!r}: returns one value, not {len(text.result.elts)}")
+    return text
+
+
 def _cast(value: Any, dtype: np.dtype[Any], mask: bool) -> Any:
     return value if mask or not isinstance(value, np.ndarray) else value.astype(dtype, copy=False)
 
@@ -258,6 +265,6 @@ def elementwise(function: Any = None, /, *, integers: bool = False, static: Sequ
     """
 
     def declare(function: FunctionType) -> Elementwise[Any]:
-        return Elementwise(function, integers=integers, static=static)
+        return registered(Elementwise(function, integers=integers, static=static))  # type: ignore[no-any-return]
 
     return declare if function is None else declare(function)

@@ -95,7 +95,6 @@ class Op(Generic[P]):
         update_wrapper(self, function)
         self.name = function.__name__
         self._read_signature(function)
-        Op.instances.append(self)
 
     def _read_signature(self, function: FunctionType) -> None:
         self.parameters: list[str] = []
@@ -378,6 +377,12 @@ class Op(Generic[P]):
         return None
 
 
+def registered(operation: Any) -> Any:
+    """The operation, entered in the list of all."""
+    Op.instances.append(operation)
+    return operation
+
+
 def _freeze(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
@@ -404,6 +409,6 @@ def op(function: Any = None, /, *, live: Sequence[str] = (), view: bool = False,
     """
 
     def declare(function: FunctionType) -> Op[Any]:
-        return Op(function, live=live, view=view, broadcasts=broadcasts)
+        return registered(Op(function, live=live, view=view, broadcasts=broadcasts))  # type: ignore[no-any-return]
 
     return declare if function is None else declare(function)

@@ -7,6 +7,7 @@ compiles anew. Where no folder can be written, kernels are compiled for this pro
 
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -29,7 +30,7 @@ def kernels_enabled() -> bool:
     choice = os.environ.get("MINIGRAD_KERNELS", "numba")
     if choice not in ("numba", "numpy"):
         raise ArgumentError(f"MINIGRAD_KERNELS: expected 'numba' or 'numpy', got {choice!r}")
-    return choice == "numba"
+    return choice == "numba" and os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 
 
 @cache
@@ -68,29 +69,51 @@ def _write(path: Path, source: str) -> None:
 def _module(source: str) -> types.ModuleType:
     """The module of a generated source, executed from the text in memory; its file only anchors Numba's cache."""
     name = "minigrad_kernel_" + hashlib.sha256((_fingerprint() + source).encode()).hexdigest()[:20]
-    if name in sys.modules:
-        return sys.modules[name]
-    module = types.ModuleType(name)
-    directory = folder()
-    path = None if directory is None else directory / f"{name}.py"
-    if path is not None:
+    if name not in sys.modules:
+        path = _anchor(name, source)
         try:
-            if not path.exists() or path.read_text(encoding="utf-8") != source:
-                _write(path, source)
-        except (OSError, UnicodeDecodeError):
-            path = None
+            sys.modules[name] = _executed(name, source, path)
+        except RuntimeError:  # Numba found no place to keep its files
+            if path is None:
+                raise
+            sys.modules[name] = _executed(name, source, None)
+    return sys.modules[name]
+
+
+def _anchor(name: str, source: str) -> Path | None:
+    """The file of a source, written if it is not there as it should be; None if it cannot be."""
+    directory = folder()
+    if directory is None:
+        return None
+    path = directory / f"{name}.py"
+    try:
+        if not path.exists() or path.read_bytes() != source.encode():
+            _write(path, source)
+    except OSError:
+        return None
+    return path
+
+
+def _executed(name: str, source: str, path: Path | None) -> types.ModuleType:
+    module = types.ModuleType(name)
     module.__file__ = str(path or f"<{name}>")
     module.__dict__["CACHE"] = path is not None
-    sys.modules[name] = module
-    exec(compile(source, module.__file__, "exec"), module.__dict__)
+    try:
+        sys.modules[name] = module
+        exec(compile(source, module.__file__, "exec"), module.__dict__)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
 
 
-def _drop(module: types.ModuleType, function: str) -> None:
+def _drop(dispatcher: Any, stem: str) -> None:
     """Remove Numba's files of one kernel."""
-    path = Path(module.__file__ or "")
-    for file in path.parent.glob(f"__pycache__/{path.stem}.{function}-*.nb*"):
-        file.unlink(missing_ok=True)
+    for file in Path(dispatcher.stats.cache_path).glob(f"{stem}.{dispatcher.py_func.__name__}-*.nb*"):
+        try:
+            file.unlink(missing_ok=True)
+        except IsADirectoryError:
+            shutil.rmtree(file, ignore_errors=True)
 
 
 def compiled(source: str, function: str, signature: Sequence[Any]) -> Callable[..., Any]:
@@ -101,16 +124,17 @@ def compiled(source: str, function: str, signature: Sequence[Any]) -> Callable[.
     """
     with _lock:
         module = _module(source)
-        dispatcher = getattr(module, function)
         try:
-            dispatcher.compile(tuple(signature))
-        except Exception:  # a damaged cache file can raise anything: EOFError, UnpicklingError, RuntimeError, …
-            if not module.CACHE:
+            return _entry_point(getattr(module, function), tuple(signature))
+        except Exception:
+            if not module.__dict__["CACHE"]:
                 raise
-            _drop(module, function)
+            _drop(getattr(module, function), Path(module.__file__ or "").stem)
             del sys.modules[module.__name__]
-            module = _module(source)
-            dispatcher = getattr(module, function)
-            dispatcher.compile(tuple(signature))
-        entry: Callable[..., Any] = dispatcher.overloads[tuple(signature)].entry_point
-        return entry
+            return _entry_point(getattr(_module(source), function), tuple(signature))
+
+
+def _entry_point(dispatcher: Any, signature: tuple[Any, ...]) -> Callable[..., Any]:
+    dispatcher.compile(signature)
+    entry: Callable[..., Any] = dispatcher.overloads[signature].entry_point
+    return entry

@@ -13,8 +13,10 @@ import ast
 import inspect
 import linecache
 import math
+import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import lru_cache
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -99,7 +101,8 @@ def definition(function: FunctionType) -> ast.FunctionDef:
     """The syntax tree of a function; a file is parsed once for all the rules in it."""
     code = function.__code__
     try:
-        return _tree(code.co_filename, "".join(linecache.getlines(code.co_filename, function.__globals__)))[code.co_firstlineno]
+        text = "".join(linecache.getlines(code.co_filename, function.__globals__))
+        return deepcopy(_tree(code.co_filename, text)[code.co_firstlineno])
     except (SyntaxError, KeyError):
         pass
     try:
@@ -116,7 +119,20 @@ def definition(function: FunctionType) -> ast.FunctionDef:
 _ALLOWED = (
     ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Constant, ast.Load, ast.Tuple, ast.operator, ast.unaryop, ast.cmpop,
 )  # fmt: skip
-_REFUSED = (ast.MatMult, ast.LShift, ast.RShift, ast.BitXor, ast.FloorDiv, ast.Mod, ast.Is, ast.IsNot, ast.In, ast.NotIn, ast.Not)
+_REFUSED = (
+    ast.MatMult,
+    ast.LShift,
+    ast.RShift,
+    ast.BitXor,
+    ast.FloorDiv,
+    ast.Mod,
+    ast.Is,
+    ast.IsNot,
+    ast.In,
+    ast.NotIn,
+    ast.Not,
+    ast.Invert,
+)
 
 
 class _Resolver(ast.NodeTransformer):
@@ -140,9 +156,28 @@ class _Resolver(ast.NodeTransformer):
             raise RuleError(
                 f"{self.where}: `{ast.unparse(node)}` calls what is no function of the notation ({', '.join(sorted(notation.NAMES))})"
             )
+        if len(node.args) != function.arity:
+            raise RuleError(
+                f"{self.where}: `{ast.unparse(node)}`: {function.name} takes {function.arity} arguments, got {len(node.args)}"
+            )
         self.used.add(function.name)
         arguments = [self.visit(arg) for arg in node.args]
         return ast.Call(ast.Name(function.name, ast.Load()), arguments, [])
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if isinstance(node.value, bool) or not isinstance(node.value, (int, float)) or abs(node.value) > sys.float_info.max:
+            raise RuleError(f"{self.where}: `{ast.unparse(node)}` is no number that a rule can hold")
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        if not (isinstance(node.left, ast.Constant) and isinstance(node.right, ast.Constant)):
+            return node
+        try:
+            value = eval(compile(ast.fix_missing_locations(ast.Expression(node)), "", "eval"), {"__builtins__": {}})
+        except ArithmeticError:
+            return node
+        return self.visit_Constant(ast.Constant(value))
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         if len(node.ops) != 1:
@@ -221,8 +256,7 @@ def _power(base: ast.expr, exponent: Number) -> ast.expr | None:
 
 
 def _write(node: ast.expr, scope: Mapping[str, str | Number]) -> str:
-    copy = ast.parse(ast.unparse(node), mode="eval").body
-    return ast.unparse(ast.fix_missing_locations(_Writer(scope).visit(copy)))
+    return ast.unparse(ast.fix_missing_locations(_Writer(scope).visit(deepcopy(node))))
 
 
 _HEAD = """\

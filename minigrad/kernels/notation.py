@@ -39,8 +39,8 @@ Array = NDArray[Any]
 class Notation:
     """One name of the notation, read by plain numbers, arrays and Tensors."""
 
-    def __init__(self, name: str, array: Callable[..., Any], doc: str):
-        self.name, self.array, self.__doc__ = name, array, doc
+    def __init__(self, name: str, array: Callable[..., Any], doc: str, arity: int = 1):
+        self.name, self.array, self.__doc__, self.arity = name, array, doc, arity
 
     def __call__(self, *args: Any) -> Any:
         for arg in args:
@@ -94,7 +94,7 @@ def _normal_pdf(x: float) -> float:
 
 exp = Notation("exp", np.exp, "eˣ")
 scaled_exp = Notation(
-    "scaled_exp", lambda x, factor: factor * np.exp(x / 2) * np.exp(x / 2), "factor · eˣ, also where eˣ is subnormal"
+    "scaled_exp", lambda x, factor: factor * np.exp(x / 2) * np.exp(x / 2), "factor · eˣ, also where eˣ is subnormal", 2
 )
 expm1 = Notation("expm1", np.expm1, "eˣ − 1")
 log = Notation("log", np.log, "natural logarithm")
@@ -107,13 +107,14 @@ scaled_normal_cdf = Notation(
     "scaled_normal_cdf",
     lambda x, factor: factor * normal_cdf.array(x),
     "factor · Φ(x), in compiled code also where Φ(x) is subnormal",
+    2,
 )
 normal_pdf = Notation("normal_pdf", _by_element(_normal_pdf), "φ(x) = exp(−x²/2) / √(2π)")
 sqrt = Notation("sqrt", np.sqrt, "square root")
 absolute = Notation("absolute", np.absolute, "|x|")
 floor = Notation("floor", np.floor, "the largest integer not above x")
-maximum = Notation("maximum", np.maximum, "the larger; NaN if either is")
-minimum = Notation("minimum", np.minimum, "the smaller; NaN if either is")
-where = Notation("where", np.where, "a where the condition holds, else b")
+maximum = Notation("maximum", np.maximum, "the larger; NaN if either is", 2)
+minimum = Notation("minimum", np.minimum, "the smaller; NaN if either is", 2)
+where = Notation("where", np.where, "a where the condition holds, else b", 3)
 
 NAMES: dict[str, Notation] = {value.name: value for value in list(globals().values()) if isinstance(value, Notation)}

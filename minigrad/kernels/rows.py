@@ -1,7 +1,7 @@
 """Hand-written kernels over the rows of a matrix: softmax, log-softmax, cross-entropy, sums.
 
 Legend: x is a matrix of `rows` × `columns` elements, flat and C-contiguous; row i begins at i · columns. The functions are texts in the
-notation of generated loops (T is the dtype); `Kernel` compiles one per dtype on first use. Rows that are short (≤ 64) would leave
+notation of generated loops (T is the dtype); `Kernel` compiles one per dtype on first use. Rows that are short (≤ 256) would leave
 vector registers idle: there exp runs once over the whole matrix.
 """
 
@@ -82,21 +82,28 @@ def softmax_rows(out, x, rows, columns):
         top = xs[i, 0]
         for j in range(columns):
             top = maximum(top, xs[i, j])
-        for j in range(columns):
-            ys[i, j] = xs[i, j] - top
-        if columns > 64:
+        if columns <= 256:
             for j in range(columns):
-                ys[i, j] = exp(ys[i, j])
-    if columns <= 64:
+                ys[i, j] = xs[i, j] - top
+        else:
+            total = T(0)
+            for j in range(columns):
+                e = exp(xs[i, j] - top)
+                ys[i, j] = e
+                total = add_sum(total, e)
+            scale = T(1) / total
+            for j in range(columns):
+                ys[i, j] = ys[i, j] * scale
+    if columns <= 256:
         for k in range(out.size):
             out[k] = exp(out[k])
-    for i in range(rows):
-        total = T(0)
-        for j in range(columns):
-            total = add_sum(total, ys[i, j])
-        scale = T(1) / total
-        for j in range(columns):
-            ys[i, j] = ys[i, j] * scale
+        for i in range(rows):
+            total = T(0)
+            for j in range(columns):
+                total = add_sum(total, ys[i, j])
+            scale = T(1) / total
+            for j in range(columns):
+                ys[i, j] = ys[i, j] * scale
 
 
 @kernel("aaann")
@@ -113,24 +120,23 @@ def softmax_rows_backward(out, g, y, rows, columns):
 
 @kernel("aaann")
 def log_softmax_rows(out, work, x, rows, columns):
-    """yⱼ = xⱼ − max x − log Σₖ exp(xₖ − max x). `work` is scratch of x's size, or of a row's where rows are long."""
+    """yⱼ = xⱼ − max x − log Σₖ exp(xₖ − max x). `work` is scratch: of x's size where rows are short."""
     xs, ys = x.reshape(rows, columns), out.reshape(rows, columns)
     for i in range(rows):
         top = xs[i, 0]
         for j in range(columns):
             top = maximum(top, xs[i, j])
-        for j in range(columns):
-            ys[i, j] = xs[i, j] - top
-        if columns > 64:
+        if columns <= 256:
             for j in range(columns):
-                work[j] = exp(ys[i, j])
+                ys[i, j] = xs[i, j] - top
+        else:
             total = T(0)
             for j in range(columns):
-                total = add_sum(total, work[j])
+                total = add_sum(total, exp(xs[i, j] - top))
             shift = log(total)
             for j in range(columns):
-                ys[i, j] = ys[i, j] - shift
-    if columns <= 64:
+                ys[i, j] = (xs[i, j] - top) - shift
+    if columns <= 256:
         for k in range(out.size):
             work[k] = exp(out[k])
         es = work.reshape(rows, columns)
@@ -149,15 +155,20 @@ def log_softmax_rows(out, work, x, rows, columns):
 @kernel("aaann")
 def log_softmax_rows_backward(out, g, y, rows, columns):
     """dL/dx = g − exp(y) Σ g."""
-    gs, dx = g.reshape(rows, columns), out.reshape(rows, columns)
-    for k in range(out.size):
-        out[k] = exp(y[k])
+    gs, ys, dx = g.reshape(rows, columns), y.reshape(rows, columns), out.reshape(rows, columns)
+    if columns <= 256:
+        for k in range(out.size):
+            out[k] = exp(y[k])
     for i in range(rows):
         total = T(0)
         for j in range(columns):
             total = add_sum(total, gs[i, j])
-        for j in range(columns):
-            dx[i, j] = gs[i, j] - dx[i, j] * total
+        if columns <= 256:
+            for j in range(columns):
+                dx[i, j] = gs[i, j] - dx[i, j] * total
+        else:
+            for j in range(columns):
+                dx[i, j] = gs[i, j] - exp(ys[i, j]) * total
 
 
 @kernel("aaaaiannnnf")
@@ -195,18 +206,30 @@ def cross_entropy_rows(loss, dx, work, x, target, weight, rows, columns, ignore_
         t = target[i]
         part = T(0)
         if t != ignore_index:
-            part = -sharp * (weight[t] if weight.size else T(1)) * ds[i, t]
+            pull = sharp * (weight[t] if weight.size else T(1))
+            if pull != 0:  # what weighs nothing counts nothing, also where its logit is −inf
+                part = -pull * ds[i, t]
             if smoothing > 0:
                 for j in range(columns):
-                    part -= share * (weight[j] if weight.size else T(1)) * ds[i, j]
+                    pull = share * (weight[j] if weight.size else T(1))
+                    if pull != 0:
+                        part -= pull * ds[i, j]
         losses[i] = part
-    for k in range(dx.size):
-        dx[k] = exp(dx[k])
-    for i in range(rows):
-        total = T(0)
-        for j in range(columns):
-            total = add_sum(total, ds[i, j])
-        sums[i] = total
+        if columns > 256:
+            total = T(0)
+            for j in range(columns):
+                e = exp(ds[i, j])
+                ds[i, j] = e
+                total = add_sum(total, e)
+            sums[i] = total
+    if columns <= 256:
+        for k in range(dx.size):
+            dx[k] = exp(dx[k])
+        for i in range(rows):
+            total = T(0)
+            for j in range(columns):
+                total = add_sum(total, ds[i, j])
+            sums[i] = total
     for i in range(rows):
         t = target[i]
         if t == ignore_index:

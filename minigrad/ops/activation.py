@@ -95,7 +95,7 @@ def silu(x: Tensor) -> Tensor:
 
 @silu.backward("x")
 def _(g, x):
-    e = exp(-absolute(x))
+    e = exp(where(x >= 0, -x, x))  # not −|x|: its slope at 0, for second derivatives, is the one-sided one that the next line takes
     s = where(x >= 0, 1, e) / (1 + e)
     return g * (s * (1 + x * (1 - s)))
 
@@ -130,7 +130,8 @@ def gelu_tanh(x: Tensor) -> Tensor:
 
 @gelu_tanh.backward("x")
 def _(g, x):
-    e = exp(-absolute(_TWO_ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x))))
+    t = _TWO_ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x))
+    e = exp(where(x >= 0, -t, t))
     s = where(x >= 0, 1, e) / (1 + e)
     return g * (s + x * (s * (1 - s)) * (_TWO_ROOT_TWO_OVER_PI * (1 + 0.134145 * (x * x))))
 
@@ -150,7 +151,7 @@ def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
 @softplus.backward("x")
 def _(g, x, beta, threshold):
     t = beta * x
-    e = exp(-absolute(t))
+    e = exp(where(t >= 0, -t, t))
     return where(t > threshold, g, g * (where(t >= 0, 1, e) / (1 + e)))
 
 

@@ -108,13 +108,13 @@ def _(input, target, reduction, delta):
 @huber_loss.backward("input")
 def _(g, input, target, delta):
     d = input - target
-    return g * where(d > delta, delta, where(d < -delta, -delta, d))
+    return g * where(d >= delta, delta, where(d <= -delta, -delta, d))
 
 
 @huber_loss.backward("target")
 def _(g, input, target, delta):
     d = input - target
-    return -g * where(d > delta, delta, where(d < -delta, -delta, d))
+    return -g * where(d >= delta, delta, where(d <= -delta, -delta, d))
 
 
 def _probabilities(name: str, **values: Any) -> None:
@@ -200,7 +200,7 @@ def _(input, target, weight, pos_weight):
 
 @binary_cross_entropy_with_logits.backward("input")
 def _(g, input, target, weight, pos_weight):
-    e = exp(-absolute(input))
+    e = exp(where(input >= 0, -input, input))  # not −|x|: its slope at 0 counts for second derivatives
     up = where(input >= 0, 1, e) / (1 + e)
     down = where(input >= 0, e, 1) / (1 + e)
     return g * (weight * ((1 - target) * up - pos_weight * target * down))
@@ -208,8 +208,8 @@ def _(g, input, target, weight, pos_weight):
 
 @binary_cross_entropy_with_logits.backward("target")
 def _(g, input, weight, pos_weight):
-    s = log1p(exp(-absolute(input)))
-    return g * (weight * (pos_weight * (maximum(-input, 0) + s) - (maximum(input, 0) + s)))
+    s = log1p(exp(where(input >= 0, -input, input)))
+    return g * (weight * (pos_weight * (where(input >= 0, 0, -input) + s) - (where(input >= 0, input, 0) + s)))
 
 
 # ---- classes

@@ -29,7 +29,7 @@ class Optimizer:
         self._flats: list[list[Flat]] = []
         if isinstance(params, Tensor):
             raise InputTypeError(f"{self.name}: params must be an iterable of Tensors, got a Tensor; write [tensor]")
-        given: list[Any] = list(params)
+        given: list[Any] = [item[1] if isinstance(item, tuple) else item for item in params]  # named_parameters() will do
         if not given:
             raise ArgumentError(f"{self.name}: the parameter list is empty")
         for group in given if isinstance(given[0], dict) else [{"params": given}]:

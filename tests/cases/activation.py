@@ -22,6 +22,7 @@ from op_cases import (
     normal,
     points,
     sample,
+    smooth,
     unary,
     uniform,
 )
@@ -90,7 +91,7 @@ CASES: tuple[OpCase, ...] = (
         "sigmoid",
         mg.sigmoid,
         exactly(lambda x: 1 / (1 + mp.exp(-x))),
-        *unary(normal),
+        *smooth(normal),
         typed=TO_FLOAT,
         edges=[
             points(
@@ -108,7 +109,7 @@ CASES: tuple[OpCase, ...] = (
         "tanh",
         mg.tanh,
         exactly(mp.tanh),
-        *unary(normal),
+        *smooth(normal),
         typed=TO_FLOAT,
         edges=[points((-inf, -1, 0), (-1e3, -1, 0), (0.0, 0, 1), (2**-40, 2**-40, 1), (1e3, 1, 0), (inf, 1, 0), (nan, nan, nan))],
     ),
@@ -116,7 +117,7 @@ CASES: tuple[OpCase, ...] = (
         "silu",
         F.silu,
         exactly(lambda x: x / (1 + mp.exp(-x))),
-        *unary(normal),
+        *smooth(normal),
         typed=TO_FLOAT,
         edges=[
             points(
@@ -134,7 +135,7 @@ CASES: tuple[OpCase, ...] = (
         "gelu",
         F.gelu,
         lambda x, approximate="none": exactly(lambda v: v * mp.ncdf(v))(x),
-        *unary(normal),
+        *smooth(normal),
         sample(normal(3), approximate="none"),
         covers=(activation.gelu_exact,),
         typed=TO_FLOAT,
@@ -151,7 +152,7 @@ CASES: tuple[OpCase, ...] = (
         "gelu[tanh]",
         lambda x: F.gelu(x, approximate="tanh"),
         tanh_gelu,
-        *unary(normal),
+        *smooth(normal),
         covers=(activation.gelu_tanh,),
         edges=[points((-1e3, 0, 0), (0.0, 0, 0.5), (1e3, 1e3, 1), (nan, nan, nan))],
     ),
@@ -159,10 +160,11 @@ CASES: tuple[OpCase, ...] = (
         "softplus",
         F.softplus,
         lambda x, beta=1.0, threshold=20.0: np.where(beta * x > threshold, x, np.logaddexp(0, beta * x) / beta),
-        *unary(normal),
+        *smooth(normal),
         sample(normal(3, 4), beta=2.5),
         sample(normal(3, 4), 0.5),
         sample(normal(5), beta=-1.0),
+        sample(given([0.0, 1.0, -2.0]), beta=3.0),
         sample(away(1.0)(3, 4), beta=2.0, threshold=2.0),
         edges=[
             points(

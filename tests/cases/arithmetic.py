@@ -25,10 +25,12 @@ from op_cases import (
     binary,
     case,
     edge,
+    given,
     lattice,
     normal,
     points,
     sample,
+    smooth,
     unary,
     uniform,
 )
@@ -179,6 +181,7 @@ POWERS = [
         np.vectorize(lambda x, p: float(mp.power(float(x), float(p))), otypes=[np.float64]),
         *(sample(away(0.0)(3, 4), p) for p in (1, 2, 3, 4, 5, -1, -2, -3, 2.0, 0)),
         *(sample(positive(3, 4), p) for p in (0.5, 1.5, -0.5, 2.7)),
+        *(sample(given([0.0, -1.0, 2.0]), p) for p in (0, 1, 2, 3, 4, 5)),
         *binary(positive, normal),
         sample(2.5, normal(3, 4)),
         sample(positive(), 3),
@@ -231,7 +234,7 @@ UNARY = [
         "neg",
         mg.neg,
         lambda x: 0 - x,
-        *unary(normal),
+        *smooth(normal),
         typed=SAME,
         edges=[points((inf, -inf, -1), (nan, nan, -1), (0.0, 0, -1), (1e3, -1e3, -1))],
         refused=[
@@ -243,7 +246,7 @@ UNARY = [
         "exp",
         mg.exp,
         exactly(mp.exp),
-        *unary(normal),
+        *smooth(normal),
         typed=[*TO_FLOAT, Typed((BOOL,), "float32")],
         refused=call_errors(mg.exp, "exp"),
         edges=[
@@ -256,7 +259,7 @@ UNARY = [
         "expm1",
         mg.expm1,
         exactly(mp.expm1),
-        *unary(normal),
+        *smooth(normal),
         typed=TO_FLOAT,
         edges=[
             points(
@@ -286,7 +289,7 @@ UNARY = [
         "log1p",
         mg.log1p,
         exactly(mp.log1p),
-        *unary(uniform(-0.8, 3)),
+        *smooth(uniform(-0.8, 3)),
         typed=TO_FLOAT,
         edges=[points((-1.0, -inf, inf), (-2.0, nan, -1), (0.0, 0, 1), (2**-60, 2**-60, 1), (inf, inf, 0), (nan, nan, nan))],
     ),
@@ -318,7 +321,7 @@ UNARY = [
         "erf",
         mg.erf,
         exactly(mp.erf),
-        *unary(normal),
+        *smooth(normal),
         typed=TO_FLOAT,
         edges=[points((-inf, -1, 0), (-1e3, -1, 0), (0.0, 0, 2 / math.sqrt(math.pi)), (1e3, 1, 0), (inf, 1, 0), (nan, nan, nan))],
     ),
@@ -326,7 +329,7 @@ UNARY = [
         "erfc",
         mg.erfc,
         exactly(mp.erfc),
-        *unary(normal),
+        *smooth(normal),
         typed=TO_FLOAT,
         edges=[
             points(
@@ -344,7 +347,7 @@ UNARY = [
         "normal_cdf",
         mg.normal_cdf,
         exactly(mp.ncdf),
-        *unary(normal),
+        *smooth(normal),
         typed=TO_FLOAT,
         edges=[
             points(
@@ -362,7 +365,7 @@ UNARY = [
         "normal_pdf",
         mg.normal_pdf,
         exactly(mp.npdf),
-        *unary(normal),
+        *smooth(normal),
         typed=TO_FLOAT,
         edges=[points((-1e3, 0, 0), (0.0, 1 / math.sqrt(2 * math.pi), 0), (1e3, 0, 0), (nan, nan, nan))],
     ),

@@ -73,6 +73,7 @@ REGRESSION = [
         F.mse_loss,
         each(lambda x, t: (x - t) ** 2),
         *regression((normal, normal)),
+        sample(given([0.0, 1.0]), given([0.0, 1.0])),
         close=True,
         typed=TYPES,
         refused=regression_errors(F.mse_loss, "mse_loss"),
@@ -109,6 +110,7 @@ REGRESSION = [
         F.huber_loss,
         each(lambda x, t, delta=1.0: (x - t) ** 2 / 2 if abs(x - t) <= delta else delta * abs(x - t) - delta**2 / 2),
         *regression(PAIR, delta=0.8),
+        sample(given([0.0, 1.0]), given([0.0, 1.0])),
         *regression(PAIR)[:3],
         close=True,
         typed=TYPES,
@@ -164,6 +166,7 @@ def binary_samples(draw: Any) -> tuple[Sample, ...]:
         sample(draw(3, 4), probability(3, 4)),
         sample(draw(0, 3), probability(0, 3), reduction="sum"),
         sample(draw(5), integers(0, 2)(5)),
+        sample(given([0.0, 0.5]), given([0.25, 0.5])) if draw is normal else sample(given([0.5, 0.5]), given([0.25, 0.5])),
     )
 
 
@@ -321,6 +324,7 @@ def index_samples() -> tuple[Sample, ...]:
         sample(normal(3), given(1)),
         sample(normal(3), given(2), WEIGHT, reduction="sum"),
         sample(normal(3), given(0), reduction="none"),
+        sample(given(np.zeros((2, 3))), given([0, 2])),
         sample(normal(4, 3), SOME_IGNORED, WEIGHT),
         sample(normal(4, 3), given([0, 1, 2, 1]), None, 1),
         sample(normal(4, 3), given([0, -1, 2, 1]), ignore_index=-1),
@@ -330,6 +334,7 @@ def index_samples() -> tuple[Sample, ...]:
         sample(normal(0, 3), integers(0, 3)(0), reduction="sum"),
         sample(normal(4, 3), integers(0, 3)(4)),
         sample(normal(3, 70), integers(0, 70)(3)),
+        sample(normal(3, 64), given([0, -100, 63]), reduction="none"),
     )
 
 

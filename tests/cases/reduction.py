@@ -364,6 +364,7 @@ LOGSUMEXP = [
         *drawn(normal, [row for row in (*DIMS, *NO_ROWS) if "dim" in row[1]]),
         sample(normal(3, 4), 0),
         sample(normal(0, 3), 0),
+        sample(given([0.0, 0.0, 1.0]), 0),
         close=True,
         edges=[
             edge([1e4, 0.0, 1e4], 0, value=1e4 + math.log(2), grads=[[0.5, 0, 0.5]], dtypes=["float64"]),

@@ -39,6 +39,8 @@ def samples() -> tuple[Sample, ...]:
         sample(normal(), 0),
         sample(normal(), -1),
         sample(normal(2, 70), 1),
+        sample(normal(2, 64), 1),
+        sample(given([[0.0, 0.0, 0.0], [1.0, 1.0, -1.0]]), 1),
         sample(normal(3, 4), dim=1, dtype=np.float64),
     )
 
@@ -68,6 +70,7 @@ TYPED = [
     Typed((F64, 0), "float32", {"dtype": np.float32}),
 ]
 E2 = math.exp(-1)
+WIDE = np.array([[1e4] + [0.0] * 63])  # rows are short up to 63 columns: there kernels go another way
 
 CASES: tuple[OpCase, ...] = (
     case(
@@ -87,6 +90,9 @@ CASES: tuple[OpCase, ...] = (
             ),
             edge([[nan, 0.0], [inf, 0.0], [-inf, -inf]], 1, value=[[nan, nan], [nan, nan], [nan, nan]], grads=[[[nan] * 2] * 3]),
             edge([[0.0, -1.0]], 1, value=[[1 / (1 + E2), E2 / (1 + E2)]]),
+            edge(WIDE, 1, value=[[1] + [0] * 63], grads=[[[0] * 64]]),
+            edge(0 * WIDE, 1, value=[[1 / 64] * 64], grads=[[[0] * 64]]),
+            edge(WIDE - inf, 1, value=[[nan] * 64], grads=[[[nan] * 64]]),
         ],
     ),
     case(
@@ -104,6 +110,8 @@ CASES: tuple[OpCase, ...] = (
             edge([[-inf, 0.0, 0.0]], 1, value=[[-inf, -math.log(2), -math.log(2)]], grads=[[[1, -0.5, -0.5]]]),
             edge([[nan, 0.0], [inf, 0.0]], 1, value=[[nan, nan], [nan, nan]]),
             edge([[0.0, 50.0]], 1, value=[[-50, 0]], grads=[[[1, -1]]]),
+            edge(WIDE, 1, value=[[0] + [-1e4] * 63], grads=[[[1 - 64] + [1] * 63]]),
+            edge(WIDE - inf, 1, value=[[nan] * 64], grads=[[[nan] * 64]]),
         ],
     ),
     case(
