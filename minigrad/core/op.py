@@ -193,7 +193,7 @@ class Op(Generic[P]):
         return self if instance is None else MethodType(self, instance)
 
     def __repr__(self) -> str:
-        return f"<op {self.name}{inspect.signature(self.formula)}>"
+        return f"<op {self._usage()}>"
 
     def of(self, *args: Any) -> Any:
         """In rules of other operations: the operation on Tensors, the formula on arrays."""
@@ -233,7 +233,9 @@ class Op(Generic[P]):
         return name if name in self.parameters else None
 
     def _usage(self) -> str:
-        return f"{self.name}{inspect.signature(self.formula)}"
+        """The signature without annotations: softmax(x, dim, dtype=None)."""
+        plain = [p.replace(annotation=inspect.Parameter.empty) for p in inspect.signature(self.formula).parameters.values()]
+        return f"{self.name}{inspect.Signature(plain)}"
 
     def _sequence(self, value: Any) -> Sequence[Any]:
         if isinstance(value, Tensor) or not isinstance(value, Sequence):

@@ -60,7 +60,8 @@ def sigmoid(x: Tensor) -> Tensor:
     0.5
     """
     e = exp(-absolute(x))
-    return where(x >= 0, 1, e) / (1 + e)
+    c = where(x >= 0, 1, e)
+    return c - c * (e / (1 + e))  # c / (1 + e), with the rounding of the quotient on a small term
 
 
 @sigmoid.backward("x")

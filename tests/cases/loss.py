@@ -15,6 +15,7 @@ from minigrad.nn import functional as F
 
 inf, nan = math.inf, math.nan
 probability = uniform(0.05, 0.95)
+REDUCTIONS = ("mean", "sum", "none")
 
 
 def reduced(losses: Any, reduction: str, divisor: float | None = None) -> Any:
@@ -38,13 +39,8 @@ def each(loss: Callable[..., float]) -> Callable[..., Any]:
 
 def regression(draws: tuple[Any, Any], **settings: Any) -> tuple[Sample, ...]:
     left, right = draws
-    shaped = [sample(left(*s), right(*s), reduction=r, **settings) for s in ((3, 4), (5,), ()) for r in ("mean", "sum", "none")]
-    return (
-        *shaped,
-        sample(left(0, 3), right(0, 3), reduction="sum", **settings),
-        sample(left(0, 3), right(0, 3), reduction="none", **settings),
-        sample(left(3, 4), right(3, 4), **settings),
-    )
+    shaped = [sample(left(*s), right(*s), reduction=r, **settings) for s in ((3, 4), (5,), (), (0, 3)) for r in REDUCTIONS]
+    return (*shaped, sample(left(3, 4), right(3, 4), **settings))
 
 
 def regression_errors(function: Any, name: str) -> list[Refused]:
@@ -155,7 +151,7 @@ def binary_logits(input: Any, target: Any, weight: Any = None, pos_weight: Any =
 
 
 def binary_samples(draw: Any) -> tuple[Sample, ...]:
-    shaped = [sample(draw(*s), probability(*s), reduction=r) for s in ((3, 4), (5,), ()) for r in ("mean", "sum", "none")]
+    shaped = [sample(draw(*s), probability(*s), reduction=r) for s in ((3, 4), (5,), (), (0, 3)) for r in REDUCTIONS]
     weighted = [
         sample(draw(3, 4), probability(3, 4), uniform(0.5, 2)(*w), reduction=r)
         for w, r in (((3, 4), "mean"), ((4,), "sum"), ((3, 1), "none"), ((), "mean"))
@@ -164,7 +160,6 @@ def binary_samples(draw: Any) -> tuple[Sample, ...]:
         *shaped,
         *weighted,
         sample(draw(3, 4), probability(3, 4)),
-        sample(draw(0, 3), probability(0, 3), reduction="sum"),
         sample(draw(5), integers(0, 2)(5)),
         sample(given([0.0, 0.5]), given([0.25, 0.5])) if draw is normal else sample(given([0.5, 0.5]), given([0.25, 0.5])),
     )
@@ -311,10 +306,10 @@ SOME_IGNORED = given([0, -100, 2, 1])
 
 
 def index_samples() -> tuple[Sample, ...]:
-    every = [sample(normal(4, 3), integers(0, 3)(4), reduction=r) for r in ("mean", "sum", "none")]
-    weighted = [sample(normal(4, 3), integers(0, 3)(4), WEIGHT, reduction=r) for r in ("mean", "sum", "none")]
-    ignored = [sample(normal(4, 3), SOME_IGNORED, reduction=r) for r in ("mean", "sum", "none")]
-    shaped = [sample(normal(2, 3, 4), integers(0, 3)(2, 4), reduction=r) for r in ("mean", "sum", "none")]
+    every = [sample(normal(4, 3), integers(0, 3)(4), reduction=r) for r in REDUCTIONS]
+    weighted = [sample(normal(4, 3), integers(0, 3)(4), WEIGHT, reduction=r) for r in REDUCTIONS]
+    ignored = [sample(normal(4, 3), SOME_IGNORED, reduction=r) for r in REDUCTIONS]
+    shaped = [sample(normal(2, 3, 4), integers(0, 3)(2, 4), reduction=r) for r in REDUCTIONS]
     return (
         *every,
         *weighted,
@@ -330,8 +325,7 @@ def index_samples() -> tuple[Sample, ...]:
         sample(normal(4, 3), given([0, -1, 2, 1]), ignore_index=-1),
         sample(normal(4, 3), given([0, 1, 2, 1], np.int32)),
         sample(normal(4, 3), given([0, 1, 2, 1], np.uint8)),
-        sample(normal(0, 3), integers(0, 3)(0), reduction="none"),
-        sample(normal(0, 3), integers(0, 3)(0), reduction="sum"),
+        *(sample(normal(0, 3), integers(0, 3)(0), reduction=r) for r in REDUCTIONS),
         sample(normal(4, 3), integers(0, 3)(4)),
         sample(normal(3, 70), integers(0, 70)(3)),
         sample(normal(3, 64), given([0, -100, 63]), reduction="none"),
@@ -391,11 +385,11 @@ CLASSES = [
         F.cross_entropy,
         cross_entropy,
         *index_samples(),
-        *(sample(normal(4, 3), SOME_IGNORED, WEIGHT, reduction=r, label_smoothing=0.3) for r in ("mean", "sum", "none")),
+        *(sample(normal(4, 3), SOME_IGNORED, WEIGHT, reduction=r, label_smoothing=0.3) for r in REDUCTIONS),
         sample(normal(4, 3), integers(0, 3)(4), label_smoothing=0.1),
         sample(normal(2, 3, 4), integers(0, 3)(2, 4), WEIGHT, label_smoothing=0.2),
         sample(normal(3), given(1), label_smoothing=1.0),
-        *(sample(normal(4, 3), distributions(4, 3), reduction=r) for r in ("mean", "sum", "none")),
+        *(sample(normal(4, 3), distributions(4, 3), reduction=r) for r in REDUCTIONS),
         sample(normal(4, 3), distributions(4, 3), WEIGHT, label_smoothing=0.25),
         sample(normal(2, 3, 2), distributions(2, 3, 2), WEIGHT, reduction="none"),
         sample(normal(2, 3, 2), distributions(2, 3, 2)),
