@@ -39,8 +39,9 @@ def each(loss: Callable[..., float]) -> Callable[..., Any]:
 
 def regression(draws: tuple[Any, Any], **settings: Any) -> tuple[Sample, ...]:
     left, right = draws
-    shaped = [sample(left(*s), right(*s), reduction=r, **settings) for s in ((3, 4), (5,), (), (0, 3)) for r in REDUCTIONS]
-    return (*shaped, sample(left(3, 4), right(3, 4), **settings))
+    shaped = [sample(left(*s), right(*s), reduction=r, **settings) for s in ((3, 4), (5,), ()) for r in REDUCTIONS]
+    empty = [sample(left(0, 3), right(0, 3), reduction=r, **settings) for r in ("sum", "none")]
+    return (*shaped, *empty, sample(left(3, 4), right(3, 4), **settings))
 
 
 def regression_errors(function: Any, name: str) -> list[Refused]:
@@ -60,6 +61,8 @@ def regression_errors(function: Any, name: str) -> list[Refused]:
     ]
 
 
+NOTHING = np.zeros((0, 3))
+MEAN_OF_NOTHING = edge(NOTHING, NOTHING, value=nan, grads=[NOTHING, NOTHING])
 PAIR = (lattice(0, 4), lattice(1, 4))
 TYPES = [Typed((F32, F32), "float32"), Typed((F32, F64), "float64"), Typed((I64, I64), "float32"), Typed((F32, I64), "float64")]
 
@@ -74,13 +77,14 @@ REGRESSION = [
         typed=TYPES,
         refused=regression_errors(F.mse_loss, "mse_loss"),
         edges=[
+            MEAN_OF_NOTHING,
             edge(
                 [0.0, 1e3, inf, nan],
                 [0.0, -1e3, 0.0, 0.0],
                 value=[0, 4e6, inf, nan],
                 grads=[[0, 4e3, inf, nan], [0, -4e3, -inf, nan]],
                 reduction="none",
-            )
+            ),
         ],
     ),
     case(
@@ -92,13 +96,14 @@ REGRESSION = [
         typed=TYPES,
         refused=regression_errors(F.l1_loss, "l1_loss"),
         edges=[
+            MEAN_OF_NOTHING,
             edge(
                 [0.0, 1e3, -inf, nan],
                 [0.0, -1e3, 0.0, 0.0],
                 value=[0, 2e3, inf, nan],
                 grads=[[0, 1, -1, 0], [0, -1, 1, 0]],
                 reduction="none",
-            )
+            ),
         ],
     ),
     case(
@@ -111,13 +116,14 @@ REGRESSION = [
         close=True,
         typed=TYPES,
         edges=[
+            MEAN_OF_NOTHING,
             edge(
                 [0.0, 1.0, 0.5, 1e3, -inf, inf, nan],
                 [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
                 value=[0, 0.5, 0.125, 999.5, inf, inf, nan],
                 grads=[[0, 1, 0.5, 1, -1, 1, nan], [0, -1, -0.5, -1, 1, -1, nan]],
                 reduction="none",
-            )
+            ),
         ],
         refused=[
             *regression_errors(F.huber_loss, "huber_loss"),
@@ -151,7 +157,7 @@ def binary_logits(input: Any, target: Any, weight: Any = None, pos_weight: Any =
 
 
 def binary_samples(draw: Any) -> tuple[Sample, ...]:
-    shaped = [sample(draw(*s), probability(*s), reduction=r) for s in ((3, 4), (5,), (), (0, 3)) for r in REDUCTIONS]
+    shaped = [sample(draw(*s), probability(*s), reduction=r) for s in ((3, 4), (5,), ()) for r in REDUCTIONS]
     weighted = [
         sample(draw(3, 4), probability(3, 4), uniform(0.5, 2)(*w), reduction=r)
         for w, r in (((3, 4), "mean"), ((4,), "sum"), ((3, 1), "none"), ((), "mean"))
@@ -160,6 +166,7 @@ def binary_samples(draw: Any) -> tuple[Sample, ...]:
         *shaped,
         *weighted,
         sample(draw(3, 4), probability(3, 4)),
+        sample(draw(0, 3), probability(0, 3), reduction="sum"),
         sample(draw(5), integers(0, 2)(5)),
         sample(given([0.0, 0.5]), given([0.25, 0.5])) if draw is normal else sample(given([0.5, 0.5]), given([0.25, 0.5])),
     )
@@ -175,6 +182,7 @@ BINARY = [
         close=True,
         typed=[Typed((F32[:1], F32[:1]), "float32"), Typed((F64[:1], F64[:1]), "float64"), Typed((F32[:1], F64[:1]), "float64")],
         edges=[
+            MEAN_OF_NOTHING,
             edge(
                 [0.0, 1.0, 0.0, 1.0, 0.5],
                 [0.0, 1.0, 1.0, 0.0, 0.5],
@@ -225,6 +233,7 @@ BINARY = [
         close=True,
         typed=[Typed((F32, F32[:1].repeat(3)), "float32"), Typed((F64, F64[:1].repeat(3)), "float64")],
         edges=[
+            MEAN_OF_NOTHING,
             edge(
                 [-1e3, -1e3, 1e3, 1e3, 0.0, nan],
                 [0.0, 1.0, 1.0, 0.0, 0.5, 1.0],
