@@ -44,8 +44,8 @@ class IndexRangeError(MinigradError, IndexError):
     """An element or class index outside its range."""
 
 
-class ArgumentError(MinigradError, ValueError):
-    """A setting outside what it may be."""
+class ArgumentError(MinigradError, ValueError, RuntimeError):
+    """A setting outside what it may be (PyTorch: mostly ValueError, in some operations RuntimeError)."""
 
 
 class DomainError(MinigradError, RuntimeError, ValueError):

@@ -78,6 +78,23 @@ def test_every_public_function_has_a_case() -> None:
     assert set() == {name for name in mg.nn.functional.__all__ if name not in named}
 
 
+def test_every_writing_method_has_a_case() -> None:
+    writing = {name for name in dir(mg.Tensor) if name.endswith("_") and not name.startswith("_")}
+    assert set() == {f"Tensor.{name}" for name in writing - {"requires_grad_", "uniform_", "normal_"}} - {
+        case.name for case in CASES
+    }
+
+
+def test_methods_are_the_public_functions() -> None:
+    """One object and one docstring: mg.sigmoid, Tensor.sigmoid, nn.functional.sigmoid."""
+    methods = {name: getattr(mg, name) for name in mg.ops.__all__ if name in vars(mg.Tensor) and name != "where"}
+    assert {"add", "sigmoid", "softmax", "sum", "max", "reshape", "matmul", "clamp", "t"} <= methods.keys()
+    assert [] == [name for name, function in methods.items() if vars(mg.Tensor)[name] is not function]
+    shared = set(mg.nn.functional.__all__) & set(mg.ops.__all__)
+    assert [] == [name for name in shared if getattr(mg.nn.functional, name) is not getattr(mg, name)]
+    assert [] == [operation.name for operation in LIBRARY if not operation.__doc__]
+
+
 def test_case_names_are_unique() -> None:
     assert len(CASES) == len({case.name for case in CASES})
 

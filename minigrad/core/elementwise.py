@@ -98,7 +98,7 @@ class Elementwise(Op[P]):
                 y = np.asarray(formula(**values, **settings)).astype(dtype, copy=False)
                 if reduction == "none":
                     return y if y.shape == shape else np.broadcast_to(y, shape).copy()
-                return np.asarray(y.mean() if reduction == "mean" else y.sum(), dtype)
+                return np.asarray(y.sum() / np.asarray(y.size, dtype) if reduction == "mean" else y.sum(), dtype)
 
         return forward
 

@@ -329,6 +329,9 @@ class Op(Generic[P]):
         for name, array in zip(self.inputs, arrays, strict=False):
             if name in self._tensors_only and not isinstance(array, np.ndarray):
                 raise InputTypeError(f"{self.name}: {name} must be a Tensor, got {type(array).__name__}")
+        for name, value in zip(self.attributes, attrs, strict=True):
+            if isinstance(value, Tensor):
+                raise InputTypeError(f"{self.name}: {name} is a setting, a plain value and no Tensor; use .item()")
         if self._check is not None:
             named = dict(zip(self.attributes, attrs, strict=True))
             given = [arrays] if self.sequence else arrays
@@ -354,6 +357,9 @@ class Op(Generic[P]):
             body = f"return asarray(f({call}))"
         else:
             body = f"with errstate(all='ignore'):\n    return asarray(f({call}))"
+        result = dict(zip(self.attributes, plan.attrs, strict=True)).get("dtype")
+        if isinstance(result, np.dtype) and result.kind != "f":
+            plan.differentiable = False
         plan.forward = closure("x, a", body, f=self._kernel if by_kernel else self.formula, c=plan.attrs)
 
     def _call_text(self, count: int) -> str:

@@ -30,7 +30,7 @@ def closure(parameters: str, body: str, **free: Any) -> Callable[..., Any]:
 @lru_cache(maxsize=4096)
 def _template(parameters: str, body: str, free: tuple[str, ...]) -> Callable[..., Any]:
     lines = "".join(f"        {line}\n" for line in body.splitlines())
-    scope: dict[str, Any] = {"asarray": np.asarray, "broadcast_to": np.broadcast_to, "empty": np.empty, "errstate": np.errstate}
+    scope: dict[str, Any] = {name: getattr(np, name) for name in ("asarray", "broadcast_to", "empty", "errstate", "inf", "nan")}
     source = f"def make({', '.join(free)}):\n    def run({parameters}):\n{lines}    return run\n"
     exec(compile(source, str(Path(__file__).with_name("<closure>")), "exec"), scope)
     return scope["make"]  # type: ignore[no-any-return]
