@@ -108,7 +108,7 @@ class Sequential(Module):
 
     def forward(self, input: Any) -> Any:
         output = input
-        for module in self:
+        for module in [value for value in vars(self).values() if isinstance(value, Module)]:
             output = module(output)
         return output
 
