@@ -24,22 +24,32 @@ from .testing import GradcheckError, gradcheck, gradgradcheck
 
 __version__ = "0.1.0"
 
+# PyTorch's short names of dtypes.
+float, double = float32, float64  # noqa: A001, F405
+int, long = int32, int64  # noqa: A001, F405
+bool = bool_  # noqa: A001, F405
+
 __all__ = [
     "Elementwise",
     "GradcheckError",
     "Op",
     "Tensor",
     "apply",
+    "bool",
     "data",
     "detect_anomaly",
+    "double",
     "elementwise",
     "enable_grad",
     "errors",
+    "float",
     "get_default_dtype",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "int",
     "is_grad_enabled",
+    "long",
     "nn",
     "no_grad",
     "notation",

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 
-from ..errors import AnomalyError, InputTypeError
+from ..errors import AnomalyError, GraphError, InputTypeError
 from .mode import ANOMALY, GRAD, defect, get_mode, user_line
 from .tensor import Stamp, Tensor, stamp_of, tick
 
@@ -96,6 +96,10 @@ def apply(op: Op[Any], inputs: Sequence[Any], attrs: tuple[Any, ...] = (), live:
     else:
         if plan.residual:
             out = out[0]
+        if tracked and mode & GRAD and not op.rules and out.dtype.kind == "f":
+            raise GraphError(
+                f"{op.name}: declares no backward rule, but an input requires grad; add the rules, or detach() the input"
+            )
         y.step = None
         y._requires_grad = False
     y.array = out

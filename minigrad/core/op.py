@@ -143,6 +143,7 @@ class Op(Generic[P]):
                         f"{self.name}.backward({argument!r}): unknown parameter {name!r}; a rule may name {', '.join(sorted(known))}"
                     )
             self.rules[argument] = rule
+            self.plans.clear()  # made for the rule that this one may replace
             return function
 
         return declare

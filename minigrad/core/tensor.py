@@ -52,7 +52,11 @@ class Tensor:
     hooks: dict[int, Callable[[Tensor], Tensor | None]] | None
 
     def __init__(self, array: Array, requires_grad: bool = False):
-        self.array = array
+        if not isinstance(array, (np.ndarray, np.generic)):
+            raise InputTypeError(
+                f"Tensor: wraps a NumPy array, got {type(array).__name__}; make tensors of other data with mg.tensor(...)"
+            )
+        self.array = np.asarray(array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("=")))
         self._grad = self.step = self.stamp = self.hooks = None
         self._requires_grad = False
         if requires_grad:

@@ -42,7 +42,13 @@ def total(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
 def _put(values: Array, index: Any, shape: Sequence[int]) -> Array:
     """Zeros of `shape` with `values` added at `index`: the adjoint of x[index]; repeated indices add up."""
     out = np.zeros(tuple(shape), values.dtype)
-    np.add.at(out, index, values)
+    if all(
+        isinstance(part, (int, np.integer, slice, type(None), type(...)))
+        for part in (index if isinstance(index, tuple) else (index,))
+    ):
+        out[index] = values  # such an index names no element twice
+    else:
+        np.add.at(out, index, values)
     return out
 
 

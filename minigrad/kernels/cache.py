@@ -22,6 +22,8 @@ from ..errors import ArgumentError
 __all__ = ["compiled", "folder", "kernels_enabled"]
 
 _lock = threading.RLock()
+if hasattr(os, "register_at_fork"):  # no child is born while another thread compiles: it would wait for that thread for ever
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 @cache

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import DtypeError
 from .cache import compiled
 from .lift import definition, head
 
@@ -48,6 +49,8 @@ class Kernel(dict[Any, Callable[..., Any]]):
         self.function, self.signature, self.__doc__ = function, signature, function.__doc__
 
     def __missing__(self, dtype: np.dtype[Any]) -> Callable[..., Any]:
+        if dtype.name not in ("float32", "float64") or not dtype.isnative:
+            raise DtypeError(f"{self.function.__name__}: there are kernels for float32 and float64, not for {dtype.str}")
         return self.setdefault(dtype, self._compile(dtype.name))
 
     def _compile(self, dtype: str) -> Callable[..., Any]:
@@ -179,9 +182,10 @@ def cross_entropy_rows(loss, dx, work, x, target, weight, rows, columns, ignore_
     `weight` is empty), ε the smoothing. `reduce`: 0 a loss a row, 1 their sum, 2 the sum over the weights of the targets (the mean).
     `work` is scratch of 2 · rows. Returns the number of the first row, counted from 1, whose target is no class; 0 if all are.
     """
+    chosen = target.copy()  # what is checked is what is used, whatever another thread writes meanwhile
     divisor = 0.0
     for i in range(rows):
-        t = target[i]
+        t = chosen[i]
         if t == ignore_index:
             continue
         if t < 0 or t >= columns:
@@ -203,7 +207,7 @@ def cross_entropy_rows(loss, dx, work, x, target, weight, rows, columns, ignore_
         for j in range(columns):
             ds[i, j] = xs[i, j] - top
         # The loss without its logarithm, while the shifted logits are still there.
-        t = target[i]
+        t = chosen[i]
         part = T(0)
         if t != ignore_index:
             pull = sharp * (weight[t] if weight.size else T(1))
@@ -231,7 +235,7 @@ def cross_entropy_rows(loss, dx, work, x, target, weight, rows, columns, ignore_
                 total = add_sum(total, ds[i, j])
             sums[i] = total
     for i in range(rows):
-        t = target[i]
+        t = chosen[i]
         if t == ignore_index:
             for j in range(columns):
                 ds[i, j] = T(0)
@@ -248,7 +252,7 @@ def cross_entropy_rows(loss, dx, work, x, target, weight, rows, columns, ignore_
         sums[i] = log(sums[i])
     summed = 0.0
     for i in range(rows):
-        t = target[i]
+        t = chosen[i]
         if t != ignore_index:
             losses[i] += (sharp * (weight[t] if weight.size else T(1)) + spread) * sums[i]
             summed += losses[i]

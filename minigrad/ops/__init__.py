@@ -97,7 +97,7 @@ _METHODS: tuple[Any, ...] = (
     eq, ne, lt, le, gt, ge, logical_and, logical_or, logical_not, isnan, isinf, isfinite,
     sum, mean, amax, amin, argmax, argmin, max, min, var, std, logsumexp, all, any,
     reshape, shape.view, flatten, squeeze, unsqueeze, permute, transpose, t, expand, broadcast_to,
-    clone, shape.contiguous, shape.to, shape.type_as, shape.copy_, shape.fill_, shape.zero_,
+    clone, shape.contiguous, shape.to, shape.cpu, shape.type_as, shape.copy_, shape.fill_, shape.zero_,
     matmul, random.uniform_, random.normal_, backward, register_hook, retain_grad,
 )  # fmt: skip
 
@@ -111,6 +111,7 @@ _ALIASES: dict[str, Any] = {
     "swapaxes": transpose,
     "swapdims": transpose,
     "mm": matmul,
+    "type": shape.to,
 }
 
 _IN_PLACE: tuple[Any, ...] = (add, sub, mul, div, pow, neg, abs, exp, log, sqrt, clamp, relu, sigmoid, tanh)
@@ -176,7 +177,7 @@ def _bind() -> None:
     for name, dtype in _DTYPES.items():
         setattr(Tensor, name, _conversion(dtype))
     direct = {
-        "__neg__": neg, "__abs__": abs, "__invert__": arithmetic.bitwise(logical_not), "where": _where,
+        "__neg__": neg, "__pos__": shape.cpu, "__abs__": abs, "__invert__": arithmetic.bitwise(logical_not), "where": _where,
         "__getitem__": shape.getitem_method, "__setitem__": shape.setitem_method,
         "T": property(shape.reversed_axes), "mT": property(shape.matrix_transpose),
     }  # fmt: skip

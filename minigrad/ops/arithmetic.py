@@ -246,7 +246,7 @@ def floor(x: Tensor) -> Tensor:
 
 @floor.backward("x")
 def _(g):
-    return 0 * g
+    return choose(g > 0, 0, 0)  # zeros, also where g is infinite
 
 
 @elementwise

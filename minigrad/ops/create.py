@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import Tensor, get_default_dtype
 from ..errors import ArgumentError, DtypeError, InputTypeError, ShapeError
-from .shape import _sizes
+from .shape import _sizes, checked_dtype
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -59,7 +59,7 @@ def _array(name: str, data: Any, dtype: Any, copy: bool) -> np.ndarray[Any, Any]
         array = array.astype(get_default_dtype())
     array = _numeric(name, array)
     if dtype is not None:
-        wanted = _checked_dtype(name, dtype)
+        wanted = checked_dtype(name, dtype)
     else:
         wanted = get_default_dtype() if weak and array.dtype == np.float64 and not _holds_float64(data) else array.dtype
     return np.array(array, dtype=wanted, copy=True, order="C") if copy else array.astype(wanted, copy=False)
@@ -82,18 +82,8 @@ def _holds_float64(data: Any) -> bool:
     return getattr(data, "dtype", None) == np.float64
 
 
-def _checked_dtype(name: str, dtype: Any) -> np.dtype[Any]:
-    try:
-        wanted = np.dtype(dtype)
-    except TypeError:
-        raise DtypeError(f"{name}: {dtype!r} is no dtype") from None
-    if wanted.kind not in "fiub":
-        raise DtypeError(f"{name}: dtype {wanted} is not supported; expected floats, integers or bool")
-    return wanted
-
-
 def _dtype(name: str, dtype: Any) -> np.dtype[Any]:
-    return get_default_dtype() if dtype is None else _checked_dtype(name, dtype)
+    return get_default_dtype() if dtype is None else checked_dtype(name, dtype)
 
 
 def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -114,7 +104,7 @@ def empty(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
 def full(size: Sequence[int], fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """One value in a shape; the dtype follows the value."""
     kind = _array("full", fill_value, None, copy=False).dtype
-    return Tensor(np.full(tuple(size), fill_value, kind if dtype is None else _checked_dtype("full", dtype)), requires_grad)
+    return Tensor(np.full(tuple(size), fill_value, kind if dtype is None else checked_dtype("full", dtype)), requires_grad)
 
 
 def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from ..core import Tensor, elementwise, get_default_dtype
 from ..errors import ArgumentError, DtypeError, InputTypeError
 from ..kernels.notation import where
-from .shape import _sizes
+from .shape import _sizes, checked_dtype
 
 
 class Generator:
@@ -62,8 +62,11 @@ def _bits(generator: Generator | None) -> np.random.Generator:
     return generator.bits
 
 
-def _dtype(dtype: Any) -> np.dtype[Any]:
-    return get_default_dtype() if dtype is None else np.dtype(dtype)
+def _dtype(name: str, dtype: Any) -> np.dtype[Any]:
+    wanted = get_default_dtype() if dtype is None else checked_dtype(name, dtype)
+    if wanted.name not in ("float32", "float64"):
+        raise DtypeError(f"{name}: draws float32 or float64, not {wanted}")
+    return wanted
 
 
 def _float_only(name: str, tensor: Tensor) -> None:
@@ -73,12 +76,12 @@ def _float_only(name: str, tensor: Tensor) -> None:
 
 def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Uniform numbers in [0, 1)."""
-    return Tensor(np.asarray(_bits(generator).random(_sizes(size), _dtype(dtype).type)), requires_grad)
+    return Tensor(np.asarray(_bits(generator).random(_sizes(size), _dtype("rand", dtype).type)), requires_grad)
 
 
 def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers."""
-    return Tensor(np.asarray(_bits(generator).standard_normal(_sizes(size), _dtype(dtype).type)), requires_grad)
+    return Tensor(np.asarray(_bits(generator).standard_normal(_sizes(size), _dtype("randn", dtype).type)), requires_grad)
 
 
 def randint(

@@ -549,17 +549,33 @@ def _(g):
     return g
 
 
-def to(input: Tensor, dtype: Any) -> Tensor:
-    """input in another dtype; itself if it already has it. Integers and booleans carry no gradient."""
+def checked_dtype(name: str, dtype: Any) -> np.dtype[Any]:
+    """A dtype that tensors can have, in the machine's byte order: kernels trust the bytes."""
     try:
-        wanted = np.dtype(dtype.dtype if isinstance(dtype, Tensor) else dtype)
+        wanted = np.dtype(dtype)
     except TypeError:
-        raise DtypeError(f"to: {dtype!r} is no dtype") from None
+        raise DtypeError(f"{name}: {dtype!r} is no dtype") from None
     if wanted.kind not in "fiub":
-        raise DtypeError(f"to: dtype {wanted} is not supported; expected floats, integers or bool")
+        raise DtypeError(f"{name}: dtype {wanted} is not supported; expected floats, integers or bool")
+    return wanted.newbyteorder("=")
+
+
+def to(input: Tensor, dtype: Any) -> Tensor:
+    """input in another dtype (or that of another Tensor); itself if it already has it. Integers and booleans carry no gradient.
+
+    The one device, "cpu", is accepted as well and changes nothing.
+    """
+    if isinstance(dtype, str) and dtype == "cpu":
+        return input
+    wanted = checked_dtype("to", dtype.dtype if isinstance(dtype, Tensor) else dtype)
     if input.dtype == wanted:
         return input
     return astype(input if wanted.kind == "f" else input.detach(), wanted)
+
+
+def cpu(input: Tensor) -> Tensor:
+    """input itself: all tensors are on the CPU."""
+    return input
 
 
 def type_as(input: Tensor, other: Tensor) -> Tensor:
