@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ArgumentError, GraphError, InputTypeError, ShapeError
+from ..errors import ArgumentError, DimError, GraphError, InputTypeError, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,7 +110,11 @@ class Tensor:
 
     def size(self, dim: int | None = None) -> tuple[int, ...] | int:
         """The shape, or the length of axis `dim`."""
-        return self.array.shape if dim is None else self.array.shape[dim]
+        if dim is None:
+            return self.array.shape
+        if not -self.array.ndim <= dim < self.array.ndim:
+            raise DimError(f"size: dim {dim} is out of range for a tensor of shape {self.shape}")
+        return int(self.array.shape[dim])
 
     def dim(self) -> int:
         """The number of axes."""

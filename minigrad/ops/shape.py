@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,10 @@ from .reduction import axis_of
 def _sizes(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     """`f(2, 3)` and `f((2, 3))` alike."""
     flat = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (Sequence, np.ndarray)) else sizes
-    return tuple(int(n) for n in flat)
+    try:
+        return tuple(index(n) for n in flat)
+    except TypeError:
+        raise InputTypeError(f"size: expected ints, got {flat!r}") from None
 
 
 @op(view=True)
@@ -95,11 +99,16 @@ def unsqueeze(x: Tensor, dim: int) -> Tensor:
 
 @unsqueeze.check
 def _(x, dim):
+    return {"dim": _new_axis("unsqueeze", dim, x.ndim)}
+
+
+def _new_axis(name: str, dim: Any, ndim: int) -> int:
+    """The place of a new axis among `ndim` old ones, as a non-negative number."""
     if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
-        raise InputTypeError(f"unsqueeze: dim must be an int, got {dim!r}")
-    if not -x.ndim - 1 <= dim <= x.ndim:
-        raise DimError(f"unsqueeze: dim {dim} is out of range: it must be in [{-x.ndim - 1}, {x.ndim}]")
-    return {"dim": int(dim) % (x.ndim + 1)}
+        raise InputTypeError(f"{name}: dim must be an int, got {dim!r}")
+    if not -ndim - 1 <= dim <= ndim:
+        raise DimError(f"{name}: dim {dim} is out of range: next to {ndim} axes it must be in [{-ndim - 1}, {ndim}]")
+    return int(dim) % (ndim + 1)
 
 
 @unsqueeze.backward("x")
@@ -273,10 +282,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 def _(tensors, dim):
     _arrays_only("stack", tensors)
     _same_but("stack", tensors, None)
-    ndim = tensors[0].ndim
-    if not -ndim - 1 <= dim <= ndim:
-        raise DimError(f"stack: dim {dim} is out of range: it must be in [{-ndim - 1}, {ndim}]")
-    return {"dim": dim % (ndim + 1)}
+    return {"dim": _new_axis("stack", dim, tensors[0].ndim)}
 
 
 @stack.backward("tensors")

@@ -29,6 +29,10 @@ class Optimizer:
         self._flats: list[list[Flat]] = []
         if isinstance(params, Tensor):
             raise InputTypeError(f"{self.name}: params must be an iterable of Tensors, got a Tensor; write [tensor]")
+        if not isinstance(params, Iterable):
+            raise InputTypeError(
+                f"{self.name}: params must be an iterable of Tensors, got {type(params).__name__}; see .parameters()"
+            )
         given: list[Any] = [item[1] if isinstance(item, tuple) else item for item in params]  # named_parameters() will do
         if not given:
             raise ArgumentError(f"{self.name}: the parameter list is empty")
@@ -61,10 +65,13 @@ class Optimizer:
 
     def require_not_negative(self, group: Mapping[str, Any], *names: str) -> None:
         for name in names:
-            self.require(group, name, group[name] >= 0, "at least 0")
+            value = group[name]
+            self.require(group, name, isinstance(value, (int, float, np.number)) and bool(value >= 0), "at least 0")
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Optimize further parameters, with settings of their own where given."""
+        if not isinstance(param_group, dict) or "params" not in param_group:
+            raise InputTypeError(f"{self.name}: a parameter group is a dictionary with 'params', got {param_group!r}")
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         self._check_params(params)
