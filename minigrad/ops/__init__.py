@@ -10,43 +10,28 @@ import numpy as np
 
 from ..core import Operand, Tensor, apply, backward, register_hook, retain_grad
 from ..core.op import Op
-from . import arithmetic, random, shape
+from . import comparison, convert, indexing, inplace, random, shape
 from .activation import gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
-from .arithmetic import (
-    abs,
-    add,
+from .arithmetic import abs, add, div, erf, erfc, exp, expm1, floor, log, log1p, mul, neg, normal_cdf, normal_pdf, pow, sqrt, sub
+from .comparison import (
     clamp,
-    div,
     eq,
-    erf,
-    erfc,
-    exp,
-    expm1,
-    floor,
     ge,
     gt,
     isfinite,
     isinf,
     isnan,
     le,
-    log,
-    log1p,
     logical_and,
     logical_not,
     logical_or,
     lt,
     maximum,
     minimum,
-    mul,
     ne,
-    neg,
-    normal_cdf,
-    normal_pdf,
-    pow,
-    sqrt,
-    sub,
     where,
 )
+from .convert import clone
 from .create import (
     arange,
     as_tensor,
@@ -78,7 +63,6 @@ from .reduction import all, amax, amin, any, argmax, argmin, logsumexp, max, mea
 from .shape import (
     broadcast_to,
     cat,
-    clone,
     expand,
     flatten,
     permute,
@@ -97,7 +81,7 @@ _METHODS: tuple[Any, ...] = (
     eq, ne, lt, le, gt, ge, logical_and, logical_or, logical_not, isnan, isinf, isfinite,
     sum, mean, amax, amin, argmax, argmin, max, min, var, std, logsumexp, all, any,
     reshape, shape.view, flatten, squeeze, unsqueeze, permute, transpose, t, expand, broadcast_to,
-    clone, shape.contiguous, shape.to, shape.cpu, shape.type_as, shape.copy_, shape.fill_, shape.zero_,
+    clone, convert.contiguous, convert.to, convert.cpu, convert.type_as, inplace.copy_, inplace.fill_, inplace.zero_,
     matmul, random.uniform_, random.normal_, backward, register_hook, retain_grad,
 )  # fmt: skip
 
@@ -111,7 +95,7 @@ _ALIASES: dict[str, Any] = {
     "swapaxes": transpose,
     "swapdims": transpose,
     "mm": matmul,
-    "type": shape.to,
+    "type": convert.to,
 }
 
 _IN_PLACE: tuple[Any, ...] = (add, sub, mul, div, pow, neg, abs, exp, log, sqrt, clamp, relu, sigmoid, tanh)
@@ -119,7 +103,7 @@ _IN_PLACE: tuple[Any, ...] = (add, sub, mul, div, pow, neg, abs, exp, log, sqrt,
 _OPERATORS: dict[str, Any] = {
     "add": add, "sub": sub, "mul": mul, "truediv": div, "pow": pow, "matmul": matmul,
     "eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge,
-    "and": arithmetic.bitwise(logical_and), "or": arithmetic.bitwise(logical_or),
+    "and": comparison.bitwise(logical_and), "or": comparison.bitwise(logical_or),
 }  # fmt: skip
 
 _REFLECTED = ("add", "sub", "mul", "truediv", "pow", "matmul", "and", "or")
@@ -147,11 +131,11 @@ def _operator(operation: Any, reflected: bool = False) -> Callable[[Tensor, Any]
 
 
 def _conversion(dtype: Any) -> Callable[[Tensor], Tensor]:
-    def convert(self: Tensor) -> Tensor:
-        return shape.to(self, dtype)
+    def method(self: Tensor) -> Tensor:
+        return convert.to(self, dtype)
 
-    convert.__doc__ = f"The same values as {np.dtype(dtype)}."
-    return convert
+    method.__doc__ = f"The same values as {np.dtype(dtype)}."
+    return method
 
 
 def _where(self: Tensor, condition: Tensor, other: Operand) -> Tensor:
@@ -167,18 +151,18 @@ def _bind() -> None:
         setattr(Tensor, name, operation)
     for operation in _IN_PLACE:
         name = f"{_name(operation)}_"
-        setattr(Tensor, name, shape.in_place(operation, name))
+        setattr(Tensor, name, inplace.in_place(operation, name))
     for name, operation in _OPERATORS.items():
         setattr(Tensor, f"__{name}__", _operator(operation))
     for name in _REFLECTED:
         setattr(Tensor, f"__r{name}__", _operator(_OPERATORS[name], reflected=True))
     for name in ("add", "sub", "mul", "truediv", "pow"):
-        setattr(Tensor, f"__i{name}__", shape.in_place(_OPERATORS[name], f"{name}_"))
+        setattr(Tensor, f"__i{name}__", inplace.in_place(_OPERATORS[name], f"{name}_"))
     for name, dtype in _DTYPES.items():
         setattr(Tensor, name, _conversion(dtype))
     direct = {
-        "__neg__": neg, "__pos__": shape.cpu, "__abs__": abs, "__invert__": arithmetic.bitwise(logical_not), "where": _where,
-        "__getitem__": shape.getitem_method, "__setitem__": shape.setitem_method,
+        "__neg__": neg, "__pos__": convert.cpu, "__abs__": abs, "__invert__": comparison.bitwise(logical_not), "where": _where,
+        "__getitem__": indexing.getitem_method, "__setitem__": inplace.setitem_method,
         "T": property(shape.reversed_axes), "mT": property(shape.matrix_transpose),
     }  # fmt: skip
     for name, value in direct.items():
@@ -186,7 +170,7 @@ def _bind() -> None:
     Tensor.__notation__.update(
         {operation.name: operation for operation in (exp, expm1, log, log1p, tanh, erf, erfc, normal_cdf, normal_pdf, sqrt)},
         absolute=abs, floor=floor, maximum=maximum, minimum=minimum, where=where,
-        broadcast_to=broadcast_to, sum_to=shape.sum_to_shape, put=shape.put_tensor,
+        broadcast_to=broadcast_to, sum_to=shape.sum_to_shape, put=indexing.put_tensor,
     )  # fmt: skip
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..core import Tensor, get_default_dtype
 from ..errors import ArgumentError, DtypeError, InputTypeError, ShapeError
-from .shape import _sizes, checked_dtype
+from .convert import checked_dtype
+from .shape import sizes_of
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -88,17 +89,17 @@ def _dtype(name: str, dtype: Any) -> np.dtype[Any]:
 
 def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of a shape."""
-    return Tensor(np.zeros(_sizes(size), _dtype("zeros", dtype)), requires_grad)
+    return Tensor(np.zeros(sizes_of(size), _dtype("zeros", dtype)), requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of a shape."""
-    return Tensor(np.ones(_sizes(size), _dtype("ones", dtype)), requires_grad)
+    return Tensor(np.ones(sizes_of(size), _dtype("ones", dtype)), requires_grad)
 
 
 def empty(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of a shape whose values are whatever the memory held."""
-    return Tensor(np.empty(_sizes(size), _dtype("empty", dtype)), requires_grad)
+    return Tensor(np.empty(sizes_of(size), _dtype("empty", dtype)), requires_grad)
 
 
 def full(size: Sequence[int], fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:

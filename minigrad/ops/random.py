@@ -10,7 +10,8 @@ import numpy as np
 from ..core import Tensor, elementwise, get_default_dtype
 from ..errors import ArgumentError, DtypeError, InputTypeError
 from ..kernels.notation import where
-from .shape import _sizes, checked_dtype
+from .convert import checked_dtype
+from .shape import sizes_of
 
 
 class Generator:
@@ -76,12 +77,12 @@ def _float_only(name: str, tensor: Tensor) -> None:
 
 def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Uniform numbers in [0, 1)."""
-    return Tensor(np.asarray(_bits(generator).random(_sizes(size), _dtype("rand", dtype).type)), requires_grad)
+    return Tensor(np.asarray(_bits(generator).random(sizes_of(size), _dtype("rand", dtype).type)), requires_grad)
 
 
 def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers."""
-    return Tensor(np.asarray(_bits(generator).standard_normal(_sizes(size), _dtype("randn", dtype).type)), requires_grad)
+    return Tensor(np.asarray(_bits(generator).standard_normal(sizes_of(size), _dtype("randn", dtype).type)), requires_grad)
 
 
 def randint(

@@ -12,7 +12,7 @@ from ..core import Operand, Tensor, get_default_dtype, op
 from ..errors import DimError, DtypeError, InputTypeError, ShapeError
 from ..kernels.arrays import broadcast_to, total
 from ..kernels.notation import exp, log, where
-from .arithmetic import maximum, minimum
+from .comparison import maximum, minimum
 
 Dims = int | Sequence[int] | None
 

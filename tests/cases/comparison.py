@@ -38,7 +38,7 @@ from op_cases import (
 
 import minigrad as mg
 from minigrad.errors import ArgumentError, DtypeError, GraphError, ShapeError
-from minigrad.ops import arithmetic
+from minigrad.ops import arithmetic, comparison
 
 from .arithmetic import does_not_broadcast
 
@@ -198,7 +198,7 @@ CHOICES = [
         ),
         sample(lattice(0, 2)(3, 4), lattice(1, 2)(4), 9.0),
         sample(lattice(0, 2)(3, 4), -9.0, lattice(1, 2)(3, 1)),
-        covers=(arithmetic.clamp_min, arithmetic.clamp_max, arithmetic.clamp_both),
+        covers=(comparison.clamp_min, comparison.clamp_max, comparison.clamp_both),
         edges=[
             points(
                 (-inf, -1, 0),

@@ -11,7 +11,7 @@ from op_cases import BOOL, F32, F64, I64, OpCase, Refused, Typed, case, edge, in
 
 import minigrad as mg
 from minigrad.errors import DtypeError, GraphError, IndexRangeError, ShapeError
-from minigrad.ops import shape
+from minigrad.ops import indexing
 
 inf, nan = math.inf, math.nan
 KEPT = [Typed((x[None],), x.dtype.name) for x in (I64, F32, F64, BOOL)]
@@ -97,20 +97,20 @@ INDEXING = [
         sample(normal(3, 4), integers(-3, 3)(2, 3)),
         sample(normal(), None),
         sample(normal(), ...),
-        covers=(shape.getitem,),
+        covers=(indexing.getitem,),
         typed=[Typed((I64, 0), "int64"), Typed((F32, I64 - 1), "float32")],
         refused=out_of_range(write=False),
         edges=[edge([1.0, nan, inf], [1, 1, 0], value=[nan, nan, 1], grads=[[1, 2, 0]])],
     ),
     case(
         "put_into_zeros",
-        lambda values, index, size: shape.put_tensor(values, index, size),
+        lambda values, index, size: indexing.put_tensor(values, index, size),
         lambda values, index, size: sum(
             (written(np.zeros(size), v, i) for v, i in zip(values.ravel(), np.ravel(index), strict=True)), np.zeros(size)
         ),
         sample(normal(4), [0, 2, 0, 1], (5,)),
         sample(normal(3), [1, 1, 1], (2,)),
-        covers=(shape.put_into_zeros,),
+        covers=(indexing.put_into_zeros,),
     ),
     case(
         "setitem",
@@ -134,7 +134,7 @@ INDEXING = [
         sample(normal(3, 4), 2.5, [0, 2]),
         sample(normal(3, 4), 0, mask(3, 4)),
         sample(normal(3, 4), normal(), mask(3, 4)),
-        covers=(shape.index_put, mg.mul),
+        covers=(indexing.index_put, mg.mul),
         refused=[
             *out_of_range(write=True),
             Refused(
@@ -202,7 +202,7 @@ WRITING = [
         lambda x, src: src + np.zeros(x.shape),
         sample(normal(3, 4), normal(4)),
         sample(normal(3, 4), normal(3, 1)),
-        covers=(shape.index_put, mg.mul),
+        covers=(indexing.index_put, mg.mul),
         refused=[
             Refused(
                 lambda: mg.ones(3).copy_(mg.ones(4)),
@@ -217,9 +217,9 @@ WRITING = [
         lambda x, value: np.full(x.shape, value),
         sample(normal(3, 4), normal()),
         sample(normal(3, 4), 2.5),
-        covers=(shape.index_put, mg.mul),
+        covers=(indexing.index_put, mg.mul),
     ),
-    case("Tensor.zero_", in_place("zero_"), np.zeros_like, sample(normal(3, 4)), covers=(shape.index_put, mg.mul)),
+    case("Tensor.zero_", in_place("zero_"), np.zeros_like, sample(normal(3, 4)), covers=(indexing.index_put, mg.mul)),
     case(
         "operators in place",
         augmented,

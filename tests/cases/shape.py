@@ -10,7 +10,7 @@ from op_cases import BOOL, F32, F64, I64, OpCase, Refused, Typed, case, integers
 
 import minigrad as mg
 from minigrad.errors import ArgumentError, DimError, DtypeError, InputTypeError, ShapeError
-from minigrad.ops import shape
+from minigrad.ops import convert, shape
 
 inf, nan = math.inf, math.nan
 KEPT = [Typed((x[None],), x.dtype.name) for x in (I64, F32, F64, BOOL)]
@@ -337,7 +337,7 @@ COPIES = [
     case("clone", mg.clone, lambda x: x + 0, sample(normal(3, 4)), sample(normal()), sample(normal(0, 2)), typed=KEPT),
     case(
         "Tensor.contiguous",
-        shape.contiguous,
+        convert.contiguous,
         lambda x: x + 0,
         sample(normal(3, 4)),
         sample(normal()),
@@ -350,7 +350,7 @@ COPIES = [
         lambda x: x,
         sample(eighths(3, 4)),
         sample(eighths()),
-        covers=(shape.astype, mg.mul),
+        covers=(convert.astype, mg.mul),
         order=1,
         eps=2.0**-10,
         dtypes=["float64"],
@@ -367,7 +367,7 @@ COPIES = [
         sample(normal(3, 4), "int32"),
         sample(integers(0, 2)(3, 4), "bool"),
         sample(integers(0, 3)(3), "float64"),
-        covers=(shape.astype,),
+        covers=(convert.astype,),
         order=0,
         typed=[Typed((F32, np.int64), "int64"), Typed((I64, "float32"), "float32"), Typed((F64, np.bool_), "bool")],
     ),
@@ -376,7 +376,7 @@ COPIES = [
         lambda x: x.type_as(mg.zeros(1, dtype=mg.float64)).double(),
         lambda x: x,
         sample(integers(0, 5)(3, 4)),
-        covers=(shape.astype,),
+        covers=(convert.astype,),
         order=0,
         typed=[Typed((F32,), "float64"), Typed((I64,), "float64"), Typed((BOOL,), "float64")],
     ),
@@ -385,7 +385,7 @@ COPIES = [
         lambda x: x.float().long().int().bool(),
         lambda x: np.trunc(x) != 0,
         sample(integers(0, 3)(3, 4)),
-        covers=(shape.astype,),
+        covers=(convert.astype,),
         order=0,
         typed=[Typed((F32,), "bool"), Typed((I64,), "bool")],
     ),

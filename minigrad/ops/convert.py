@@ -1,0 +1,77 @@
+"""Copies, memory layout and dtypes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor, op
+from ..errors import DtypeError
+
+
+@op
+def clone(x: Tensor) -> Tensor:
+    """A copy that stays in the graph. Backward: g."""
+    return x.copy()
+
+
+@clone.backward("x")
+def _(g):
+    return g
+
+
+@op
+def contiguous(x: Tensor) -> Tensor:
+    """The same values in row-major memory. Backward: g."""
+    return np.ascontiguousarray(x).reshape(x.shape)
+
+
+@contiguous.backward("x")
+def _(g):
+    return g
+
+
+@op
+def astype(x: Tensor, dtype: Any) -> Tensor:
+    """The same values in another dtype. Backward: g in x's dtype."""
+    return x.astype(dtype)
+
+
+@astype.backward("x")
+def _(g):
+    return g
+
+
+def checked_dtype(name: str, dtype: Any) -> np.dtype[Any]:
+    """A dtype that tensors can have, in the machine's byte order: kernels trust the bytes."""
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise DtypeError(f"{name}: {dtype!r} is no dtype") from None
+    if wanted.kind not in "fiub":
+        raise DtypeError(f"{name}: dtype {wanted} is not supported; expected floats, integers or bool")
+    return wanted.newbyteorder("=")
+
+
+def to(input: Tensor, dtype: Any) -> Tensor:
+    """input in another dtype (or that of another Tensor); itself if it already has it. Integers and booleans carry no gradient.
+
+    The one device, "cpu", is accepted as well and changes nothing.
+    """
+    if isinstance(dtype, str) and dtype == "cpu":
+        return input
+    wanted = checked_dtype("to", dtype.dtype if isinstance(dtype, Tensor) else dtype)
+    if input.dtype == wanted:
+        return input
+    return astype(input if wanted.kind == "f" else input.detach(), wanted)
+
+
+def cpu(input: Tensor) -> Tensor:
+    """input itself: all tensors are on the CPU."""
+    return input
+
+
+def type_as(input: Tensor, other: Tensor) -> Tensor:
+    """input in the dtype of `other`."""
+    return to(input, other.dtype)

@@ -1,0 +1,130 @@
+"""Indexing: x[index], its adjoint, and x with some elements replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import Operand, Tensor, apply, is_grad_enabled, op
+from ..errors import IndexRangeError, ShapeError
+from ..kernels.arrays import put, sum_to
+from ..kernels.notation import where
+
+
+def plain_index(index: Any) -> Any:
+    """An index with Tensors and lists made arrays, as NumPy takes it."""
+    if isinstance(index, tuple):
+        return tuple(plain_index(part) for part in index)
+    if isinstance(index, (Tensor, list)):
+        array = index.array if isinstance(index, Tensor) else np.asarray([plain_index(part) for part in index])
+        if array.size == 0 and not isinstance(index, Tensor):
+            array = array.astype(np.int64)
+        if array.dtype.kind not in "iub":
+            raise IndexRangeError(f"getitem: an index must be of integers or booleans, got dtype {array.dtype}")
+        return array
+    if isinstance(index, (float, np.floating)):
+        raise IndexRangeError(f"getitem: an index must be of integers or booleans, got {index!r}")
+    return index
+
+
+def index_error(name: str, shape: tuple[int, ...], error: Exception) -> Exception:
+    return IndexRangeError(f"{name}: {error} (the tensor has shape {shape})")
+
+
+@op(live=("index",), view=True)
+def getitem(x: Tensor, index: Any) -> Tensor:
+    """x[index], in all of NumPy's forms. Slices give a view, index arrays a copy.
+
+    Backward: g at the index in zeros; repeated indices add up. Errors: IndexRangeError.
+    """
+    try:
+        return x[index]
+    except IndexError as error:
+        raise index_error("getitem", x.shape, error) from None
+
+
+@getitem.backward("x")
+def _(g, index, x_shape):
+    return put(g, index, x_shape)
+
+
+def getitem_method(self: Tensor, index: Any) -> Tensor:
+    index = plain_index(index)
+    return apply(getitem, (self,), (), (kept_index(index) if self.requires_grad and is_grad_enabled() else index,))
+
+
+def kept_index(index: Any) -> Any:
+    """An index that a step may hold: what its owner writes into index arrays later does not reach it."""
+    if isinstance(index, tuple):
+        return tuple(kept_index(part) for part in index)
+    return index.copy() if isinstance(index, np.ndarray) else index
+
+
+@op(live=("index",))
+def put_into_zeros(values: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
+    """Zeros of a shape with `values` added at an index: the adjoint of x[index]. Backward: g[index]."""
+    return put(values, index, shape)
+
+
+@put_into_zeros.backward("values")
+def _(g, index):
+    return g[index]
+
+
+def put_tensor(values: Tensor, index: Any, shape: Sequence[int]) -> Tensor:
+    return apply(put_into_zeros, (values,), (tuple(shape),), (index,))
+
+
+def slim(values: Any) -> Any:
+    """Values without leading axes of length 1: x[0] = values of shape (1,) is meant, but NumPy would not convert it."""
+    if not isinstance(values, np.ndarray):
+        return values
+    leading = next((i for i, n in enumerate(values.shape) if n != 1), values.ndim)
+    return values.reshape(values.shape[leading:])
+
+
+@op(live=("index",), broadcasts=True)
+def index_put(x: Tensor, values: Operand, index: Any) -> Tensor:
+    """A copy of x with x[index] = values; where an index is repeated, the last value stays.
+
+    Backward: to x, g with zeros at the index; to values, g[index], but 0 for a value that a later one replaced.
+    """
+    out = x.copy()
+    try:
+        out[index] = slim(values)
+    except IndexError as error:
+        raise index_error("setitem", x.shape, error) from None
+    except ValueError as error:
+        raise ShapeError(f"setitem: {error} (the tensor has shape {x.shape}, the value {np.shape(values)})") from None
+    return out
+
+
+@index_put.backward("x")
+def _(g, index):
+    if isinstance(g, Tensor):
+        return apply(index_put, (g, 0.0), (), (index,))
+    out = g.copy()
+    out[index] = 0
+    return out
+
+
+@index_put.backward("values")
+def _(g, index, values_shape):
+    picked = g[index]
+    stays = _last_writes(index, g.shape)
+    if stays is not None:
+        picked = where(stays, picked, 0)
+    return sum_to(picked, values_shape) if picked.ndim >= len(values_shape) else picked.reshape(values_shape)
+
+
+def _last_writes(index: Any, shape: tuple[int, ...]) -> Any:
+    """Which elements of x[index] = … no later element of it overwrites; None where the index cannot repeat itself."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if not any(isinstance(part, np.ndarray) and part.dtype.kind in "iu" and part.size > 1 for part in parts):
+        return None
+    places = np.zeros(shape, np.int64)
+    order = np.arange(places[index].size).reshape(places[index].shape)
+    places[index] = order
+    return places[index] == order

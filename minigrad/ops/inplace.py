@@ -1,0 +1,118 @@
+"""Writing in place: into the storage where nothing is recorded, else recorded as a new value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor, is_grad_enabled, replace, touch
+from ..errors import DtypeError, GraphError, InputTypeError, ShapeError
+from .convert import to
+from .indexing import index_error, index_put, kept_index, plain_index, slim
+
+
+def _writable(name: str, x: Tensor, *operands: Any) -> bool:
+    """Whether the write happens in the storage itself (True) or is recorded as a new value (False); what is refused raises."""
+    if x.array.size and 0 in [stride for n, stride in zip(x.array.shape, x.array.strides, strict=True) if n > 1]:
+        raise GraphError(f"{name}: elements of this expanded tensor (shape {x.shape}) share their memory; clone() it first")
+    tracked = x.requires_grad or any(isinstance(v, Tensor) and v.requires_grad for v in operands)
+    if not (is_grad_enabled() and tracked):
+        return True
+    if x.is_leaf and x.requires_grad:
+        raise GraphError(f"{name}: a leaf that requires grad cannot be changed in place; do it under no_grad()")
+    views = None if x.stamp is None else x.stamp.views
+    if views is not None and any(other is not x for other in views.values()):
+        raise GraphError(
+            f"{name}: this tensor shares its memory with a view that is still in use, which a recorded write would leave behind; "
+            "clone() one of them, or write to the original tensor"
+        )
+    return False
+
+
+def _store(name: str, x: Tensor, value: Any) -> Tensor:
+    """Write into the storage of x."""
+    array = value.array if isinstance(value, Tensor) else np.asarray(value)
+    if not np.can_cast(array.dtype, x.array.dtype, "same_kind"):
+        raise DtypeError(f"{name}: a result of dtype {array.dtype} cannot be written into a tensor of dtype {x.dtype}")
+    _check_fits(name, x, array)
+    touch(x)
+    x.array[...] = array
+    return x
+
+
+def _check_fits(name: str, x: Tensor, array: Any) -> None:
+    try:
+        np.broadcast_to(array, x.array.shape)
+    except ValueError:
+        raise ShapeError(f"{name}: a value of shape {array.shape} does not fit a tensor of shape {x.shape}") from None
+
+
+def in_place(operation: Any, name: str) -> Any:
+    """The in-place form of an operation: `add_`, `+=`, …"""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if not _writable(name, self, *args, *kwargs.values()):
+            return replace(self, _fitting(name, self, operation(self, *args, **kwargs)))
+        return _store(name, self, operation(self.detach(), *args, **kwargs))
+
+    method.__name__ = name
+    method.__doc__ = f"`{operation.__name__}`, in place: recorded as a new value in grad mode, else written into the storage."
+    return method
+
+
+def _fitting(name: str, x: Tensor, y: Tensor) -> Tensor:
+    """A result that may take x's place, in x's dtype."""
+    if not np.can_cast(y.dtype, x.dtype, "same_kind"):
+        raise DtypeError(f"{name}: a result of dtype {y.dtype} cannot be written into a tensor of dtype {x.dtype}")
+    if y.shape != x.shape:
+        raise ShapeError(f"{name}: a value of shape {y.shape} does not fit a tensor of shape {x.shape}")
+    return to(y, x.dtype)
+
+
+def setitem_method(self: Tensor, index: Any, value: Any) -> None:
+    index = plain_index(index)
+    if isinstance(value, (np.ndarray, list, tuple)):
+        value = Tensor(np.asarray(value))
+    if (value.dtype.kind if isinstance(value, (Tensor, np.generic)) else np.dtype(type(value)).kind) not in "fiub":
+        what = f"dtype {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+        raise InputTypeError(f"setitem: the value must be a Tensor or a number, got {what}")
+    if isinstance(value, Tensor) and value.dtype != self.dtype:
+        value = value.to(self.dtype)
+    if not _writable("setitem", self, value):
+        replace(self, index_put(self, value, kept_index(index)))
+        return
+    source = value.array if isinstance(value, Tensor) else value
+    touch(self)
+    try:
+        self.array[index] = slim(source)
+    except IndexError as error:
+        raise index_error("setitem", self.shape, error) from None
+    except ValueError as error:
+        raise ShapeError(f"setitem: {error} (the tensor has shape {self.shape}, the value {np.shape(source)})") from None
+
+
+def copy_(self: Tensor, src: Any) -> Tensor:
+    """Take over the values of `src`, which broadcasts, in place."""
+    return _overwrite("copy_", self, src if isinstance(src, Tensor) else Tensor(np.asarray(src)))
+
+
+def _overwrite(name: str, x: Tensor, value: Tensor) -> Tensor:
+    """Every element of x replaced by a value that broadcasts: x's own history gets the gradient 0."""
+    if _writable(name, x, value):
+        return _store(name, x, value.array.astype(x.dtype))
+    _check_fits(name, x, value.array)
+    return replace(x, index_put(x, to(value, x.dtype), ...))
+
+
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Set every element to one value, in place."""
+    value = value if isinstance(value, Tensor) else Tensor(np.asarray(value))
+    if value.ndim:
+        raise ShapeError(f"fill_: expected one number, got a value of shape {value.shape}; use copy_")
+    return _overwrite("fill_", self, value)
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Set every element to 0, in place."""
+    return fill_(self, 0)
