@@ -12,6 +12,8 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
+import warnings
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -22,6 +24,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn, optim
 from minigrad.errors import ArgumentError, DtypeError, RuleError
+from minigrad.kernels import cache as cache_module
 from minigrad.kernels import notation, rows, update
 from minigrad.kernels.cache import kernels_enabled
 from minigrad.kernels.lift import Operand, Text, loop
@@ -847,3 +850,25 @@ def test_the_notation_reads_numbers_and_arrays():
     assert isinstance(exp(1.0), float)
     assert np.array_equal(np.exp(POINTS), exp(POINTS))
     assert [1.0, math.e] == pytest.approx(mg.tensor([0.0, 1.0]).exp().tolist(), rel=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_child_born_while_a_thread_compiles_can_compile_too():
+    compiling, done = threading.Event(), threading.Event()
+
+    def compile_for_long() -> None:
+        with cache_module._lock:
+            compiling.set()
+            done.wait(0.5)
+
+    thread = threading.Thread(target=compile_for_long)
+    thread.start()
+    compiling.wait()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python warns of forks beside threads
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if cache_module._lock.acquire(timeout=5) else 1)
+    done.set()
+    thread.join()
+    assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
