@@ -22,6 +22,7 @@ import minigrad as mg
 from minigrad.core.op import Op
 from minigrad.errors import MinigradError
 from minigrad.kernels.arrays import sum_to
+from minigrad.kernels.cache import kernels_enabled
 
 LIBRARY = [operation for operation in Op.instances if operation.formula.__module__.startswith("minigrad.ops.")]
 Function = Callable[..., Any]
@@ -100,7 +101,7 @@ def mutants() -> Iterator[Mutant]:
             for damage, function in spoilt.items():
                 if (operation.name, argument) not in ALWAYS_ZERO or damage == "shifted":
                     yield Mutant(operation, argument, damage, function)
-            if rule.kernel is not None:
+            if rule.kernel is not None and kernels_enabled():
                 for damage, function in results_spoilt(rule.kernel).items():
                     yield Mutant(operation, argument, damage, function, in_kernel=True)
     for operation in LIBRARY:
