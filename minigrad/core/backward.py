@@ -44,7 +44,10 @@ def backward(
         reached = _walk([(tensor, _seed(tensor, gradient, "backward"))], retain, create_graph)
         while reached:
             leaf, g = reached.popitem()
-            _deposit(leaf, g, create_graph)
+            if leaf._grad is None and not leaf.hooks:
+                leaf._grad = _own(g, 1)
+            else:
+                _deposit(leaf, g, create_graph)
     else:
         for target, g in _gradients([tensor], [gradient], retain, create_graph, inputs, "backward"):
             _deposit(target, g, create_graph)
@@ -77,7 +80,7 @@ def grad(
     retain = create_graph if retain_graph is None else retain_graph
     found = {}
     for target, g in _gradients(roots, seeds, retain, create_graph, wanted, "grad"):
-        found[id(target)] = _own(_run_hooks(target.hooks.values(), g, create_graph) if target.hooks else g)
+        found[id(target)] = _own(_run_hooks(target.hooks.values(), g, create_graph) if target.hooks else g, 2)
     for position, target in enumerate(wanted):
         if id(target) not in found and not allow_unused:
             raise GraphError(f"grad: the outputs do not depend on inputs[{position}]; pass allow_unused=True to get None for it")
@@ -108,7 +111,7 @@ def _deposit(target: Tensor, g: Any, create_graph: bool) -> None:
     if target.hooks:
         g = _run_hooks(target.hooks.values(), g, create_graph)
     before = target._grad
-    target._grad = _own(g) if before is None else _plus(before, g if create_graph else Tensor(g), create_graph)
+    target._grad = _own(g, 2) if before is None else _plus(before, g if create_graph else Tensor(g), create_graph)
 
 
 def _walk(
@@ -235,13 +238,14 @@ def _plus(a: Any, b: Any, create_graph: bool) -> Any:
         return np.asarray(a + b)
 
 
-def _own(g: Any) -> Tensor:
-    """A gradient as a Tensor of its own: an array that something else still holds (a rule handed it on) is copied."""
+def _own(g: Any, held: int) -> Tensor:
+    """A gradient as a Tensor of its own. An array that is held elsewhere than by `held` names of the engine (a rule handed it on) is
+    copied."""
     if isinstance(g, Tensor):
         return g.clone()  # type: ignore[no-any-return]
     y = _new(Tensor)
-    # Four references are the engine's: two callers' variables, the argument, and getrefcount's own.
-    y.array = g if g.base is None and getrefcount(g) <= 4 else g.copy()
+    # Two more references are this argument and getrefcount's own.
+    y.array = g if g.base is None and getrefcount(g) <= held + 2 else g.copy()
     y._grad = y.step = y.stamp = y.hooks = None
     y._requires_grad = False
     return y
