@@ -685,3 +685,21 @@ def test_unknown_attributes_are_refused() -> None:
         x.gradient = 1
     with pytest.raises(AttributeError):
         x.cuda()
+
+
+def test_a_generator_goes_on_from_where_its_state_was_taken() -> None:
+    generator = mg.Generator(7)
+    mg.rand(3, generator=generator)
+    state = generator.get_state()
+    expected = mg.rand(4, generator=generator).tolist()
+    generator.set_state(state)
+    assert expected == mg.rand(4, generator=generator).tolist()
+    assert 7 == generator.initial_seed()
+
+
+def test_the_default_dtype_has_the_machines_byte_order() -> None:
+    try:
+        mg.set_default_dtype(np.dtype("float64").newbyteorder())
+        assert mg.tensor(0.5).dtype.isnative
+    finally:
+        mg.set_default_dtype(mg.float32)

@@ -1,9 +1,9 @@
 """The record of operations, the Tensor and the engine."""
 
 from .backward import Handle, backward, grad, register_hook, replace, retain_grad
-from .elementwise import Elementwise, elementwise
+from .elementwise import Elementwise, check_reduction, elementwise
 from .engine import Step, apply
-from .mode import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_grad_enabled, user_line
+from .mode import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_grad_enabled, user_depth
 from .op import Op, get_default_dtype, op, set_default_dtype
 from .tensor import Operand, Tensor, stamp_of, touch
 
@@ -16,6 +16,7 @@ __all__ = [
     "Tensor",
     "apply",
     "backward",
+    "check_reduction",
     "detect_anomaly",
     "elementwise",
     "enable_grad",
@@ -31,5 +32,5 @@ __all__ = [
     "set_grad_enabled",
     "stamp_of",
     "touch",
-    "user_line",
+    "user_depth",
 ]

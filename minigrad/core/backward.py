@@ -12,6 +12,7 @@ from weakref import ref
 import numpy as np
 
 from ..errors import AnomalyError, ArgumentError, DtypeError, GraphError, InputTypeError, ShapeError
+from ..kernels.quiet import quiet
 from .engine import Step, lines
 from .mode import ANOMALY, GRAD, defect, enable_grad, get_mode, mode, switched
 from .tensor import Tensor, output_stamp, tick
@@ -138,46 +139,37 @@ def _walk(
         elif type(node) is Step:
             heappush(heap, (-node.seq, node))
         pending[node] = g
-    quiet = None  # entered at the first sum: it costs as much as two
-    try:
-        while heap:
-            step = heappop(heap)[1]
-            g = pending.pop(step)
-            if step.hooks:
-                g = _run_hooks(step.hooks, g, create_graph)
-            if needed is not None:
-                if step in wanted:
-                    reached[step] = g
-                if step not in needed:
-                    continue
-            saved = step.saved
-            if saved is None:
-                _raise_freed(step)
-            for stamp in step.stamps:
-                if stamp.written > step.seq:
-                    _raise_stale(step)
-            rules: Sequence[Callable[..., Any]] = _tensor_rules(step) if create_graph else step.record.rules
-            for rule, edge in zip(rules, step.edges):  # noqa: B905  (strict costs time here; a record makes both)
-                if needed is not None and edge not in needed and edge not in wanted:
-                    continue
-                gi = rule(g, saved, step.live)
-                if anomaly:
-                    _check_backward(step, rules.index(rule), gi)
-                if edge in pending:
-                    if quiet is None:
-                        quiet = np.errstate(all="ignore")
-                        quiet.__enter__()
-                    total = pending[edge] + gi
-                    pending[edge] = total if create_graph else np.asarray(total)
-                else:
-                    pending[edge] = gi
-                    if type(edge) is Step:
-                        heappush(heap, (-edge.seq, edge))
-            if saved and not retain:
-                step.saved = None
-    finally:
-        if quiet is not None:
-            quiet.__exit__(None, None, None)
+    while heap:
+        step = heappop(heap)[1]
+        g = pending.pop(step)
+        if step.hooks:
+            g = _run_hooks(step.hooks, g, create_graph)
+        if needed is not None:
+            if step in wanted:
+                reached[step] = g
+            if step not in needed:
+                continue
+        saved = step.saved
+        if saved is None:
+            _raise_freed(step)
+        for stamp in step.stamps:
+            if stamp.written > step.seq:
+                _raise_stale(step)
+        rules: Sequence[Callable[..., Any]] = _tensor_rules(step) if create_graph else step.record.rules
+        for rule, edge in zip(rules, step.edges):  # noqa: B905  (strict costs time here; a record makes both)
+            if needed is not None and edge not in needed and edge not in wanted:
+                continue
+            gi = rule(g, saved, step.live)
+            if anomaly:
+                _check_backward(step, rules.index(rule), gi)
+            if edge in pending:
+                pending[edge] = _plus(pending[edge], gi, create_graph)
+            else:
+                pending[edge] = gi
+                if type(edge) is Step:
+                    heappush(heap, (-edge.seq, edge))
+        if saved and not retain:
+            step.saved = None
     if needed is None:
         return pending
     reached.update((node, g) for node, g in pending.items() if node in wanted)
@@ -234,8 +226,7 @@ def _plus(a: Any, b: Any, create_graph: bool) -> Any:
         return a + b
     if isinstance(a, Tensor):
         return Tensor(_plus(a.array, b.array, False))
-    with np.errstate(all="ignore"):
-        return np.asarray(a + b)
+    return np.asarray(quiet.run(np.add, a, b))
 
 
 def _own(g: Any, held: int) -> Tensor:

@@ -12,17 +12,21 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError, RuleError, ShapeError
 from ..kernels.arrays import sum_to
-from ..kernels.cache import kernels_enabled
+from ..kernels.cache import compilable, kernels_enabled
 from ..kernels.lift import Operand, Text, loop
 from .op import Op, get_default_dtype, registered
 from .plan import Plan, Record, closure
 from .tensor import Array
 
-__all__ = ["Elementwise", "elementwise"]
+__all__ = ["Elementwise", "check_reduction", "elementwise"]
 
 P = ParamSpec("P")
 
-_REDUCTIONS = ("none", "mean", "sum")
+
+def check_reduction(name: str, reduction: Any) -> None:
+    """Refuse what is no reduction of a loss."""
+    if reduction not in ("none", "mean", "sum"):
+        raise ArgumentError(f"{name}: reduction must be one of 'none', 'mean', 'sum', got {reduction!r}")
 
 
 class Elementwise(Op[P]):
@@ -47,8 +51,7 @@ class Elementwise(Op[P]):
 
     def plan_forward(self, plan: Plan, arrays: Sequence[Any]) -> None:
         reduction = self._reduction(plan)
-        if reduction not in _REDUCTIONS:
-            raise ArgumentError(f"{self.name}: reduction must be one of {', '.join(map(repr, _REDUCTIONS))}, got {reduction!r}")
+        check_reduction(self.name, reduction)
         plan.shape = self._broadcast(plan)
         plan.dtype = self._result_dtype(arrays)
         plan.differentiable = plan.differentiable and plan.dtype.kind == "f"
@@ -158,7 +161,7 @@ class Elementwise(Op[P]):
         reduction: str,
     ) -> Callable[..., Array] | None:
         """A function of `parameters` that runs the rule's loop; `sources` say for each input its name, place and (shape, dtype)."""
-        if not kernels_enabled() or plan.dtype.name not in ("float32", "float64"):
+        if not (kernels_enabled() and compilable(plan.dtype)):
             return None
         layout = _Layout(plan.shape)
         operands, terms, constants = [], [], {}

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from functools import partial, wraps
 from inspect import isgeneratorfunction
 from pathlib import Path
+from types import FrameType
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = [
     "no_grad",
     "set_grad_enabled",
     "switched",
+    "user_depth",
     "user_line",
 ]
 
@@ -144,12 +146,23 @@ def is_grad_enabled() -> bool:
 _PACKAGE = str(Path(__file__).parent.parent / "_")[:-1]  # with its last separator
 
 
+def _user_frame() -> tuple[FrameType, int]:
+    """The innermost frame of code outside this package, and how many calls it stands above the caller's caller, itself 1."""
+    frame, depth = sys._getframe(2), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, depth = frame.f_back, depth + 1
+    return frame, depth
+
+
 def user_line() -> str:
     """The innermost line of code outside this package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
+    frame, _ = _user_frame()
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def user_depth() -> int:
+    """Where that line stands, counted from the caller as the stacklevel of `warnings.warn` is."""
+    return _user_frame()[1]
 
 
 def defect(array: Array) -> str | None:

@@ -37,7 +37,7 @@ def set_default_dtype(dtype: Any) -> None:
     global _default_dtype
     if np.dtype(dtype).name not in ("float32", "float64"):
         raise DtypeError(f"set_default_dtype: expected float32 or float64, got {np.dtype(dtype)}")
-    _default_dtype = np.dtype(dtype)
+    _default_dtype = np.dtype(dtype).newbyteorder("=")
     for operation in Op.instances:
         operation.plans.clear()
 

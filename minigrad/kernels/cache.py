@@ -19,7 +19,7 @@ from typing import Any
 
 from ..errors import ArgumentError
 
-__all__ = ["compiled", "folder", "kernels_enabled"]
+__all__ = ["compilable", "compiled", "folder", "kernels_enabled"]
 
 _lock = threading.RLock()
 if hasattr(os, "register_at_fork"):  # no child is born while another thread compiles: it would wait for that thread for ever
@@ -33,6 +33,11 @@ def kernels_enabled() -> bool:
     if choice not in ("numba", "numpy"):
         raise ArgumentError(f"MINIGRAD_KERNELS: expected 'numba' or 'numpy', got {choice!r}")
     return choice == "numba" and os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
+
+
+def compilable(dtype: Any) -> bool:
+    """Whether kernels can be made for a dtype: float32 and float64, in the machine's byte order."""
+    return dtype.name in ("float32", "float64") and dtype.isnative
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DtypeError
-from .cache import compiled
+from .cache import compilable, compiled
 from .lift import definition, head
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Kernel(dict[Any, Callable[..., Any]]):
         self.function, self.signature, self.__doc__ = function, signature, function.__doc__
 
     def __missing__(self, dtype: np.dtype[Any]) -> Callable[..., Any]:
-        if dtype.name not in ("float32", "float64") or not dtype.isnative:
+        if not compilable(dtype):
             raise DtypeError(f"{self.function.__name__}: there are kernels for float32 and float64, not for {dtype.str}")
         return self.setdefault(dtype, self._compile(dtype.name))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .cache import kernels_enabled
+from .cache import compilable, kernels_enabled
 from .lift import Text, update_loop
 from .notation import sqrt
 
@@ -28,7 +28,7 @@ class Update(dict[Any, Callable[..., None]]):
         self.arrays, self.changed, self.__doc__ = tuple(arrays), changed, function.__doc__
 
     def __missing__(self, dtype: np.dtype[Any]) -> Callable[..., None]:
-        by_kernel = kernels_enabled() and dtype.isnative and dtype.name in ("float32", "float64")
+        by_kernel = kernels_enabled() and compilable(dtype)
         run = update_loop(self.text, self.arrays, self.changed, dtype.name) if by_kernel else self._run
         return self.setdefault(dtype, run)
 

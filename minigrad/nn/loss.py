@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..core import Tensor
-from ..errors import ArgumentError
+from ..core import Tensor, check_reduction
 from . import functional as F
 from .module import Module
 
@@ -12,8 +11,7 @@ __all__ = ["BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1L
 
 class _Loss(Module):
     def __init__(self, reduction: str = "mean"):
-        if reduction not in ("none", "mean", "sum"):
-            raise ArgumentError(f"{type(self).__name__}: reduction must be one of 'none', 'mean', 'sum', got {reduction!r}")
+        check_reduction(type(self).__name__, reduction)
         self.reduction = reduction
 
     def extra_repr(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, op
+from ..core import Tensor, get_default_dtype, op
 from ..errors import DtypeError
 
 
@@ -52,6 +52,17 @@ def checked_dtype(name: str, dtype: Any) -> np.dtype[Any]:
     if wanted.kind not in "fiub":
         raise DtypeError(f"{name}: dtype {wanted} is not supported; expected floats, integers or bool")
     return wanted.newbyteorder("=")
+
+
+def dtype_or_default(name: str, dtype: Any) -> np.dtype[Any]:
+    """A dtype that tensors can have; for None the default floating-point dtype."""
+    return get_default_dtype() if dtype is None else checked_dtype(name, dtype)
+
+
+def float_only(name: str, tensor: Any) -> None:
+    """Refuse tensors and arrays that hold no floating-point numbers."""
+    if tensor.dtype.kind != "f":
+        raise DtypeError(f"{name}: expected a floating-point tensor, got dtype {tensor.dtype}")
 
 
 def to(input: Tensor, dtype: Any) -> Tensor:

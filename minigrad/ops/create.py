@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import Tensor, get_default_dtype
 from ..errors import ArgumentError, DtypeError, InputTypeError, ShapeError
-from .convert import checked_dtype
+from .convert import checked_dtype, dtype_or_default
 from .shape import sizes_of
 
 
@@ -83,23 +83,19 @@ def _holds_float64(data: Any) -> bool:
     return getattr(data, "dtype", None) == np.float64
 
 
-def _dtype(name: str, dtype: Any) -> np.dtype[Any]:
-    return get_default_dtype() if dtype is None else checked_dtype(name, dtype)
-
-
 def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of a shape."""
-    return Tensor(np.zeros(sizes_of(size), _dtype("zeros", dtype)), requires_grad)
+    return Tensor(np.zeros(sizes_of(size), dtype_or_default("zeros", dtype)), requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of a shape."""
-    return Tensor(np.ones(sizes_of(size), _dtype("ones", dtype)), requires_grad)
+    return Tensor(np.ones(sizes_of(size), dtype_or_default("ones", dtype)), requires_grad)
 
 
 def empty(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of a shape whose values are whatever the memory held."""
-    return Tensor(np.empty(sizes_of(size), _dtype("empty", dtype)), requires_grad)
+    return Tensor(np.empty(sizes_of(size), dtype_or_default("empty", dtype)), requires_grad)
 
 
 def full(size: Sequence[int], fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -130,15 +126,15 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: An
     if step == 0 or (end - start) / step < 0:
         raise ArgumentError(f"arange: step {step} does not lead from {start} to {end}")
     whole = all(isinstance(value, (int, np.integer)) for value in (start, end, step))
-    kind = np.dtype(np.int64) if whole and dtype is None else _dtype("arange", dtype)
+    kind = np.dtype(np.int64) if whole and dtype is None else dtype_or_default("arange", dtype)
     return Tensor(np.arange(start, end, step).astype(kind), requires_grad)
 
 
 def linspace(start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """`steps` evenly spaced numbers from start to end, both included."""
-    return Tensor(np.linspace(start, end, steps).astype(_dtype("linspace", dtype)), requires_grad)
+    return Tensor(np.linspace(start, end, steps).astype(dtype_or_default("linspace", dtype)), requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """The identity matrix n × n, or n × m."""
-    return Tensor(np.eye(n, m, dtype=_dtype("eye", dtype)), requires_grad)
+    return Tensor(np.eye(n, m, dtype=dtype_or_default("eye", dtype)), requires_grad)

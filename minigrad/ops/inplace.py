@@ -33,12 +33,16 @@ def _writable(name: str, x: Tensor, *operands: Any) -> bool:
 def _store(name: str, x: Tensor, value: Any) -> Tensor:
     """Write into the storage of x."""
     array = value.array if isinstance(value, Tensor) else np.asarray(value)
-    if not np.can_cast(array.dtype, x.array.dtype, "same_kind"):
-        raise DtypeError(f"{name}: a result of dtype {array.dtype} cannot be written into a tensor of dtype {x.dtype}")
+    _check_dtype(name, x, array.dtype)
     _check_fits(name, x, array)
     touch(x)
     x.array[...] = array
     return x
+
+
+def _check_dtype(name: str, x: Tensor, dtype: Any) -> None:
+    if not np.can_cast(dtype, x.dtype, "same_kind"):
+        raise DtypeError(f"{name}: a result of dtype {dtype} cannot be written into a tensor of dtype {x.dtype}")
 
 
 def _check_fits(name: str, x: Tensor, array: Any) -> None:
@@ -63,8 +67,7 @@ def in_place(operation: Any, name: str) -> Any:
 
 def _fitting(name: str, x: Tensor, y: Tensor) -> Tensor:
     """A result that may take x's place, in x's dtype."""
-    if not np.can_cast(y.dtype, x.dtype, "same_kind"):
-        raise DtypeError(f"{name}: a result of dtype {y.dtype} cannot be written into a tensor of dtype {x.dtype}")
+    _check_dtype(name, x, y.dtype)
     if y.shape != x.shape:
         raise ShapeError(f"{name}: a value of shape {y.shape} does not fit a tensor of shape {x.shape}")
     return to(y, x.dtype)

@@ -9,6 +9,7 @@ import numpy as np
 from ..core import Tensor, op
 from ..errors import ShapeError
 from ..kernels.arrays import total
+from ..kernels.cache import compilable
 from ..kernels.quiet import quiet
 from ..kernels.rows import add_to_rows, column_sums
 
@@ -100,7 +101,7 @@ def _(x, weight, bias):
 
 def _one_matrix(x, weight, bias):
     arrays = [x, weight] if bias is None else [x, weight, bias]
-    return x.ndim == weight.ndim == 2 and x.dtype.name in ("float32", "float64") and {a.dtype for a in arrays} == {x.dtype}
+    return x.ndim == weight.ndim == 2 and compilable(x.dtype) and {a.dtype for a in arrays} == {x.dtype}
 
 
 @linear.kernel(when=_one_matrix)

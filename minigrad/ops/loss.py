@@ -7,22 +7,19 @@ one kernel that leaves its gradient behind.
 from __future__ import annotations
 
 import math
-import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, elementwise, op
+from ..core import Operand, Tensor, check_reduction, elementwise, op, user_depth
 from ..errors import ArgumentError, DomainError, DtypeError, IndexRangeError, ShapeError
 from ..kernels import rows
 from ..kernels.arrays import total
-from ..kernels.cache import kernels_enabled
+from ..kernels.cache import compilable, kernels_enabled
 from ..kernels.notation import absolute, exp, log, log1p, maximum, where
 from .softmax import log_softmax
-
-_REDUCTIONS = ("none", "mean", "sum")
 
 
 def _same_shape(name: str, input: Any, target: Any) -> None:
@@ -121,7 +118,7 @@ def _probabilities(name: str, **values: Any) -> None:
     """Refuse values outside [0, 1]."""
     for what, tensor in values.items():
         array = np.asarray(tensor.array if isinstance(tensor, Tensor) else tensor)
-        if array.dtype.name in ("float32", "float64") and kernels_enabled():
+        if compilable(array.dtype) and kernels_enabled():
             outside = rows.outside_unit[array.dtype](array.ravel())
         else:
             outside = array.size - np.count_nonzero((array >= 0) & (array <= 1))
@@ -221,8 +218,7 @@ def _class_axis(input: Any) -> int:
 
 def _check_classes(name: str, input: Any, target: Any, weight: Any, reduction: str, probabilities: bool) -> None:
     """Shapes and dtypes of a loss over classes; `probabilities` says whether these may be the target."""
-    if reduction not in _REDUCTIONS:
-        raise ArgumentError(f"{name}: reduction must be one of {', '.join(map(repr, _REDUCTIONS))}, got {reduction!r}")
+    check_reduction(name, reduction)
     if input.dtype.kind != "f":
         raise DtypeError(f"{name}: input must be floating-point scores, got dtype {input.dtype}")
     if input.ndim == 0:
@@ -332,22 +328,13 @@ def _(input, target, weight):
         warnings.warn(
             "cross_entropy: its input is the output of softmax, but it takes logits and applies softmax itself; "
             "leave the softmax out (or hand log(p) to nll_loss)",
-            stacklevel=_user_depth(),
+            stacklevel=user_depth(),
         )
-
-
-def _user_depth() -> int:
-    """How many calls up from the caller the first line outside this package stands, as `warnings.warn` counts."""
-    frame, depth = sys._getframe(1), 1
-    package = __name__.split(".")[0]
-    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).split(".")[0] == package:
-        frame, depth = frame.f_back, depth + 1
-    return depth
 
 
 def _index_rows(input, target, weight, ignore_index, reduction, label_smoothing):
     same = weight is None or weight.dtype == input.dtype
-    return input.ndim == 2 and input.size > 0 and target.dtype.kind in "iu" and input.dtype.name in ("float32", "float64") and same
+    return input.ndim == 2 and input.size > 0 and target.dtype.kind in "iu" and compilable(input.dtype) and same
 
 
 @cross_entropy.kernel(when=_index_rows, residual=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, elementwise, get_default_dtype
+from ..core import Tensor, elementwise
 from ..errors import ArgumentError, DtypeError, InputTypeError
 from ..kernels.notation import where
-from .convert import checked_dtype
+from .convert import dtype_or_default, float_only
 from .shape import sizes_of
 
 
@@ -64,15 +64,10 @@ def _bits(generator: Generator | None) -> np.random.Generator:
 
 
 def _dtype(name: str, dtype: Any) -> np.dtype[Any]:
-    wanted = get_default_dtype() if dtype is None else checked_dtype(name, dtype)
+    wanted = dtype_or_default(name, dtype)
     if wanted.name not in ("float32", "float64"):
         raise DtypeError(f"{name}: draws float32 or float64, not {wanted}")
     return wanted
-
-
-def _float_only(name: str, tensor: Tensor) -> None:
-    if tensor.dtype.kind != "f":
-        raise DtypeError(f"{name}: expected a floating-point tensor, got dtype {tensor.dtype}")
 
 
 def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -111,7 +106,7 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
 
 def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with uniform numbers in [a, b), in place."""
-    _float_only("uniform_", self)
+    float_only("uniform_", self)
     if not a <= b:
         raise ArgumentError(f"uniform_: a must not be above b, got a {a}, b {b}")
     drawn = _bits(generator).random(self.shape, self.dtype.type)
@@ -120,7 +115,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers, in place."""
-    _float_only("normal_", self)
+    float_only("normal_", self)
     if std < 0:
         raise ArgumentError(f"normal_: std must not be negative, got {std}")
     drawn = _bits(generator).standard_normal(self.shape, self.dtype.type)

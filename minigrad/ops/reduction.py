@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import Operand, Tensor, get_default_dtype, op
-from ..errors import DimError, DtypeError, InputTypeError, ShapeError
+from ..errors import DimError, InputTypeError, ShapeError
 from ..kernels.arrays import broadcast_to, total
 from ..kernels.notation import exp, log, where
 from .comparison import maximum, minimum
+from .convert import float_only
 
 Dims = int | Sequence[int] | None
 
@@ -41,11 +42,6 @@ def axes_of(name: str, dim: Dims, ndim: int) -> tuple[int, ...]:
 def kept(shape: Sequence[int], dim: Sequence[int]) -> tuple[int, ...]:
     """The shape that a reduction over `dim` has with keepdim=True."""
     return tuple(1 if i in dim else n for i, n in enumerate(shape))
-
-
-def _float_only(name: str, x: Any) -> None:
-    if x.dtype.kind != "f":
-        raise DtypeError(f"{name}: expected a floating-point tensor, got dtype {x.dtype}")
 
 
 def _result(dtype: Any, x: Any) -> np.dtype[Any]:
@@ -88,7 +84,7 @@ def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = Non
 @mean.check
 def _(x, dim, keepdim, dtype):
     if dtype is None:
-        _float_only("mean", x)
+        float_only("mean", x)
     return {"dim": axes_of("mean", dim, x.ndim), "dtype": np.dtype(dtype or x.dtype)}
 
 
@@ -233,7 +229,7 @@ def var(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = F
 
 @var.check
 def _(x, dim, correction, keepdim, unbiased):
-    _float_only("var", x)
+    float_only("var", x)
     return {"dim": axes_of("var", dim, x.ndim), "correction": correction if unbiased is None else int(unbiased)}
 
 
@@ -255,7 +251,7 @@ def std(x: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = F
 
 @std.check
 def _(x, dim, correction, keepdim, unbiased):
-    _float_only("std", x)
+    float_only("std", x)
     return {"dim": axes_of("std", dim, x.ndim), "correction": correction if unbiased is None else int(unbiased)}
 
 

@@ -11,6 +11,7 @@ from ..core import Tensor, op
 from ..errors import DtypeError
 from ..kernels import rows
 from ..kernels.arrays import total
+from ..kernels.cache import compilable
 from ..kernels.notation import exp, log
 from .reduction import axis_of
 
@@ -22,7 +23,7 @@ def _check(name: str, x: Any, dim: Any, dtype: Any) -> dict[str, Any]:
 
 
 def _compiled(x: Any, dim: int, dtype: Any) -> bool:
-    return x.dtype.name in ("float32", "float64") and (dtype is None or dtype == x.dtype) and x.size > 0
+    return compilable(x.dtype) and (dtype is None or dtype == x.dtype) and x.size > 0
 
 
 def along_rows(run: Callable[..., None], dim: int, *arrays: Any) -> Any:
