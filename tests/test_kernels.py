@@ -61,7 +61,7 @@ def edge_rows(columns: int, dtype: Any) -> np.ndarray:
 
 def run_rows(kernel: Any, *arrays: np.ndarray) -> np.ndarray:
     out = np.full(arrays[0].shape, 77, arrays[0].dtype)
-    kernel[out.dtype](out.ravel(), *[a.ravel() for a in arrays], *out.shape)
+    kernel[out.dtype](out, *arrays)
     return out
 
 
@@ -116,7 +116,7 @@ def test_log_softmax_rows(columns, dtype):
     ):
         work = np.full(x.size if columns <= 256 else 0, 77, dtype)
         out = np.empty_like(x)
-        rows.log_softmax_rows[dtype](out.ravel(), work, x.ravel(), *x.shape)
+        rows.log_softmax_rows[dtype](out, work, x)
         np.testing.assert_allclose(out, log_softmax_64(x), **TOLERANCE[dtype.name])
 
 
@@ -134,11 +134,9 @@ def test_log_softmax_rows_backward(columns, dtype):
 def cross_entropy(x, target, weight=None, ignore_index=-100, reduce=2, smoothing=0.0):
     """What the kernel says: status, loss, gradient."""
     n, classes = x.shape
-    loss, dx, work = np.full(n if reduce == 0 else 1, 77, x.dtype), np.full(x.shape, 77, x.dtype), np.empty(2 * n, x.dtype)
-    flat_weight = np.empty(0, x.dtype) if weight is None else weight.astype(x.dtype)
-    status = rows.cross_entropy_rows[x.dtype](
-        loss, dx.ravel(), work, x.ravel(), target, flat_weight, n, classes, ignore_index, reduce, smoothing
-    )
+    loss, dx, work = np.full(n if reduce == 0 else 1, 77, x.dtype), np.full(x.shape, 77, x.dtype), np.empty((3, n), x.dtype)
+    weights = np.ones(classes, x.dtype) if weight is None else weight.astype(x.dtype)
+    status = rows.cross_entropy_rows[x.dtype](loss, dx, work, x, target, weights, ignore_index, reduce, smoothing)
     return status, loss, dx
 
 
@@ -239,12 +237,12 @@ def test_add_to_rows_and_column_sums(columns, dtype):
     for n in (0, 1, 3, 4, 63, 64, 65, 67, 200):
         x, row = matrix(n, columns, dtype), matrix(1, columns, dtype, seed=5)[0]
         out = np.full(columns, 77, dtype)
-        rows.column_sums[dtype](out, x.ravel(), n, columns)
+        rows.column_sums[dtype](out, x)
         exact = np.array([math.fsum(column) for column in x.T])
         scale = np.abs(x).sum(0, dtype=np.float64) * np.finfo(dtype).eps
         assert (np.abs(out - exact) <= 8 * scale).all()
         expected = x + row
-        rows.add_to_rows[dtype](x.ravel(), row, n, columns)
+        rows.add_to_rows[dtype](x, row)
         assert np.array_equal(expected, x)
 
 
@@ -252,7 +250,7 @@ def test_column_sums_of_a_million_float32_rows():
     rng = np.random.default_rng(0)
     x = np.stack([rng.random(10**6), rng.random(10**6) * 1e-3 + 5, np.full(10**6, 0.1)], 1).astype(np.float32)
     out = np.empty(3, np.float32)
-    rows.column_sums[DTYPES[0]](out, x.ravel(), *x.shape)
+    rows.column_sums[DTYPES[0]](out, x)
     exact = [math.fsum(column.tolist()) for column in x.T]
     np.testing.assert_allclose(out, exact, rtol=1e-6)
     np.testing.assert_allclose(mg.tensor(x).sum(0).numpy(), exact, rtol=1e-6)

@@ -34,7 +34,7 @@ def total(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
     if axes == tuple(range(len(axes))) and kernels_enabled():
         rest = x.shape[len(axes) :]
         out = np.empty(rest, x.dtype)
-        column_sums[x.dtype](out.ravel(), x.ravel(), math.prod(x.shape[: len(axes)]), out.size)
+        column_sums[x.dtype](out.ravel(), np.ascontiguousarray(x).reshape(math.prod(x.shape[: len(axes)]), out.size))
         return out.reshape((1,) * len(axes) + rest) if keepdims else out
     return np.asarray(x.sum(axis=axes, keepdims=keepdims, dtype=np.float64)).astype(x.dtype)
 

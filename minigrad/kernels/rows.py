@@ -1,8 +1,7 @@
 """Hand-written kernels over the rows of a matrix: softmax, log-softmax, cross-entropy, sums.
 
-Legend: x is a matrix of `rows` × `columns` elements, flat and C-contiguous; row i begins at i · columns. The functions are texts in the
-notation of generated loops (T is the dtype); `Kernel` compiles one per dtype on first use. Rows that are short (≤ 256) would leave
-vector registers idle: there exp runs once over the whole matrix.
+The functions are texts in the notation of generated loops (T is the dtype); `Kernel` compiles one per dtype on first use. All arrays
+are C-contiguous. Rows that are short (≤ 256) would leave vector registers idle: there exp runs over many rows at once.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ __all__ = [
 class Kernel(dict[Any, Callable[..., Any]]):
     """A kernel text and its compiled forms by dtype: `kernel[dtype](…)` compiles on first use.
 
-    `signature` has a letter a parameter: a array of the dtype, i array of int64, n integer, f float.
+    `signature` has a letter a parameter: a vector and m matrix of the dtype, i vector of int64, n integer, f float.
     """
 
     def __init__(self, function: FunctionType, signature: str):
@@ -63,6 +62,7 @@ class Kernel(dict[Any, Callable[..., Any]]):
         kinds = {
             "a": types.Array(getattr(types, dtype), 1, "C"),
             "i": types.Array(types.int64, 1, "C"),
+            "m": types.Array(getattr(types, dtype), 2, "C"),
             "n": types.int64,
             "f": types.float64,
         }
@@ -77,191 +77,180 @@ def kernel(signature: str) -> Callable[[Any], Kernel]:
     return lambda function: Kernel(function, signature)
 
 
-@kernel("aann")
-def softmax_rows(out, x, rows, columns):
+@kernel("mm")
+def softmax_rows(out, x):
     """yⱼ = exp(xⱼ − max x) / Σₖ exp(xₖ − max x)."""
-    xs, ys = x.reshape(rows, columns), out.reshape(rows, columns)
+    rows, columns = x.shape
     for i in range(rows):
-        top = xs[i, 0]
+        top = x[i, 0]
         for j in range(columns):
-            top = maximum(top, xs[i, j])
+            top = maximum(top, x[i, j])
         if columns <= 256:
             for j in range(columns):
-                ys[i, j] = xs[i, j] - top
+                out[i, j] = x[i, j] - top
         else:
             total = T(0)
             for j in range(columns):
-                e = exp(xs[i, j] - top)
-                ys[i, j] = e
+                e = exp(x[i, j] - top)
+                out[i, j] = e
                 total = add_sum(total, e)
             scale = T(1) / total
             for j in range(columns):
-                ys[i, j] = ys[i, j] * scale
+                out[i, j] = out[i, j] * scale
     if columns <= 256:
-        for k in range(out.size):
-            out[k] = exp(out[k])
+        flat = out.reshape(-1)
+        for k in range(flat.size):
+            flat[k] = exp(flat[k])
         for i in range(rows):
             total = T(0)
             for j in range(columns):
-                total = add_sum(total, ys[i, j])
+                total = add_sum(total, out[i, j])
             scale = T(1) / total
             for j in range(columns):
-                ys[i, j] = ys[i, j] * scale
+                out[i, j] = out[i, j] * scale
 
 
-@kernel("aaann")
-def softmax_rows_backward(out, g, y, rows, columns):
+@kernel("mmm")
+def softmax_rows_backward(dx, g, y):
     """dL/dx = y (g − Σ g y): the Jacobian is diag(y) − y yᵀ."""
-    gs, ys, dx = g.reshape(rows, columns), y.reshape(rows, columns), out.reshape(rows, columns)
+    rows, columns = y.shape
     for i in range(rows):
         total = T(0)
         for j in range(columns):
-            total = add_sum(total, gs[i, j] * ys[i, j])
+            total = add_sum(total, g[i, j] * y[i, j])
         for j in range(columns):
-            dx[i, j] = ys[i, j] * (gs[i, j] - total)
+            dx[i, j] = y[i, j] * (g[i, j] - total)
 
 
-@kernel("aaann")
-def log_softmax_rows(out, work, x, rows, columns):
+@kernel("mam")
+def log_softmax_rows(out, work, x):
     """yⱼ = xⱼ − max x − log Σₖ exp(xₖ − max x). `work` is scratch: of x's size where rows are short."""
-    xs, ys = x.reshape(rows, columns), out.reshape(rows, columns)
+    rows, columns = x.shape
     for i in range(rows):
-        top = xs[i, 0]
+        top = x[i, 0]
         for j in range(columns):
-            top = maximum(top, xs[i, j])
+            top = maximum(top, x[i, j])
         if columns <= 256:
             for j in range(columns):
-                ys[i, j] = xs[i, j] - top
+                out[i, j] = x[i, j] - top
         else:
             total = T(0)
             for j in range(columns):
-                total = add_sum(total, exp(xs[i, j] - top))
+                total = add_sum(total, exp(x[i, j] - top))
             shift = log(total)
             for j in range(columns):
-                ys[i, j] = (xs[i, j] - top) - shift
+                out[i, j] = (x[i, j] - top) - shift
     if columns <= 256:
-        for k in range(out.size):
-            work[k] = exp(out[k])
-        es = work.reshape(rows, columns)
+        flat = out.reshape(-1)
+        for k in range(flat.size):
+            work[k] = exp(flat[k])
+        exps = work.reshape(rows, columns)
         for i in range(rows):
             total = T(0)
             for j in range(columns):
-                total = add_sum(total, es[i, j])
+                total = add_sum(total, exps[i, j])
             work[i] = total
         for i in range(rows):
             work[i] = log(work[i])
         for i in range(rows):
             for j in range(columns):
-                ys[i, j] = ys[i, j] - work[i]
+                out[i, j] = out[i, j] - work[i]
 
 
-@kernel("aaann")
-def log_softmax_rows_backward(out, g, y, rows, columns):
+@kernel("mmm")
+def log_softmax_rows_backward(dx, g, y):
     """dL/dx = g − exp(y) Σ g."""
-    gs, ys, dx = g.reshape(rows, columns), y.reshape(rows, columns), out.reshape(rows, columns)
+    rows, columns = y.shape
     if columns <= 256:
-        for k in range(out.size):
-            out[k] = exp(y[k])
+        flat, flat_y = dx.reshape(-1), y.reshape(-1)
+        for k in range(flat.size):
+            flat[k] = exp(flat_y[k])
     for i in range(rows):
         total = T(0)
         for j in range(columns):
-            total = add_sum(total, gs[i, j])
+            total = add_sum(total, g[i, j])
         if columns <= 256:
             for j in range(columns):
-                dx[i, j] = gs[i, j] - dx[i, j] * total
+                dx[i, j] = g[i, j] - dx[i, j] * total
         else:
             for j in range(columns):
-                dx[i, j] = gs[i, j] - exp(ys[i, j]) * total
+                dx[i, j] = g[i, j] - exp(y[i, j]) * total
 
 
-@kernel("aaaaiannnnf")
-def cross_entropy_rows(loss, dx, work, x, target, weight, rows, columns, ignore_index, reduce, smoothing):
-    """Cross-entropy with class indices, and its gradient for dL/dloss = 1, in one pass over x.
+@kernel("ammmiannf")
+def cross_entropy_rows(loss, dx, work, x, target, weight, ignore_index, reduce, smoothing):
+    """Cross-entropy with class indices, and its gradient for dL/dloss = 1, block by block of rows that stay in the cache.
 
-    lossᵢ = (1 − ε) w_t (lse − x_t) + ε/C Σ_c w_c (lse − x_c), lse = log Σ exp x, t the target of row i, w the class weights (1 if
-    `weight` is empty), ε the smoothing. `reduce`: 0 a loss a row, 1 their sum, 2 the sum over the weights of the targets (the mean).
-    `work` is scratch of 2 · rows. Returns the number of the first row, counted from 1, whose target is no class; 0 if all are.
+    lossᵢ = (1 − ε) w_t (lse − x_t) + ε/C Σ_c w_c (lse − x_c), lse = log Σ exp x, t the target of row i, w the class weights, ε the
+    smoothing. `reduce`: 0 a loss a row, 1 their sum, 2 the sum over the weights of the targets (the mean).
+    `work` is scratch of 3 rows as long as x has rows. Returns the number of the first row, counted from 1, whose target is no class;
+    0 if all are.
     """
+    rows, columns = x.shape
+    pulls, sums, losses = work[0], work[1], work[2]
     chosen = target.copy()  # what is checked is what is used, whatever another thread writes meanwhile
+    sharp, share, spread = T(1) - T(smoothing), T(smoothing) / T(columns), T(0)
+    for j in range(columns):
+        spread += share * weight[j]
     divisor = 0.0
     for i in range(rows):
         t = chosen[i]
+        losses[i] = pulls[i] = T(0)
         if t == ignore_index:
-            continue
-        if t < 0 or t >= columns:
+            chosen[i] = -1
+        elif t < 0 or t >= columns:
             return i + 1
-        divisor += weight[t] if weight.size else 1.0
-    xs, ds = x.reshape(rows, columns), dx.reshape(rows, columns)
-    sums, losses = work[:rows], work[rows:]
-    sharp, share = T(1) - T(smoothing), T(smoothing) / T(columns)
+        else:
+            pulls[i] = sharp * weight[t]
+            divisor += weight[t]
     norm = T(1.0 / divisor) if reduce == 2 else T(1)
-    spread = share * T(columns)
-    if weight.size:
-        spread = T(0)
-        for j in range(columns):
-            spread += share * weight[j]
-    for i in range(rows):
-        top = xs[i, 0]
-        for j in range(columns):
-            top = maximum(top, xs[i, j])
-        for j in range(columns):
-            ds[i, j] = xs[i, j] - top
-        # The loss without its logarithm, while the shifted logits are still there.
-        t = chosen[i]
-        part = T(0)
-        if t != ignore_index:
-            pull = sharp * (weight[t] if weight.size else T(1))
-            if pull != 0:  # what weighs nothing counts nothing, also where its logit is −inf
-                part = -pull * ds[i, t]
+    step = max(1, 2048 // columns)
+    for begin in range(0, rows, step):
+        end = min(begin + step, rows)
+        for i in range(begin, end):
+            top = x[i, 0]
+            for j in range(columns):
+                top = maximum(top, x[i, j])
+            for j in range(columns):
+                dx[i, j] = x[i, j] - top
+            if pulls[i] != 0:  # what weighs nothing counts nothing, also where its logit is −inf
+                losses[i] = -pulls[i] * dx[i, chosen[i]]
+        if smoothing > 0:
+            for i in range(begin, end):
+                for j in range(columns):
+                    if weight[j] != 0:
+                        losses[i] -= share * weight[j] * dx[i, j]
+        block = dx[begin:end].reshape(-1)
+        for k in range(block.size):
+            block[k] = exp(block[k])
+        for i in range(begin, end):
+            sums[i] = T(0)
+            if chosen[i] < 0:
+                for j in range(columns):
+                    dx[i, j] = T(0)
+                continue
+            total = T(0)
+            for j in range(columns):
+                total = add_sum(total, dx[i, j])
+            sums[i] = total
+            scale = (pulls[i] + spread) * norm / total
+            for j in range(columns):
+                dx[i, j] = dx[i, j] * scale
             if smoothing > 0:
                 for j in range(columns):
-                    pull = share * (weight[j] if weight.size else T(1))
-                    if pull != 0:
-                        part -= pull * ds[i, j]
-        losses[i] = part
-        if columns > 256:
-            total = T(0)
-            for j in range(columns):
-                e = exp(ds[i, j])
-                ds[i, j] = e
-                total = add_sum(total, e)
-            sums[i] = total
-    if columns <= 256:
-        for k in range(dx.size):
-            dx[k] = exp(dx[k])
-        for i in range(rows):
-            total = T(0)
-            for j in range(columns):
-                total = add_sum(total, ds[i, j])
-            sums[i] = total
-    for i in range(rows):
-        t = chosen[i]
-        if t == ignore_index:
-            for j in range(columns):
-                ds[i, j] = T(0)
-            continue
-        pull = sharp * (weight[t] if weight.size else T(1))
-        scale = (pull + spread) * norm / sums[i]
-        for j in range(columns):
-            ds[i, j] = ds[i, j] * scale
-        if smoothing > 0:
-            for j in range(columns):
-                ds[i, j] -= share * (weight[j] if weight.size else T(1)) * norm
-        ds[i, t] -= pull * norm
+                    dx[i, j] -= share * weight[j] * norm
+            dx[i, chosen[i]] -= pulls[i] * norm
     for i in range(rows):
         sums[i] = log(sums[i])
     summed = 0.0
     for i in range(rows):
-        t = chosen[i]
-        if t != ignore_index:
-            losses[i] += (sharp * (weight[t] if weight.size else T(1)) + spread) * sums[i]
-            summed += losses[i]
+        losses[i] = losses[i] + (pulls[i] + spread) * sums[i] if chosen[i] >= 0 else T(0)
+        summed += losses[i]
     if reduce == 0:
-        loss[:] = losses
-    elif reduce == 1:
-        loss[0] = T(summed)
+        for i in range(rows):
+            loss[i] = losses[i]
     else:
-        loss[0] = T(summed / divisor)
+        loss[0] = T(summed if reduce == 1 else summed / divisor)
     return 0
 
 
@@ -272,25 +261,24 @@ def cross_entropy_rows_backward(out, g, dx, rows, columns):
         for k in range(out.size):
             out[k] = g[0] * dx[k]
     else:
-        ds, os = dx.reshape(rows, columns), out.reshape(rows, columns)
         for i in range(rows):
-            for j in range(columns):
-                os[i, j] = g[i] * ds[i, j]
+            for k in range(i * columns, i * columns + columns):
+                out[k] = g[i] * dx[k]
 
 
-@kernel("aann")
-def add_to_rows(x, row, rows, columns):
+@kernel("ma")
+def add_to_rows(x, row):
     """x[i, j] += row[j], in place."""
-    xs = x.reshape(rows, columns)
+    rows, columns = x.shape
     for i in range(rows):
         for j in range(columns):
-            xs[i, j] = xs[i, j] + row[j]
+            x[i, j] = x[i, j] + row[j]
 
 
-@kernel("aann")
-def column_sums(out, x, rows, columns):
+@kernel("am")
+def column_sums(out, x):
     """outⱼ = Σᵢ x[i, j]: four rows at a time, and from 64 on block by block into float64."""
-    xs = x.reshape(rows, columns)
+    rows, columns = x.shape
     total = np.zeros(columns if rows > 64 else 0, np.float64)
     for begin in range(0, max(rows, 1), 64):
         end = min(begin + 64, rows)
@@ -299,10 +287,10 @@ def column_sums(out, x, rows, columns):
             out[j] = T(0)
         for i in range(begin, whole, 4):
             for j in range(columns):
-                out[j] += (xs[i, j] + xs[i + 1, j]) + (xs[i + 2, j] + xs[i + 3, j])
+                out[j] += (x[i, j] + x[i + 1, j]) + (x[i + 2, j] + x[i + 3, j])
         for i in range(whole, end):
             for j in range(columns):
-                out[j] += xs[i, j]
+                out[j] += x[i, j]
         for j in range(total.size):
             total[j] += out[j]
     for j in range(total.size):

@@ -108,8 +108,9 @@ class Sequential(Module):
 
     def forward(self, input: Any) -> Any:
         output = input
-        for module in [value for value in vars(self).values() if isinstance(value, Module)]:
-            output = module(output)
+        for module in list(vars(self).values()):
+            if isinstance(module, Module):
+                output = module(output)
         return output
 
     def __len__(self) -> int:

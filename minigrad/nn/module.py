@@ -47,8 +47,7 @@ class Module:
     training = True
     _buffer_names: tuple[str, ...] = ()
     _transient: tuple[str, ...] = ()
-    _pre_hooks: Mapping[int, Callable[..., Any]] = {}
-    _hooks: Mapping[int, Callable[..., Any]] = {}
+    _hooks: Mapping[int, tuple[bool, Callable[..., Any]]] = {}  # whether to run before forward, and the hook
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output. To be defined by subclasses."""
@@ -63,14 +62,15 @@ class Module:
         super().__setattr__(name, value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not (self._hooks or self._pre_hooks):
-            return self.forward(*args, **kwargs)
-        for hook in list(self._pre_hooks.values()):
+        return self._call_with_hooks(args, kwargs) if self._hooks else self.forward(*args, **kwargs)
+
+    def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        for hook in [hook for before, hook in self._hooks.values() if before]:
             changed = hook(self, args)
             if changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
         output = self.forward(*args, **kwargs)
-        for hook in list(self._hooks.values()):
+        for hook in [hook for before, hook in self._hooks.values() if not before]:
             changed = hook(self, args, output)
             output = output if changed is None else changed
         return output
@@ -231,19 +231,19 @@ class Module:
 
     # ---- hooks
 
-    def _add_hook(self, table: str, hook: Callable[..., Any]) -> Handle:
-        hooks = vars(self).setdefault(table, {})
+    def _add_hook(self, before: bool, hook: Callable[..., Any]) -> Handle:
+        hooks = vars(self).setdefault("_hooks", {})
         key = tick()
-        hooks[key] = hook
+        hooks[key] = before, hook
         return Handle(lambda: hooks.pop(key, None) and None)
 
     def register_forward_hook(self, hook: Callable[[Any, Any, Any], Any]) -> Handle:
         """Call `hook(module, args, output)` after forward; what it returns, if not None, takes the output's place."""
-        return self._add_hook("_hooks", hook)
+        return self._add_hook(False, hook)
 
     def register_forward_pre_hook(self, hook: Callable[[Any, Any], Any]) -> Handle:
         """Call `hook(module, args)` before forward; what it returns, if not None, takes the arguments' place."""
-        return self._add_hook("_pre_hooks", hook)
+        return self._add_hook(True, hook)
 
     # ---- showing itself
 

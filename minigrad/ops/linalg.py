@@ -108,7 +108,7 @@ def _one_matrix(x, weight, bias):
 def _(x, weight, bias):
     y = quiet.run(x.dot, weight.T)
     if bias is not None:
-        add_to_rows[y.dtype](y.ravel(), bias.ravel(), *y.shape)
+        add_to_rows[y.dtype](y, bias.ravel())
     return y
 
 
@@ -148,5 +148,5 @@ def _(g, x):
 @linear.backward_kernel("bias")
 def _(g, bias_shape):
     out = np.empty(bias_shape, g.dtype)
-    column_sums[g.dtype](out, g.ravel(), *g.shape)
+    column_sums[g.dtype](out, np.ascontiguousarray(g))
     return out

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -343,10 +344,10 @@ def _(input, target, weight, ignore_index, reduction, label_smoothing):
     loss = np.empty(n if reduction == "none" else (), input.dtype)
     dinput = np.empty(input.shape, input.dtype)
     indices = target if target.dtype == np.int64 else target.astype(np.int64)
-    flat_weight = _NO_WEIGHT[input.dtype] if weight is None else weight.ravel()
-    work = np.empty(2 * n, input.dtype)
+    weights = _ones(classes, input.dtype) if weight is None else weight.ravel()
+    work = np.empty((3, n), input.dtype)
     bad = rows.cross_entropy_rows[input.dtype](
-        loss.ravel(), dinput.ravel(), work, input.ravel(), indices.ravel(), flat_weight, n, classes,
+        loss.ravel(), dinput, work, np.ascontiguousarray(input), indices.ravel(), weights,
         ignore_index, _REDUCE[reduction], label_smoothing,
     )  # fmt: skip
     if bad:
@@ -354,7 +355,7 @@ def _(input, target, weight, ignore_index, reduction, label_smoothing):
     return loss, dinput
 
 
-_NO_WEIGHT = {np.dtype(kind): np.empty(0, kind) for kind in (np.float32, np.float64)}
+_ones = lru_cache(maxsize=64)(np.ones)
 _REDUCE = {"none": 0, "sum": 1, "mean": 2}
 
 
@@ -379,6 +380,8 @@ def _(g, input, weight, reduction, label_smoothing):
 
 @cross_entropy.backward_kernel("input")
 def _(g, residual):
+    if not g.shape and g.item() == 1:
+        return residual
     out = np.empty(residual.shape, residual.dtype)
     rows.cross_entropy_rows_backward[residual.dtype](out.ravel(), g.ravel(), residual.ravel(), *residual.shape)
     return out

@@ -27,14 +27,15 @@ def _compiled(x: Any, dim: int, dtype: Any) -> bool:
 
 
 def along_rows(run: Callable[..., None], dim: int, *arrays: Any) -> Any:
-    """Run a row kernel `(out, *arrays, rows, columns)` with the axis `dim` as the columns."""
-    shape, dtype = arrays[0].shape, arrays[0].dtype
-    columns = shape[dim] if shape else 1
-    last = dim == len(shape) - 1 or not shape
-    given = arrays if last else [np.moveaxis(a, dim, -1) for a in arrays]
-    out = np.empty(given[0].shape, dtype)
-    run(out.ravel(), *[a.ravel() for a in given], out.size // columns, columns)
-    return out if last else np.ascontiguousarray(np.moveaxis(out, -1, dim))
+    """Run a kernel `(out, *arrays)` over matrices whose rows lie along the axis `dim`."""
+    shape = arrays[0].shape
+    if len(shape) == 2 and dim == 1:
+        out = np.empty(shape, arrays[0].dtype)
+        run(out, *[np.ascontiguousarray(a) for a in arrays])
+        return out
+    if not shape or dim == len(shape) - 1:
+        return along_rows(run, 1, *[a.reshape(-1, a.shape[-1] if shape else 1) for a in arrays]).reshape(shape)
+    return np.ascontiguousarray(np.moveaxis(along_rows(run, len(shape) - 1, *[np.moveaxis(a, dim, -1) for a in arrays]), -1, dim))
 
 
 def _shifted(x: Any, dim: int, dtype: Any) -> Any:
@@ -98,10 +99,8 @@ def _(x, dim, dtype):
 
 @log_softmax.kernel(when=_compiled)
 def _(x, dim, dtype):
-    columns = x.shape[dim] if x.ndim else 1
-    work = np.empty(x.size if columns <= 256 else 0, x.dtype)
     run = rows.log_softmax_rows[x.dtype]
-    return along_rows(lambda out, flat, n, d: run(out, work, flat, n, d), dim, x)
+    return along_rows(lambda out, x: run(out, np.empty(x.size if x.shape[1] <= 256 else 0, x.dtype), x), dim, x)
 
 
 @log_softmax.backward("x")
