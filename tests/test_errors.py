@@ -104,6 +104,50 @@ HALVES = mg.full((2, 3), 0.5)
 TARGET = mg.tensor([0, 2])
 
 Case = tuple[Callable[[], Any], type[Exception], str]
+KINDS: dict[str, Case] = {
+    "number": (lambda: F.leaky_relu(HALVES, "a"), InputTypeError, "leaky_relu: negative_slope must be a number, got 'a'"),
+    "number baked in": (lambda: F.softplus(HALVES, beta="b"), InputTypeError, "softplus: beta must be a number, got 'b'"),
+    "number, none given": (
+        lambda: F.huber_loss(HALVES, HALVES, delta=None),
+        InputTypeError,
+        "huber_loss: delta must be a number, got None",
+    ),
+    "number of a loss": (
+        lambda: F.cross_entropy(TWO_BY_THREE, TARGET, label_smoothing="a"),
+        InputTypeError,
+        "cross_entropy: label_smoothing must be a number, got 'a'",
+    ),
+    "int": (
+        lambda: F.cross_entropy(TWO_BY_THREE, TARGET, ignore_index=1.5),
+        InputTypeError,
+        "cross_entropy: ignore_index must be an int, got 1.5",
+    ),
+    "flag": (lambda: HALVES.sum(0, "yes"), InputTypeError, "sum: keepdim must be True or False, got 'yes'"),
+    "correction": (lambda: HALVES.var(correction="a"), InputTypeError, "var: correction must be a number, got 'a'"),
+    "dropout": (lambda: F.dropout(HALVES, "a"), InputTypeError, "dropout: p must be a number, got 'a'"),
+    "Dropout": (lambda: nn.Dropout("a"), InputTypeError, "Dropout: p must be a number, got 'a'"),
+    "arange": (lambda: mg.arange("a"), InputTypeError, "arange: end must be a number, got 'a'"),
+    "linspace": (lambda: mg.linspace(0, 1, 2.5), InputTypeError, "size: expected ints, got (2.5,)"),
+    "randint": (lambda: mg.randint(0.5, 3, (2,)), InputTypeError, "randint: low and high must be ints, got 0.5 and 3"),
+    "normal_": (lambda: nn.init.normal_(mg.zeros(2), "a"), InputTypeError, "normal_: mean must be a number, got 'a'"),
+    "negative size": (lambda: mg.zeros(2, -1), ShapeError, "size: expected sizes of at least 0, got (2, -1)"),
+    "negative size, random": (lambda: mg.randn(-2), ShapeError, "size: expected sizes of at least 0, got (-2,)"),
+    "negative size, eye": (lambda: mg.eye(-1), ShapeError, "size: expected sizes of at least 0, got (-1, -1)"),
+    "default dtype": (lambda: mg.set_default_dtype("abc"), DtypeError, "set_default_dtype: 'abc' is no dtype"),
+    "module dtype": (lambda: nn.Linear(1, 1).to("abc"), DtypeError, "Module.to: 'abc' is no dtype"),
+    "module state": (
+        lambda: nn.Linear(1, 1).load_state_dict([1]),
+        InputTypeError,
+        "Linear.load_state_dict: expected a dictionary, got list",
+    ),
+    "optimizer state": (
+        lambda: optim.SGD([leaf(1)], lr=0.1).load_state_dict({}),
+        StateDictError,
+        "SGD.load_state_dict: expected a dictionary with 'state' and 'param_groups'",
+    ),
+    "betas": (lambda: optim.Adam([leaf(1)], betas=("a", 0.9)), ArgumentError, "Adam: betas must be two numbers in [0, 1)"),
+    "softplus": (lambda: F.softplus(HALVES, beta=0), ArgumentError, "softplus: beta must not be 0"),
+}
 SHAPES: dict[str, Case] = {
     "matmul": (lambda: mg.ones(2, 3) @ mg.ones(4, 5), ShapeError, "matmul: a has 3 columns but b has 4 rows (a (2, 3), b (4, 5))"),
     "matmul of vectors": (
@@ -418,7 +462,7 @@ DATA: dict[str, Case] = {
     "no dtype": (lambda: mg.zeros(2, dtype="real"), DtypeError, "zeros: 'real' is no dtype"),
 }
 
-CASES = SHAPES | CLASSES | GRAPH | SETTINGS | DATA
+CASES = KINDS | SHAPES | CLASSES | GRAPH | SETTINGS | DATA
 
 
 @pytest.mark.parametrize(("run", "error", "message"), CASES.values(), ids=CASES)

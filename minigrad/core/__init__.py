@@ -1,7 +1,8 @@
 """The record of operations, the Tensor and the engine."""
 
 from .backward import Handle, backward, grad, register_hook, replace, retain_grad
-from .elementwise import Elementwise, check_reduction, elementwise
+from .check import check_number, check_probability, check_reduction, checked_dtype
+from .elementwise import Elementwise, elementwise
 from .engine import Step, apply
 from .mode import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_grad_enabled, user_depth
 from .op import Op, get_default_dtype, op, set_default_dtype
@@ -16,7 +17,10 @@ __all__ = [
     "Tensor",
     "apply",
     "backward",
+    "check_number",
+    "check_probability",
     "check_reduction",
+    "checked_dtype",
     "detect_anomaly",
     "elementwise",
     "enable_grad",

@@ -10,23 +10,18 @@ from typing import Any, ParamSpec, overload
 
 import numpy as np
 
-from ..errors import ArgumentError, DtypeError, RuleError, ShapeError
+from ..errors import DtypeError, RuleError, ShapeError
 from ..kernels.arrays import sum_to
 from ..kernels.cache import compilable, kernels_enabled
 from ..kernels.lift import Operand, Text, loop
+from .check import check_reduction
 from .op import Op, get_default_dtype, registered
 from .plan import Plan, Record, closure
 from .tensor import Array
 
-__all__ = ["Elementwise", "check_reduction", "elementwise"]
+__all__ = ["Elementwise", "elementwise"]
 
 P = ParamSpec("P")
-
-
-def check_reduction(name: str, reduction: Any) -> None:
-    """Refuse what is no reduction of a loss."""
-    if reduction not in ("none", "mean", "sum"):
-        raise ArgumentError(f"{name}: reduction must be one of 'none', 'mean', 'sum', got {reduction!r}")
 
 
 class Elementwise(Op[P]):

@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import ArgumentError, DtypeError, GraphError, InputTypeError, RuleError
 from ..kernels.cache import kernels_enabled
 from ..kernels.lift import Text
+from .check import check_kind, checked_dtype
 from .engine import apply
 from .plan import Plan, Record, closure
 from .tensor import Array, Tensor
@@ -35,9 +36,10 @@ _default_dtype: np.dtype[Any] = np.dtype(np.float32)
 def set_default_dtype(dtype: Any) -> None:
     """The dtype of tensors made from Python floats, and of float results of integer tensors: float32 (at the start) or float64."""
     global _default_dtype
-    if np.dtype(dtype).name not in ("float32", "float64"):
-        raise DtypeError(f"set_default_dtype: expected float32 or float64, got {np.dtype(dtype)}")
-    _default_dtype = np.dtype(dtype).newbyteorder("=")
+    wanted = checked_dtype("set_default_dtype", dtype)
+    if wanted.name not in ("float32", "float64"):
+        raise DtypeError(f"set_default_dtype: expected float32 or float64, got {wanted}")
+    _default_dtype = wanted
     for operation in Op.instances:
         operation.plans.clear()
 
@@ -103,6 +105,7 @@ class Op(Generic[P]):
         self.sequence: str | None = None
         self._tensors_only: list[str] = []
         self._several: set[str] = set()
+        self._annotations: dict[str, str] = {}
         self._defaults: dict[str, Any] = {}
         self._positional = 0
         for p in inspect.signature(function).parameters.values():
@@ -121,6 +124,7 @@ class Op(Generic[P]):
                 if "Sequence" in note or "Dims" in note or "tuple" in note:
                     self._several.add(p.name)
             self.parameters.append(p.name)
+            self._annotations[p.name] = note
             self._defaults[p.name] = p.default
             self._positional += p.kind != p.KEYWORD_ONLY
         # The number of arguments of a call that needs no binding.
@@ -333,6 +337,7 @@ class Op(Generic[P]):
         for name, value in zip(self.attributes, attrs, strict=True):
             if isinstance(value, Tensor):
                 raise InputTypeError(f"{self.name}: {name} is a setting, a plain value and no Tensor; use .item()")
+            check_kind(self.name, name, value, self._annotations[name])
         if self._check is not None:
             named = dict(zip(self.attributes, attrs, strict=True))
             given = [arrays] if self.sequence else arrays

@@ -112,7 +112,7 @@ class Tensor:
         """The shape, or the length of axis `dim`."""
         if dim is None:
             return self.array.shape
-        if not -self.array.ndim <= dim < self.array.ndim:
+        if not isinstance(dim, (int, np.integer)) or not -self.array.ndim <= dim < self.array.ndim:
             raise DimError(f"size: dim {dim} is out of range for a tensor of shape {self.shape}")
         return int(self.array.shape[dim])
 

@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from ..core import Tensor, no_grad
+from ..core import Tensor, check_number, no_grad
 from ..errors import ArgumentError, InputTypeError, ShapeError
 from ..ops.create import eye
 from ..ops.random import Generator, rand, randn
@@ -82,6 +82,7 @@ def trunc_normal_(
     a and b may be infinite. Errors: ArgumentError unless mean and std are finite, std > 0 and a < b.
     """
     _require_float("trunc_normal_", tensor)
+    check_number("trunc_normal_", mean=mean, std=std, a=a, b=b)
     if not (math.isfinite(mean) and 0 < std < math.inf and a < b):
         raise ArgumentError(
             f"trunc_normal_: expected finite mean and std, std > 0, a < b; got mean {mean}, std {std}, a {a}, b {b}"

@@ -7,7 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ..core import Tensor, get_default_dtype
+from ..core import Tensor, check_probability, checked_dtype, get_default_dtype
 from ..errors import ArgumentError, IndexRangeError, InputTypeError
 from . import functional as F
 from . import init
@@ -27,7 +27,7 @@ class Linear(Module):
         for name, value in (("in_features", in_features), ("out_features", out_features)):
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
                 raise ArgumentError(f"Linear: {name} must be a non-negative int, got {value!r}")
-        kind = get_default_dtype() if dtype is None else np.dtype(dtype)
+        kind = get_default_dtype() if dtype is None else checked_dtype("Linear", dtype)
         self.in_features, self.out_features = int(in_features), int(out_features)
         self.weight = Parameter(np.empty((out_features, in_features), kind))
         self.bias = Parameter(np.empty(out_features, kind)) if bias else None
@@ -48,8 +48,7 @@ class Dropout(Module):
     """In training, zeroes each element with probability p and scales the rest by 1 / (1 − p); in evaluation does nothing."""
 
     def __init__(self, p: float = 0.5, inplace: bool = False):
-        if not 0 <= p <= 1:
-            raise ArgumentError(f"Dropout: p must be a probability in [0, 1], got {p}")
+        check_probability("Dropout", p)
         self.p, self.inplace = p, inplace
 
     def forward(self, input: Tensor) -> Tensor:

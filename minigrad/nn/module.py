@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..core import Handle, Tensor, no_grad, stamp_of
+from ..core import Handle, Tensor, checked_dtype, no_grad, stamp_of
 from ..core.tensor import tick, touch
 from ..errors import InputTypeError, StateDictError
 
@@ -169,8 +169,10 @@ class Module:
         return self
 
     def to(self, dtype: Any) -> Self:
-        """Convert parameters and floating-point buffers to another float dtype, in place."""
-        kind = np.dtype(dtype)
+        """Convert parameters and floating-point buffers to another float dtype, in place. The one device, "cpu", changes nothing."""
+        if isinstance(dtype, str) and dtype == "cpu":
+            return self
+        kind = checked_dtype("Module.to", dtype)
         if kind.kind != "f":
             raise InputTypeError(f"Module.to: expected a floating-point dtype, got {kind}")
         for tensor in (*self.parameters(), *self.buffers()):
@@ -211,6 +213,8 @@ class Module:
 
         Errors: StateDictError, before anything is changed, if shapes differ or, when strict, names are missing or unexpected.
         """
+        if not isinstance(state_dict, Mapping):
+            raise InputTypeError(f"{type(self).__name__}.load_state_dict: expected a dictionary, got {type(state_dict).__name__}")
         own = dict(self._state())
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]

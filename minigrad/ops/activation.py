@@ -158,6 +158,8 @@ def _(g, x, beta, threshold):
 
 @softplus.check
 def _(x, beta, threshold):
+    if beta == 0:
+        raise ArgumentError("softplus: beta must not be 0")
     return {"threshold": inf} if threshold == 20 else None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, get_default_dtype, op
+from ..core import Tensor, checked_dtype, get_default_dtype, op
 from ..errors import DtypeError
 
 
@@ -41,17 +41,6 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
 @astype.backward("x")
 def _(g):
     return g
-
-
-def checked_dtype(name: str, dtype: Any) -> np.dtype[Any]:
-    """A dtype that tensors can have, in the machine's byte order: kernels trust the bytes."""
-    try:
-        wanted = np.dtype(dtype)
-    except TypeError:
-        raise DtypeError(f"{name}: {dtype!r} is no dtype") from None
-    if wanted.kind not in "fiub":
-        raise DtypeError(f"{name}: dtype {wanted} is not supported; expected floats, integers or bool")
-    return wanted.newbyteorder("=")
 
 
 def dtype_or_default(name: str, dtype: Any) -> np.dtype[Any]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, get_default_dtype
+from ..core import Tensor, check_number, checked_dtype, get_default_dtype
 from ..errors import ArgumentError, DtypeError, InputTypeError, ShapeError
-from .convert import checked_dtype, dtype_or_default
-from .shape import sizes_of
+from .convert import dtype_or_default
+from .shape import new_shape
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -85,23 +85,23 @@ def _holds_float64(data: Any) -> bool:
 
 def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of a shape."""
-    return Tensor(np.zeros(sizes_of(size), dtype_or_default("zeros", dtype)), requires_grad)
+    return Tensor(np.zeros(new_shape(size), dtype_or_default("zeros", dtype)), requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of a shape."""
-    return Tensor(np.ones(sizes_of(size), dtype_or_default("ones", dtype)), requires_grad)
+    return Tensor(np.ones(new_shape(size), dtype_or_default("ones", dtype)), requires_grad)
 
 
 def empty(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of a shape whose values are whatever the memory held."""
-    return Tensor(np.empty(sizes_of(size), dtype_or_default("empty", dtype)), requires_grad)
+    return Tensor(np.empty(new_shape(size), dtype_or_default("empty", dtype)), requires_grad)
 
 
 def full(size: Sequence[int], fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """One value in a shape; the dtype follows the value."""
     kind = _array("full", fill_value, None, copy=False).dtype
-    return Tensor(np.full(tuple(size), fill_value, kind if dtype is None else checked_dtype("full", dtype)), requires_grad)
+    return Tensor(np.full(new_shape((size,)), fill_value, kind if dtype is None else checked_dtype("full", dtype)), requires_grad)
 
 
 def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -123,6 +123,7 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: An
     """Numbers from start (0 if only the end is given) up to but without end; int64 for ints, else the default dtype."""
     if end is None:
         start, end = 0, start
+    check_number("arange", start=start, end=end, step=step)
     if step == 0 or (end - start) / step < 0:
         raise ArgumentError(f"arange: step {step} does not lead from {start} to {end}")
     whole = all(isinstance(value, (int, np.integer)) for value in (start, end, step))
@@ -132,9 +133,12 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: An
 
 def linspace(start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """`steps` evenly spaced numbers from start to end, both included."""
-    return Tensor(np.linspace(start, end, steps).astype(dtype_or_default("linspace", dtype)), requires_grad)
+    check_number("linspace", start=start, end=end)
+    (count,) = new_shape((steps,))
+    return Tensor(np.linspace(start, end, count).astype(dtype_or_default("linspace", dtype)), requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """The identity matrix n × n, or n × m."""
-    return Tensor(np.eye(n, m, dtype=dtype_or_default("eye", dtype)), requires_grad)
+    rows, columns = new_shape((n, n if m is None else m))
+    return Tensor(np.eye(rows, columns, dtype=dtype_or_default("eye", dtype)), requires_grad)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, elementwise
+from ..core import Tensor, check_number, check_probability, checked_dtype, elementwise
 from ..errors import ArgumentError, DtypeError, InputTypeError
 from ..kernels.notation import where
 from .convert import dtype_or_default, float_only
-from .shape import sizes_of
+from .shape import new_shape
 
 
 class Generator:
@@ -72,12 +72,12 @@ def _dtype(name: str, dtype: Any) -> np.dtype[Any]:
 
 def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Uniform numbers in [0, 1)."""
-    return Tensor(np.asarray(_bits(generator).random(sizes_of(size), _dtype("rand", dtype).type)), requires_grad)
+    return Tensor(np.asarray(_bits(generator).random(new_shape(size), _dtype("rand", dtype).type)), requires_grad)
 
 
 def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers."""
-    return Tensor(np.asarray(_bits(generator).standard_normal(sizes_of(size), _dtype("randn", dtype).type)), requires_grad)
+    return Tensor(np.asarray(_bits(generator).standard_normal(new_shape(size), _dtype("randn", dtype).type)), requires_grad)
 
 
 def randint(
@@ -86,14 +86,17 @@ def randint(
     """Integers in [low, high); `randint(high, size)` starts at 0."""
     if size is None:
         low, high, size = 0, low, high  # type: ignore[assignment]
+    if not all(isinstance(bound, (int, np.integer)) for bound in (low, high)):
+        raise InputTypeError(f"randint: low and high must be ints, got {low!r} and {high!r}")
     if not low < high:
         raise ArgumentError(f"randint: low must be below high, got low {low}, high {high}")
-    return Tensor(_bits(generator).integers(low, high, tuple(size)).astype(np.int64 if dtype is None else dtype))
+    kind = np.dtype(np.int64) if dtype is None else checked_dtype("randint", dtype)
+    return Tensor(_bits(generator).integers(low, high, new_shape((size,))).astype(kind))
 
 
 def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
     """The integers 0 … n − 1 in random order."""
-    return Tensor(_bits(generator).permutation(n))
+    return Tensor(_bits(generator).permutation(*new_shape((n,))))
 
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
@@ -107,6 +110,7 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
 def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with uniform numbers in [a, b), in place."""
     float_only("uniform_", self)
+    check_number("uniform_", a=a, b=b)
     if not a <= b:
         raise ArgumentError(f"uniform_: a must not be above b, got a {a}, b {b}")
     drawn = _bits(generator).random(self.shape, self.dtype.type)
@@ -116,6 +120,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers, in place."""
     float_only("normal_", self)
+    check_number("normal_", mean=mean, std=std)
     if std < 0:
         raise ArgumentError(f"normal_: std must not be negative, got {std}")
     drawn = _bits(generator).standard_normal(self.shape, self.dtype.type)
@@ -141,8 +146,7 @@ def dropout(
     Backward: g through what was kept, scaled alike. p = 1 gives zeros.
     Source: Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
     """
-    if not 0 <= p <= 1:
-        raise ArgumentError(f"dropout: p must be a probability in [0, 1], got {p}")
+    check_probability("dropout", p)
     if not training or p == 0:
         return input
     if p == 1:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core import Operand, Tensor, get_default_dtype, op
+from ..core import Operand, Tensor, checked_dtype, get_default_dtype, op
 from ..errors import DimError, InputTypeError, ShapeError
 from ..kernels.arrays import broadcast_to, total
 from ..kernels.notation import exp, log, where
@@ -47,7 +47,7 @@ def kept(shape: Sequence[int], dim: Sequence[int]) -> tuple[int, ...]:
 def _result(dtype: Any, x: Any) -> np.dtype[Any]:
     """The dtype a sum is taken in: as asked, else int64 for integers and booleans."""
     if dtype is not None:
-        return np.dtype(dtype)
+        return checked_dtype("sum", dtype)
     return np.dtype(np.int64) if x.dtype.kind in "bu" or x.dtype.kind == "i" else x.dtype
 
 

@@ -25,6 +25,14 @@ def sizes_of(sizes: tuple[Any, ...]) -> tuple[int, ...]:
         raise InputTypeError(f"size: expected ints, got {flat!r}") from None
 
 
+def new_shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
+    """The shape of a tensor to be made."""
+    shape = sizes_of(sizes)
+    if min(shape, default=0) < 0:
+        raise ShapeError(f"size: expected sizes of at least 0, got {shape}")
+    return shape
+
+
 @op(view=True)
 def reshape_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """The elements of x, in row-major order, in another shape. A view where the layout allows. Backward: g in x's shape."""

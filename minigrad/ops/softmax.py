@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, op
+from ..core import Tensor, checked_dtype, op
 from ..errors import DtypeError
 from ..kernels import rows
 from ..kernels.arrays import total
@@ -19,7 +19,7 @@ from .reduction import axis_of
 def _check(name: str, x: Any, dim: Any, dtype: Any) -> dict[str, Any]:
     if dtype is None and x.dtype.kind != "f":
         raise DtypeError(f"{name}: expected a floating-point tensor, got dtype {x.dtype}; convert it or pass dtype=")
-    return {"dim": axis_of(name, dim, x.ndim), "dtype": None if dtype is None else np.dtype(dtype)}
+    return {"dim": axis_of(name, dim, x.ndim), "dtype": None if dtype is None else checked_dtype(name, dtype)}
 
 
 def _compiled(x: Any, dim: int, dtype: Any) -> bool:

@@ -36,7 +36,7 @@ class Adam(Optimizer):
     def check(self, group: Mapping[str, Any]) -> None:
         self.require_not_negative(group, "lr", "eps", "weight_decay")
         betas = group["betas"]
-        pair = isinstance(betas, (tuple, list)) and len(betas) == 2
+        pair = isinstance(betas, (tuple, list)) and len(betas) == 2 and all(isinstance(beta, (int, float)) for beta in betas)
         self.require(group, "betas", pair and all(0 <= beta < 1 for beta in betas), "two numbers in [0, 1)")
 
     def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:

@@ -139,6 +139,8 @@ class Optimizer:
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over a state_dict of an optimizer with the same groups. Errors: StateDictError, before anything is changed."""
+        if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
+            raise StateDictError(f"{self.name}.load_state_dict: expected a dictionary with 'state' and 'param_groups'")
         groups = state_dict["param_groups"]
         sizes, own = [len(group["params"]) for group in groups], [len(group["params"]) for group in self.param_groups]
         if sizes != own:

@@ -1,0 +1,55 @@
+"""What plain arguments must be: numbers, ints, dtypes, names of reductions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DtypeError, InputTypeError
+
+__all__ = ["check_kind", "check_number", "check_probability", "check_reduction", "checked_dtype"]
+
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "float": ((int, float, np.number), "a number"),
+    "int": ((int, np.integer), "an int"),
+    "bool": ((bool, int, np.bool_), "True or False"),
+}
+
+
+def check_kind(name: str, argument: str, value: Any, annotation: str) -> None:
+    """Refuse a value that is not what a parameter's annotation says, where that is a plain kind ("float", "int | None")."""
+    kind = annotation.removesuffix(" | None")
+    classes, expected = _KINDS.get(kind, ((object,), ""))
+    if not isinstance(value, classes) and not (value is None and kind != annotation):
+        raise InputTypeError(f"{name}: {argument} must be {expected}, got {value!r}")
+
+
+def check_number(name: str, **values: Any) -> None:
+    """Refuse arguments that are no numbers."""
+    for argument, value in values.items():
+        check_kind(name, argument, value, "float")
+
+
+def check_probability(name: str, p: Any) -> None:
+    """Refuse a p outside [0, 1]."""
+    check_number(name, p=p)
+    if not 0 <= p <= 1:
+        raise ArgumentError(f"{name}: p must be a probability in [0, 1], got {p}")
+
+
+def check_reduction(name: str, reduction: Any) -> None:
+    """Refuse what is no reduction of a loss."""
+    if reduction not in ("none", "mean", "sum"):
+        raise ArgumentError(f"{name}: reduction must be one of 'none', 'mean', 'sum', got {reduction!r}")
+
+
+def checked_dtype(name: str, dtype: Any) -> np.dtype[Any]:
+    """A dtype that tensors can have, in the machine's byte order: kernels trust the bytes."""
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise DtypeError(f"{name}: {dtype!r} is no dtype") from None
+    if wanted.kind not in "fiub":
+        raise DtypeError(f"{name}: dtype {wanted} is not supported; expected floats, integers or bool")
+    return wanted.newbyteorder("=")  # type: ignore[no-any-return]
