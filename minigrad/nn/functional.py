@@ -1,43 +1,36 @@
 """The operations that networks are made of, under PyTorch's name for their place."""
 
-from ..ops import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    dropout,
+from ..ops.activation import (
     gelu,
-    huber_loss,
-    l1_loss,
     leaky_relu,
-    linear,
-    log_softmax,
-    mse_loss,
-    nll_loss,
     relu,
     sigmoid,
     silu,
-    softmax,
     softplus,
     tanh,
 )
+from ..ops.linalg import linear
+from ..ops.loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+)
+from ..ops.random import dropout
+from ..ops.softmax import log_softmax, softmax
 
 __all__ = [
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "dropout",
-    "gelu",
-    "huber_loss",
-    "l1_loss",
-    "leaky_relu",
+    # activation
+    "gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh",
+    # linalg
     "linear",
-    "log_softmax",
-    "mse_loss",
-    "nll_loss",
-    "relu",
-    "sigmoid",
-    "silu",
-    "softmax",
-    "softplus",
-    "tanh",
-]
+    # loss
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss", "nll_loss",
+    # random
+    "dropout",
+    # softmax
+    "log_softmax", "softmax",
+]  # fmt: skip

@@ -76,13 +76,24 @@ from .shape import (
 from .softmax import log_softmax, softmax
 
 _METHODS: tuple[Any, ...] = (
+    # activation, softmax
     relu, sigmoid, tanh, softmax, log_softmax,
-    add, sub, mul, div, neg, pow, exp, expm1, log, log1p, sqrt, abs, floor, erf, erfc, maximum, minimum, clamp,
-    eq, ne, lt, le, gt, ge, logical_and, logical_or, logical_not, isnan, isinf, isfinite,
+    # arithmetic
+    add, sub, mul, div, neg, pow, exp, expm1, log, log1p, sqrt, abs, floor, erf, erfc,
+    # comparison
+    maximum, minimum, clamp, eq, ne, lt, le, gt, ge, logical_and, logical_or, logical_not, isnan, isinf, isfinite,
+    # reduction
     sum, mean, amax, amin, argmax, argmin, max, min, var, std, logsumexp, all, any,
+    # shape
     reshape, shape.view, flatten, squeeze, unsqueeze, permute, transpose, t, expand, broadcast_to,
+    # convert, inplace
     clone, convert.contiguous, convert.to, convert.cpu, convert.type_as, inplace.copy_, inplace.fill_, inplace.zero_,
-    matmul, random.uniform_, random.normal_, backward, register_hook, retain_grad,
+    # linalg
+    matmul,
+    # random
+    random.uniform_, random.normal_,
+    # the engine
+    backward, register_hook, retain_grad,
 )  # fmt: skip
 
 _ALIASES: dict[str, Any] = {
@@ -181,13 +192,31 @@ int32, int64 = np.dtype(np.int32), np.dtype(np.int64)
 uint8, bool_ = np.dtype(np.uint8), np.dtype(np.bool_)
 
 __all__ = [
-    "Generator", "abs", "add", "all", "amax", "amin", "any", "arange", "argmax", "argmin", "as_tensor", "bernoulli",
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "bool_", "broadcast_to", "cat", "clamp", "clone", "cross_entropy",
-    "default_generator", "div", "dropout", "empty", "eq", "erf", "erfc", "exp", "expand", "expm1", "eye", "flatten", "float32", "float64",
-    "floor", "from_dlpack", "from_numpy", "full", "full_like", "ge", "gelu", "gt", "huber_loss", "int32", "int64", "isfinite", "isinf",
-    "isnan", "l1_loss", "le", "leaky_relu", "linear", "linspace", "log", "log1p", "log_softmax", "logical_and", "logical_not",
-    "logical_or", "logsumexp", "lt", "manual_seed", "matmul", "max", "maximum", "mean", "min", "minimum", "mse_loss", "mul", "ne", "neg",
-    "nll_loss", "normal_cdf", "normal_pdf", "ones", "ones_like", "permute", "pow", "rand", "randint", "randn", "randperm", "relu",
-    "reshape", "sigmoid", "silu", "softmax", "softplus", "sqrt", "squeeze", "stack", "std", "sub", "sum", "t", "tanh", "tensor",
-    "transpose", "uint8", "unsqueeze", "var", "where", "zeros", "zeros_like",
+    # dtypes
+    "bool_", "float32", "float64", "int32", "int64", "uint8",
+    # activation
+    "gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh",
+    # arithmetic
+    "abs", "add", "div", "erf", "erfc", "exp", "expm1", "floor", "log", "log1p", "mul", "neg", "normal_cdf", "normal_pdf", "pow", "sqrt",
+    "sub",
+    # comparison
+    "clamp", "eq", "ge", "gt", "isfinite", "isinf", "isnan", "le", "logical_and", "logical_not", "logical_or", "lt", "maximum", "minimum",
+    "ne", "where",
+    # convert
+    "clone",
+    # create
+    "arange", "as_tensor", "empty", "eye", "from_dlpack", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "tensor",
+    "zeros", "zeros_like",
+    # linalg
+    "linear", "matmul",
+    # loss
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss", "nll_loss",
+    # random
+    "Generator", "bernoulli", "default_generator", "dropout", "manual_seed", "rand", "randint", "randn", "randperm",
+    # reduction
+    "all", "amax", "amin", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "std", "sum", "var",
+    # shape
+    "broadcast_to", "cat", "expand", "flatten", "permute", "reshape", "squeeze", "stack", "t", "transpose", "unsqueeze",
+    # softmax
+    "log_softmax", "softmax",
 ]  # fmt: skip
