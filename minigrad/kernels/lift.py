@@ -91,24 +91,29 @@ class Text:
 
 
 @lru_cache(maxsize=64)
-def _tree(filename: str, text: str) -> dict[int, ast.FunctionDef]:
-    """The functions that stand at the top of a file, by first line, decorators included."""
-    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
-    return {(node.decorator_list[0] if node.decorator_list else node).lineno: node for node in functions}
+def _sources(filename: str, text: str) -> dict[int, str]:
+    """The source of the functions that stand at the top of a file, by first line, decorators included."""
+    lines = text.splitlines()
+    found = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef):
+            first = (node.decorator_list[0] if node.decorator_list else node).lineno
+            found[first] = "\n".join(lines[node.lineno - 1 : node.end_lineno])
+    return found
 
 
 def definition(function: FunctionType) -> ast.FunctionDef:
-    """The syntax tree of a function; a file is parsed once for all the rules in it."""
+    """The syntax tree of a function; a file is taken apart once for all the rules in it."""
     code = function.__code__
+    node: ast.stmt | None
     try:
         text = "".join(linecache.getlines(code.co_filename, function.__globals__))
-        return deepcopy(_tree(code.co_filename, text)[code.co_firstlineno])
+        node = ast.parse(_sources(code.co_filename, text)[code.co_firstlineno]).body[0]
     except (SyntaxError, KeyError):
-        pass
-    try:
-        node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    except (OSError, SyntaxError, IndexError):
-        node = None
+        try:
+            node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+        except (OSError, SyntaxError, IndexError):
+            node = None
     if not isinstance(node, ast.FunctionDef):
         raise RuleError(
             f"rule {function.__name__!r}: its source text cannot be read; declare it with `def` in a file or a notebook cell"
