@@ -22,6 +22,7 @@ TARGET = Path(__file__).resolve().parents[1] / "minigrad" / "kernels" / "coeffic
 DIGITS = 50
 CHECKPOINTS = 400
 OVERSAMPLING = 3
+TWO_OVER_PI_BITS = 1280
 
 Real = Any  # an mpmath number
 Function = Callable[[Real], Real]
@@ -64,6 +65,44 @@ def log_remainder(z: Real) -> Real:
         return mpf(2) / 3 + 2 * z / 5 + 2 * z * z / 7
     s = mp.sqrt(z)
     return (2 * mp.atanh(s) - 2 * s) / (s * z)
+
+
+def sin_remainder(z: Real) -> Real:
+    """(sin(θ) / θ − 1) / θ² with θ = √z."""
+    if z < mpf("1e-16"):
+        return -mpf(1) / 6 + z / 120 - z * z / 5040
+    return (mp.sinc(mp.sqrt(z)) - 1) / z
+
+
+def cos_remainder(z: Real) -> Real:
+    """(cos(θ) − 1 + θ² / 2) / θ⁴ with θ = √z."""
+    if z < mpf("1e-12"):
+        return mpf(1) / 24 - z / 720 + z * z / 40320
+    return (mp.cos(mp.sqrt(z)) - 1 + z / 2) / (z * z)
+
+
+def sinh_remainder(z: Real) -> Real:
+    """(sinh(a) / a − 1) / a² with a = √z."""
+    if z < mpf("1e-16"):
+        return mpf(1) / 6 + z / 120 + z * z / 5040
+    a = mp.sqrt(z)
+    return (mp.sinh(a) / a - 1) / z
+
+
+def atan_remainder(z: Real) -> Real:
+    """(atan(t) / t − 1) / t² with t = √z."""
+    if z < mpf("1e-16"):
+        return -mpf(1) / 3 + z / 5 - z * z / 7
+    t = mp.sqrt(z)
+    return (mp.atan(t) / t - 1) / z
+
+
+def asin_remainder(z: Real) -> Real:
+    """(asin(a) / a − 1) / a² with a = √z."""
+    if z < mpf("1e-16"):
+        return mpf(1) / 6 + 3 * z / 40 + 15 * z * z / 336
+    a = mp.sqrt(z)
+    return (mp.asin(a) / a - 1) / z
 
 
 def tanh_remainder(z: Real) -> Real:
@@ -124,9 +163,23 @@ class Plan:
     normal_end: str
 
 
+SINGLE = {"exp": 5, "log": 4, "sin": 4, "cos": 3, "sinh": 4, "atan": 6, "asin": 6, "tanh": 5, "erf": 6, "log_erfc": 8, "tail": 13}
+DOUBLE = {
+    "exp": 11,
+    "log": 7,
+    "sin": 6,
+    "cos": 6,
+    "sinh": 7,
+    "atan": 13,
+    "asin": 13,
+    "tanh": 11,
+    "erf": 12,
+    "log_erfc": 21,
+    "tail": 28,
+}
 PLANS = {
-    "float32": Plan({"exp": 5, "log": 4, "tanh": 5, "erf": 6, "log_erfc": 8, "tail": 13}, "4", "1", "10.1", "1.5", "14.5"),
-    "float64": Plan({"exp": 11, "log": 7, "tanh": 11, "erf": 12, "log_erfc": 21, "tail": 28}, "6", "1.5", "27.5", "2", "38.7"),
+    "float32": Plan(SINGLE, "4", "1", "10.1", "1.5", "14.5"),
+    "float64": Plan(DOUBLE, "6", "1.5", "27.5", "2", "38.7"),
 }
 
 
@@ -141,6 +194,7 @@ def fits() -> list[Fit]:
     """All polynomials; the counts are the smallest whose fit error stays well below the dtype's rounding."""
     slack = 1 + mpf("1e-3")
     half_ln2 = mp.log(2) / 2 * slack
+    eighth = (mp.pi / 4 * slack) ** 2
     log_end = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * slack
     log_meaning = "(2 artanh(s) − 2s) / s³, z = s², |s| ≤ (√2 − 1) / (√2 + 1)"
     rows = []
@@ -149,6 +203,11 @@ def fits() -> list[Fit]:
         rows += [
             Fit("exp_remainder", d, exp_remainder, -half_ln2, half_ln2, n["exp"], "(eʳ − 1 − r) / r², |r| ≤ ln 2 / 2"),
             Fit("log_remainder", d, log_remainder, mpf(0), log_end, n["log"], log_meaning),
+            Fit("sin_remainder", d, sin_remainder, mpf(0), eighth, n["sin"], "(sin(θ) / θ − 1) / θ², z = θ² ≤ (π/4)²"),
+            Fit("cos_remainder", d, cos_remainder, mpf(0), eighth, n["cos"], "(cos(θ) − 1 + θ² / 2) / θ⁴, z = θ² ≤ (π/4)²"),
+            Fit("sinh_remainder", d, sinh_remainder, mpf(0), mpf(1), n["sinh"], "(sinh(a) / a − 1) / a², z = a² ≤ 1"),
+            Fit("atan_remainder", d, atan_remainder, mpf(0), mpf("0.25"), n["atan"], "(atan(t) / t − 1) / t², z = t² ≤ ½²"),
+            Fit("asin_remainder", d, asin_remainder, mpf(0), mpf("0.25"), n["asin"], "(asin(a) / a − 1) / a², z = a² ≤ ½²"),
             Fit(
                 "tanh_remainder",
                 d,
@@ -241,11 +300,19 @@ def entry(fit: Fit) -> str:
     return "\n".join(lines + [f"        {text}," for text in texts] + ["    ),"])
 
 
+def two_over_pi() -> str:
+    """The bits of 2/π behind the point as a whole number, so many that the largest float64 leaves three words of them."""
+    with mpmath.workprec(TWO_OVER_PI_BITS + 40):
+        digits = f"{int(2 / mp.pi * mpf(2) ** TWO_OVER_PI_BITS):x}"
+    lines = "\n".join(f'    "{digits[i : i + 80]}"' for i in range(0, len(digits), 80))
+    return f"# The first {TWO_OVER_PI_BITS} bits of 2/π behind the point.\nTWO_OVER_PI = int(\n{lines},\n    16,\n)\n"
+
+
 def module_text() -> str:
     """The whole generated module."""
     with mpmath.workdps(DIGITS):
         entries = "\n".join(entry(fit) for fit in fits())
-    return f"{HEADER}COEFFICIENTS: dict[tuple[str, str], tuple[float, ...]] = {{\n{entries}\n}}\n"
+    return f"{HEADER}{two_over_pi()}\nCOEFFICIENTS: dict[tuple[str, str], tuple[float, ...]] = {{\n{entries}\n}}\n"
 
 
 def main() -> None:

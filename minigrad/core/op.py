@@ -90,6 +90,7 @@ class Op(Generic[P]):
         self.read: Callable[[Sequence[Any], tuple[Any, ...]], Any] = lambda inputs, attrs: None
         self.plans: dict[tuple[Any, ...], Plan] = {}
         self.guard: Callable[..., None] | None = None
+        self._variants: dict[str, Callable[..., Any]] = {}
         self._check: Callable[..., Any] | None = None
         self._kernel: Callable[..., Any] | None = None
         self._kernel_when: Callable[..., bool] | None = None
@@ -158,6 +159,15 @@ class Op(Generic[P]):
         self._check = function
         return function
 
+    def variant(self, keyword: str) -> Callable[[F], F]:
+        """Declare the function that takes over calls with a keyword of its own, `add(a, b, alpha=2)`: the plain call stays lean."""
+
+        def declare(function: F) -> F:
+            self._variants[keyword] = function
+            return function
+
+        return declare
+
     def guarded(self, function: Callable[..., None]) -> Callable[..., None]:
         """Declare what values must satisfy. Called with the inputs before every run."""
         self.guard = function
@@ -191,6 +201,9 @@ class Op(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
         if not kwargs and len(args) == self._bare:
             return apply(self, args)
+        for keyword, variant in self._variants.items():
+            if keyword in kwargs:
+                return variant(*args, **kwargs)  # type: ignore[no-any-return]
         bind = self._binders.get((len(args), *kwargs)) or self._make_binder(len(args), tuple(kwargs))
         return apply(self, *bind(args, kwargs))
 

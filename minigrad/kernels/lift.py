@@ -254,10 +254,11 @@ def _power(base: ast.expr, exponent: Number) -> ast.expr | None:
         return _literal(1)
     if exponent not in (1, 2, 3, 4, -1, -2):
         return None
-    product = base
+    factor = base if exponent > 0 else ast.BinOp(_literal(1), ast.Div(), base)  # of 1 / x², x² could overflow where 1 / x² is no 0
+    product = factor
     for _ in range(abs(int(exponent)) - 1):
-        product = ast.BinOp(product, ast.Mult(), base)
-    return product if exponent > 0 else ast.BinOp(_literal(1), ast.Div(), product)
+        product = ast.BinOp(product, ast.Mult(), factor)
+    return product
 
 
 def _write(node: ast.expr, scope: Mapping[str, str | Number]) -> str:

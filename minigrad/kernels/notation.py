@@ -15,21 +15,37 @@ __all__ = [
     "NAMES",
     "Notation",
     "absolute",
+    "acos",
+    "asin",
+    "atan",
+    "atan2",
+    "ceil",
+    "cos",
+    "cosh",
     "erf",
     "erfc",
     "exp",
+    "exp2",
     "expm1",
     "floor",
+    "fmod",
     "log",
     "log1p",
+    "log2",
+    "log10",
     "maximum",
     "minimum",
     "normal_cdf",
     "normal_pdf",
+    "rint",
     "scaled_exp",
     "scaled_normal_cdf",
+    "sin",
+    "sinh",
     "sqrt",
+    "tan",
     "tanh",
+    "trunc",
     "where",
 ]
 
@@ -96,9 +112,21 @@ exp = Notation("exp", np.exp, "eˣ")
 scaled_exp = Notation(
     "scaled_exp", lambda x, factor: factor * np.exp(x / 2) * np.exp(x / 2), "factor · eˣ, also where eˣ is subnormal", 2
 )
+exp2 = Notation("exp2", np.exp2, "2ˣ")
 expm1 = Notation("expm1", np.expm1, "eˣ − 1")
 log = Notation("log", np.log, "natural logarithm")
 log1p = Notation("log1p", np.log1p, "log(1 + x)")
+log2 = Notation("log2", np.log2, "logarithm to base 2")
+log10 = Notation("log10", np.log10, "logarithm to base 10")
+sin = Notation("sin", np.sin, "sine")
+cos = Notation("cos", np.cos, "cosine")
+tan = Notation("tan", np.tan, "tangent")
+asin = Notation("asin", np.arcsin, "inverse sine")
+acos = Notation("acos", np.arccos, "inverse cosine")
+atan = Notation("atan", np.arctan, "inverse tangent")
+atan2 = Notation("atan2", np.arctan2, "the angle of the point (second, first)", 2)
+sinh = Notation("sinh", np.sinh, "hyperbolic sine")
+cosh = Notation("cosh", np.cosh, "hyperbolic cosine")
 tanh = Notation("tanh", np.tanh, "hyperbolic tangent")
 erf = Notation("erf", _by_element(math.erf), "error function")
 erfc = Notation("erfc", _by_element(math.erfc), "1 − erf(x)")
@@ -113,6 +141,10 @@ normal_pdf = Notation("normal_pdf", _by_element(_normal_pdf), "φ(x) = exp(−x�
 sqrt = Notation("sqrt", np.sqrt, "square root")
 absolute = Notation("absolute", np.absolute, "|x|")
 floor = Notation("floor", np.floor, "the largest integer not above x")
+ceil = Notation("ceil", np.ceil, "the smallest integer not below x")
+trunc = Notation("trunc", np.trunc, "x without its fraction")
+rint = Notation("rint", np.rint, "the integer next to x, halves to the even one")
+fmod = Notation("fmod", np.fmod, "the rest of a / b, with the sign of a", 2)
 maximum = Notation("maximum", np.maximum, "the larger; NaN if either is", 2)
 minimum = Notation("minimum", np.minimum, "the smaller; NaN if either is", 2)
 where = Notation("where", np.where, "a where the condition holds, else b", 3)

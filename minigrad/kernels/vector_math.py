@@ -15,25 +15,36 @@ spacings of the subnormal numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import cache, reduce
+from functools import cache
 from hashlib import sha256
-from inspect import signature
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
-from minigrad.kernels import coefficients
+from minigrad.kernels import coefficients, vector_instructions, vector_trig
+from minigrad.kernels.vector_instructions import (
+    absolute,
+    copy_sign,
+    exponent,
+    half_power,
+    high_half,
+    inverse_power,
+    multiply_add,
+    polynomial,
+    scale,
+    significand,
+    where,
+)
 
-MATH = ("exp", "scaled_exp", "expm1", "log", "log1p", "tanh", "erf", "erfc", "normal_cdf", "scaled_normal_cdf", "normal_pdf")
-INSTRUCTIONS = ("sqrt", "absolute", "floor", "maximum", "minimum", "where", "add_sum")
+MATH = (
+    "exp", "scaled_exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sinh", "cosh", "tanh",
+    "erf", "erfc", "normal_cdf", "scaled_normal_cdf", "normal_pdf", *vector_trig.NAMES,
+)  # fmt: skip
+INSTRUCTIONS = ("sqrt", "absolute", "floor", "ceil", "trunc", "rint", "fmod", "maximum", "minimum", "where", "add_sum")
 NAMES: tuple[str, ...] = MATH + INSTRUCTIONS
-LONG_POLYNOMIAL = 8  # from so many terms on, the latency of one Horner chain is what takes the time
 
 # Constants of a dtype: `_constants` has the values.
 _bound_later: Any = None
@@ -42,6 +53,8 @@ ROUNDER = _bound_later  # adding it rounds to an integer, which then stands in t
 LOG2_E = LN2_HIGH = LN2_LOW = _bound_later  # LN2_HIGH times a binary exponent is exact
 EXP_LOWEST = EXPM1_LOWEST = _bound_later  # below, exp rounds to 0, expm1 to −1
 EXP_HIGHEST = _bound_later  # above, exp overflows
+EXP2_LOWEST = EXP2_HIGHEST = SINH_HIGHEST = _bound_later  # beyond, exp2 rounds to 0 or overflows; so do sinh and cosh
+LN2 = LOG10_E = LOG10_2_HIGH = LOG10_2_LOW = QUARTER = _bound_later
 TANH_HIGHEST = ERF_HIGHEST = _bound_later  # above, the result rounds to 1
 ERFC_HIGHEST = NORMAL_HIGHEST = _bound_later  # above, erfc rounds to 0; so do the normal density and tail
 TANH_SPLIT = ERF_SPLIT = _bound_later  # below, an odd polynomial
@@ -51,200 +64,8 @@ SMALLEST_NORMAL = _bound_later
 NORMALIZER = NORMALIZER_EXPONENT = _bound_later  # a power of two that makes every subnormal number normal
 
 # Polynomials of a dtype: `coefficients` says what each approximates.
-exp_remainder = exp_polynomial = log_remainder = tanh_remainder = erf_remainder = _bound_later
+exp_remainder = exp_polynomial = log_remainder = sinh_remainder = tanh_remainder = erf_remainder = _bound_later
 log_erfc = scaled_erfc = scaled_tail = _bound_later
-
-
-# Instructions for which Numba has no word.
-
-
-class _Layout:
-    """Where the exponent stands in the bits of an LLVM float type."""
-
-    def __init__(self, kind: Any) -> None:
-        single = isinstance(kind, ir.FloatType)
-        scalar: Any = np.float32 if single else np.float64
-        self.kind = kind
-        self.integer: Any = ir.IntType(32 if single else 64)
-        self.fraction = 23 if single else 52
-        self.bias = 127 if single else 1023
-        self.one = self.bias << self.fraction
-        self.root_half = int(scalar(math.sqrt(0.5)).view(np.int32 if single else np.int64))
-        self.low_half = (1 << (12 if single else 27)) - 1
-
-    def bits(self, builder: Any, x: Any) -> Any:
-        return builder.bitcast(x, self.integer)
-
-    def biased_exponent(self, builder: Any, x: Any) -> Any:
-        """n + bias, in bits, for a positive normal x = m · 2ⁿ with √½ ≤ m < √2."""
-        return builder.lshr(
-            builder.add(self.bits(builder, x), self.integer(self.one - self.root_half)), self.integer(self.fraction)
-        )
-
-
-def _same_floats(*arguments: Any) -> bool:
-    return arguments[0] in (types.float32, types.float64) and all(argument == arguments[0] for argument in arguments)
-
-
-def _use_full_width(function: Any) -> None:
-    """Let the loops of this LLVM function use AVX-512 in full: left alone, LLVM takes half of it on most processors."""
-    # llvmlite refuses attributes it does not know, but prints whatever stands in its set.
-    if isinstance(function.attributes, set):
-        set.add(function.attributes, '"prefer-vector-width"="512"')
-
-
-def _instruction(emit: Callable[..., Any]) -> Any:
-    """Make `emit(builder, layout, *values)` callable in compiled code, on floats of one type."""
-
-    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        _use_full_width(builder.function)
-        return emit(builder, _Layout(values[0].type), *values)
-
-    def typed(*arguments: Any) -> Any:
-        return (arguments[0](*arguments), code) if _same_floats(*arguments) else None
-
-    by_count: dict[int, Any] = {
-        1: lambda typing, x: typed(x),
-        2: lambda typing, x, y: typed(x, y),
-        3: lambda typing, x, y, z: typed(x, y, z),
-    }
-    function = by_count[len(signature(emit).parameters) - 2]
-    function.__name__ = function.__qualname__ = emit.__name__
-    function.__doc__ = emit.__doc__
-    return intrinsic(function)
-
-
-def _llvm(builder: Any, name: str, *values: Any) -> Any:
-    """Call LLVM's own `llvm.<name>` on floats of one type."""
-    kind = values[0].type
-    return builder.call(
-        builder.module.declare_intrinsic(f"llvm.{name}", [kind], ir.FunctionType(kind, [kind] * len(values))), values
-    )
-
-
-def _polynomial(values: tuple[float, ...], name: str) -> Any:
-    """An instruction that evaluates a polynomial, highest power first, by Horner's rule."""
-
-    def emit(builder: Any, layout: _Layout, x: Any) -> Any:
-        def horner(terms: list[Any], variable: Any) -> Any:
-            return reduce(lambda total, term: _llvm(builder, "fmuladd", total, variable, term), terms)
-
-        terms = [layout.kind(value) for value in values]
-        if len(terms) < LONG_POLYNOMIAL:
-            return horner(terms, x)
-        # Two chains of half the length for the small terms; the last two terms, which decide the error, one by one.
-        square = builder.fmul(x, x)
-        even, odd = horner(terms[-3::-2][::-1], square), horner(terms[-4::-2][::-1], square)
-        return horner([odd, even, *terms[-2:]], x)
-
-    emit.__name__ = name
-    return _instruction(emit)
-
-
-@_instruction
-def multiply_add(builder: Any, layout: _Layout, a: Any, b: Any, c: Any) -> Any:
-    """a · b + c, with one rounding where the processor has such an instruction."""
-    return _llvm(builder, "fmuladd", a, b, c)
-
-
-@_instruction
-def copy_sign(builder: Any, layout: _Layout, x: Any, sign: Any) -> Any:
-    """|x| with the sign of `sign`."""
-    return _llvm(builder, "copysign", x, sign)
-
-
-@_instruction
-def scale(builder: Any, layout: _Layout, x: Any, t: Any) -> Any:
-    """x · 2ⁿ, where t = n + ROUNDER: in two factors, so that subnormal results round once."""
-    bits = layout.bits(builder, t)
-    # ROUNDER carries twice the bias: half of the low bits is the first factor's exponent field, the rest the second's.
-    first = builder.shl(builder.ashr(bits, layout.integer(1)), layout.integer(layout.fraction))
-    second = builder.sub(builder.shl(bits, layout.integer(layout.fraction)), first)
-    return builder.fmul(builder.fmul(x, builder.bitcast(first, layout.kind)), builder.bitcast(second, layout.kind))
-
-
-@_instruction
-def half_power(builder: Any, layout: _Layout, t: Any) -> Any:
-    """2ⁿ⁻¹, where t = n + ROUNDER: the half keeps the highest n finite."""
-    field = builder.shl(layout.bits(builder, t), layout.integer(layout.fraction))
-    return builder.bitcast(builder.sub(field, layout.integer((layout.bias + 1) << layout.fraction)), layout.kind)
-
-
-@_instruction
-def exponent(builder: Any, layout: _Layout, x: Any) -> Any:
-    """n of a positive normal x = m · 2ⁿ, √½ ≤ m < √2; by bits, as AVX2 cannot convert 64-bit integers to floats."""
-    rounder = 1.5 * 2.0**layout.fraction
-    rounder_bits = (layout.bias + layout.fraction << layout.fraction) + (1 << layout.fraction - 1)
-    shifted = builder.add(layout.biased_exponent(builder, x), layout.integer(rounder_bits - layout.bias))
-    return builder.fsub(builder.bitcast(shifted, layout.kind), layout.kind(rounder))
-
-
-@_instruction
-def significand(builder: Any, layout: _Layout, x: Any) -> Any:
-    """m of a positive normal x = m · 2ⁿ, √½ ≤ m < √2."""
-    field = builder.shl(layout.biased_exponent(builder, x), layout.integer(layout.fraction))
-    return builder.bitcast(builder.sub(layout.bits(builder, x), builder.sub(field, layout.integer(layout.one))), layout.kind)
-
-
-@_instruction
-def inverse_power(builder: Any, layout: _Layout, x: Any) -> Any:
-    """2⁻ⁿ of a positive normal x = m · 2ⁿ, √½ ≤ m < √2; 0 where that is no normal number."""
-    field = builder.shl(layout.biased_exponent(builder, x), layout.integer(layout.fraction))
-    power = builder.sub(layout.integer(2 * layout.one), field)
-    positive = builder.icmp_signed(">", power, layout.integer(0))
-    return builder.bitcast(builder.select(positive, power, layout.integer(0)), layout.kind)
-
-
-@_instruction
-def high_half(builder: Any, layout: _Layout, x: Any) -> Any:
-    """x without the low half of its bits, so that the square is exact."""
-    return builder.bitcast(builder.and_(layout.bits(builder, x), layout.integer(~layout.low_half)), layout.kind)
-
-
-@_instruction
-def sqrt(builder: Any, layout: _Layout, x: Any) -> Any:
-    """√x, correctly rounded."""
-    return _llvm(builder, "sqrt", x)
-
-
-@_instruction
-def absolute(builder: Any, layout: _Layout, x: Any) -> Any:
-    """|x|."""
-    return _llvm(builder, "fabs", x)
-
-
-@_instruction
-def floor(builder: Any, layout: _Layout, x: Any) -> Any:
-    """The largest integer ≤ x, as a float."""
-    return _llvm(builder, "floor", x)
-
-
-@_instruction
-def maximum(builder: Any, layout: _Layout, a: Any, b: Any) -> Any:
-    """The larger; NaN if either is; +0 above −0. A running maximum vectorises."""
-    return _llvm(builder, "maximum", a, b)
-
-
-@_instruction
-def minimum(builder: Any, layout: _Layout, a: Any, b: Any) -> Any:
-    """The smaller; NaN if either is; −0 below +0. A running minimum vectorises."""
-    return _llvm(builder, "minimum", a, b)
-
-
-@_instruction
-def add_sum(builder: Any, layout: _Layout, total: Any, x: Any) -> Any:
-    """total + x, for running sums only: these additions may be reordered, so that the loop vectorises."""
-    return builder.fadd(total, x, flags=["reassoc"])
-
-
-def _where(typing: Any, condition: Any, a: Any, b: Any) -> Any:
-    """`a` if `condition` else `b`, both evaluated: a select, which LLVM leaves one."""
-    if condition != types.boolean or not _same_floats(a, b):
-        return None
-    return a(condition, a, b), lambda context, builder, signature, values: builder.select(*values)
-
-
-where: Any = intrinsic(_where)
 
 
 # The functions. In all of them eˣ = 2ⁿ · eʳ, n = round(x / ln 2), r = x − n · ln 2 with ln 2 in two parts (Cody and
@@ -270,6 +91,14 @@ def scaled_exp(x: Any, factor: Any) -> Any:
     r = multiply_add(-n, LN2_LOW, multiply_add(-n, LN2_HIGH, a))
     growth = multiply_add(r * r, exp_remainder(r), r)
     return where(x < EXP_LOWEST, ZERO * factor, scale(multiply_add(factor, growth, factor), t))
+
+
+def exp2(x: Any) -> Any:
+    """2ˣ = 2ⁿ · e^(r ln 2), n = round(x), r = x − n. Error: 1.2 and 1.1."""
+    x = where(x > EXP2_HIGHEST, EXP2_HIGHEST, x)
+    x = where(x < EXP2_LOWEST, EXP2_LOWEST, x)
+    t = x + ROUNDER
+    return scale(exp_polynomial((x - (t - ROUNDER)) * LN2), t)
 
 
 def expm1(x: Any) -> Any:
@@ -301,6 +130,34 @@ def log(x: Any) -> Any:
     return where(x > ZERO, y, where(x == ZERO, -INFINITY, NOT_A_NUMBER))
 
 
+def log2(x: Any) -> Any:
+    """log₂ x = n + log(1 + f) / ln 2, as `log`; exact at powers of two. Error: 1.4 and 1.4."""
+    subnormal = x < SMALLEST_NORMAL
+    a = where(subnormal, x * NORMALIZER, x)
+    n = exponent(a) - where(subnormal, NORMALIZER_EXPONENT, ZERO)
+    f = significand(a) - ONE
+    s = f / (f + TWO)
+    z = s * s
+    half_square = HALF * f * f
+    y = multiply_add(f - (half_square - s * multiply_add(z, log_remainder(z), half_square)), LOG2_E, n)
+    y = where(x < INFINITY, y, x)
+    return where(x > ZERO, y, where(x == ZERO, -INFINITY, NOT_A_NUMBER))
+
+
+def log10(x: Any) -> Any:
+    """log₁₀ x = n · log₁₀ 2 + log(1 + f) / ln 10, as `log`. Error: 1.4 and 1.4."""
+    subnormal = x < SMALLEST_NORMAL
+    a = where(subnormal, x * NORMALIZER, x)
+    n = exponent(a) - where(subnormal, NORMALIZER_EXPONENT, ZERO)
+    f = significand(a) - ONE
+    s = f / (f + TWO)
+    z = s * s
+    half_square = HALF * f * f
+    y = multiply_add(f - (half_square - s * multiply_add(z, log_remainder(z), half_square)), LOG10_E, n * LOG10_2_LOW)
+    y = where(x < INFINITY, multiply_add(n, LOG10_2_HIGH, y), x)
+    return where(x > ZERO, y, where(x == ZERO, -INFINITY, NOT_A_NUMBER))
+
+
 def log1p(x: Any) -> Any:
     """log(1 + x): `log` of the rounded sum, and what the rounding lost divided by the sum. Error: 0.8 and 0.8."""
     u = ONE + x
@@ -317,6 +174,32 @@ def log1p(x: Any) -> Any:
     y = multiply_add(n, LN2_HIGH, f - (half_square - low))
     y = where(x < INFINITY, copy_sign(y, x), x)
     return where(x > -ONE, y, where(x == -ONE, -INFINITY, NOT_A_NUMBER))
+
+
+def sinh(x: Any) -> Any:
+    """sinh x: odd polynomial for |x| < 1, else eˣ / 2 − e⁻ˣ / 2. Error: 1.5 and 1.5."""
+    a = absolute(x)
+    z = a * a
+    small = multiply_add(a * z, sinh_remainder(z), a)
+    a = where(a > SINH_HIGHEST, SINH_HIGHEST, a)
+    t = multiply_add(a, LOG2_E, ROUNDER)
+    n = t - ROUNDER
+    r = multiply_add(-n, LN2_LOW, multiply_add(-n, LN2_HIGH, a))
+    # eˣ / 4: the highest n, for which eˣ / 2 is finite, needs 2ⁿ⁻².
+    quarter = exp_polynomial(r) * half_power(t - ONE)
+    large = TWO * (quarter - QUARTER * QUARTER / quarter)
+    return copy_sign(where(absolute(x) < ONE, small, large), x)
+
+
+def cosh(x: Any) -> Any:
+    """cosh x = eˣ / 2 + e⁻ˣ / 2. Error: 1.4 and 1.3."""
+    a = absolute(x)
+    a = where(a > SINH_HIGHEST, SINH_HIGHEST, a)
+    t = multiply_add(a, LOG2_E, ROUNDER)
+    n = t - ROUNDER
+    r = multiply_add(-n, LN2_LOW, multiply_add(-n, LN2_HIGH, a))
+    quarter = exp_polynomial(r) * half_power(t - ONE)
+    return TWO * (quarter + QUARTER * QUARTER / quarter)
 
 
 def tanh(x: Any) -> Any:
@@ -425,6 +308,14 @@ def _constants(dtype_name: str) -> dict[str, Any]:
         "LN2_LOW": -2.12194440054690583e-4 if single else 1.90821492927058770002e-10,
         "EXP_LOWEST": -110.0 if single else -760.0,  # so far that a factor of |x| does not lift it out of 0 again
         "EXP_HIGHEST": 89.0 if single else 710.0,
+        "EXP2_LOWEST": -160.0 if single else -1100.0,
+        "EXP2_HIGHEST": 129.0 if single else 1025.0,
+        "SINH_HIGHEST": 90.0 if single else 711.0,
+        "LN2": math.log(2),
+        "LOG10_E": math.log10(math.e),
+        "LOG10_2_HIGH": 0.30078125 if single else 3.01029995663611771306e-01,
+        "LOG10_2_LOW": 2.48745663981195213739e-04 if single else 3.69423907715893078616e-13,
+        "QUARTER": 0.25,
         "EXPM1_LOWEST": -18.0 if single else -38.0,
         "TANH_HIGHEST": 10.0 if single else 20.0,
         "ERF_HIGHEST": 4.0 if single else 6.0,
@@ -439,12 +330,12 @@ def _constants(dtype_name: str) -> dict[str, Any]:
         "NORMALIZER": 2.0**fraction,
         "NORMALIZER_EXPONENT": fraction,
     }
-    names: dict[str, Any] = {name: scalar(value) for name, value in values.items()}
+    names: dict[str, Any] = {name: scalar(value) for name, value in (values | vector_trig.constants(single)).items()}
     for (name, dtype), fitted in coefficients.COEFFICIENTS.items():
         if dtype == dtype_name:
-            names[name] = _polynomial(fitted, name)
+            names[name] = polynomial(fitted, name)
             if name == "exp_remainder":
-                names["exp_polynomial"] = _polynomial((*fitted, 1.0, 1.0), "exp_polynomial")
+                names["exp_polynomial"] = polynomial((*fitted, 1.0, 1.0), "exp_polynomial")
     return names
 
 
@@ -453,14 +344,16 @@ def functions(dtype_name: str) -> dict[str, Any]:
     """All `NAMES` for "float32" or "float64", to be called in compiled code with scalars of that dtype."""
     if dtype_name not in ("float32", "float64"):
         raise ValueError(f"vector_math: dtype is {dtype_name!r}, expected 'float32' or 'float64'")
-    names = {**globals(), **_constants(dtype_name)}
+    names = {**vars(vector_trig), **globals(), **_constants(dtype_name)}
     # Without the wrappers, which only calls from Python need, a kernel compiles a third faster.
     compiled = njit(inline="always", error_model="numpy")
-    bound = {name: compiled(FunctionType(globals()[name].__code__, names, name)) for name in MATH}
-    return {**bound, **{name: globals()[name] for name in INSTRUCTIONS}}
+    for name in vector_trig.HELPERS + MATH:
+        names[name] = compiled(FunctionType(names[name].__code__, names, name))
+    return {**{name: names[name] for name in MATH}, **{name: getattr(vector_instructions, name) for name in INSTRUCTIONS}}
 
 
 @cache
 def digest() -> str:
     """A hash of all that decides the machine code of these functions, for the names of cached kernels."""
-    return sha256(Path(__file__).read_bytes() + Path(coefficients.__file__).read_bytes()).hexdigest()
+    files = (__file__, vector_instructions.__file__, vector_trig.__file__, coefficients.__file__)
+    return sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()

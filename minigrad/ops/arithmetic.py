@@ -1,15 +1,14 @@
-"""Arithmetic, powers, exponentials and the error function."""
+"""Sums, products, powers and roots."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..core import Operand, Tensor, elementwise, get_default_dtype
-from ..errors import DtypeError
+from ..core.check import check_kind
+from ..errors import DomainError, DtypeError
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
-
-_TWO_OVER_ROOT_PI = 1.1283791670955126
 
 
 def _kind(value: object) -> str:
@@ -18,7 +17,7 @@ def _kind(value: object) -> str:
 
 @elementwise(integers=True)
 def add(a: Operand, b: Operand) -> Tensor:
-    """a + b.
+    """a + b; with `alpha` (a keyword) a + alpha · b.
 
     Shapes: broadcast. Backward: dL/da = g, dL/db = g.
 
@@ -40,17 +39,18 @@ def _(g):
 
 @elementwise(integers=True)
 def sub(a: Operand, b: Operand) -> Tensor:
-    """a − b.
+    """a − b; with `alpha` (a keyword) a − alpha · b.
 
     Shapes: broadcast. Backward: dL/da = g, dL/db = −g.
+    Errors: DtypeError for booleans.
     """
     return a - b
 
 
 @sub.check
 def _(a, b):
-    if not {_kind(a), _kind(b)} - {"b"}:
-        raise DtypeError("sub: booleans cannot be subtracted; use a != b for the elements that differ")
+    if "b" in (_kind(a), _kind(b)):
+        raise DtypeError("sub: booleans cannot be subtracted; use a != b or ~ for masks, or convert them first")
 
 
 @sub.backward("a")
@@ -61,6 +61,27 @@ def _(g):
 @sub.backward("b")
 def _(g):
     return -g
+
+
+@add.variant("alpha")
+def _(input: Operand, other: Operand, *, alpha: float) -> Tensor:
+    return add(input, _scaled("add", input, other, alpha))
+
+
+@sub.variant("alpha")
+def _(input: Operand, other: Operand, *, alpha: float) -> Tensor:
+    return sub(input, _scaled("sub", input, other, alpha))
+
+
+def _scaled(name: str, a: Operand, b: Operand, alpha: float) -> Operand:
+    """alpha · b, where alpha is of a kind that leaves the dtype of the result alone."""
+    check_kind(name, "alpha", alpha, "float")
+    kinds = {_kind(value.array if isinstance(value, Tensor) else value) for value in (a, b)}
+    if isinstance(alpha, bool) and kinds != {"b"}:
+        raise DtypeError(f"{name}: alpha may be a bool among booleans only, got {alpha}")
+    if isinstance(alpha, float) and "f" not in kinds:
+        raise DtypeError(f"{name}: alpha must be an int among integers, got {alpha!r}")
+    return b if alpha == 1 else alpha * b
 
 
 @elementwise(integers=True)
@@ -84,7 +105,7 @@ def _(g, a):
 
 @elementwise
 def div(a: Operand, b: Operand) -> Tensor:
-    """a / b.
+    """a / b; with `rounding_mode` (a keyword) "floor" or "trunc" rounded to a whole number, with gradient 0.
 
     Shapes: broadcast. Backward: dL/da = g / b, dL/db = −g y / b, from the saved output.
     Edge values: x / 0 = ±inf, 0 / 0 = NaN.
@@ -151,6 +172,23 @@ def pow_tensor(x: Operand, exponent: Operand) -> Tensor:
     return x**exponent
 
 
+@pow_tensor.check
+def _(x, exponent):
+    if {_kind(x), _kind(exponent)} == {"b"}:
+        raise DtypeError("pow: takes floats and integers, got dtype bool twice")
+
+
+@pow_tensor.guarded
+def _(x, exponent):
+    power = exponent.array if isinstance(exponent, Tensor) else exponent
+    if (
+        not (x.array.dtype.kind if isinstance(x, Tensor) else _kind(x)) == "f"
+        and _kind(power) in "iu"
+        and np.any(np.less(power, 0))
+    ):
+        raise DomainError("pow: integers cannot be raised to negative powers; convert to float first")
+
+
 @pow_tensor.backward("x")
 def _(g, x, exponent):
     return choose(exponent == 0, 0, g * (exponent * x ** (exponent - 1)))
@@ -172,48 +210,20 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     return pow_tensor(input, exponent)
 
 
+def square(input: Tensor) -> Tensor:
+    """input². Backward: 2 g input."""
+    return pow(input, 2)
+
+
 @elementwise
-def exp(x: Tensor) -> Tensor:
-    """eˣ. Backward: dL/dx = g y, from the saved output. Overflows to inf above 88.7 (float32) or 709.7 (float64)."""
-    return math.exp(x)
+def reciprocal(x: Tensor) -> Tensor:
+    """1 / x. Backward: dL/dx = −g y², from the saved output. Edge values: 1 / ±0 = ±inf."""
+    return 1 / x
 
 
-@exp.backward("x")
+@reciprocal.backward("x")
 def _(g, y):
-    return g * y
-
-
-@elementwise
-def expm1(x: Tensor) -> Tensor:
-    """eˣ − 1, exact also near 0. Backward: dL/dx = g (y + 1)."""
-    return math.expm1(x)
-
-
-@expm1.backward("x")
-def _(g, y):
-    return g * (y + 1)
-
-
-@elementwise
-def log(x: Tensor) -> Tensor:
-    """Natural logarithm. Backward: dL/dx = g / x. Edge values: log 0 = −inf, NaN below 0."""
-    return math.log(x)
-
-
-@log.backward("x")
-def _(g, x):
-    return g / x
-
-
-@elementwise
-def log1p(x: Tensor) -> Tensor:
-    """log(1 + x), exact also near 0. Backward: dL/dx = g / (1 + x). Edge values: −inf at −1, NaN below."""
-    return math.log1p(x)
-
-
-@log1p.backward("x")
-def _(g, x):
-    return g / (1 + x)
+    return -g * (y * y)
 
 
 @elementwise
@@ -227,6 +237,17 @@ def _(g, y):
     return g / (2 * y)
 
 
+@elementwise
+def rsqrt(x: Tensor) -> Tensor:
+    """1 / √x. Backward: dL/dx = −g y³ / 2, from the saved output; −inf at 0. Edge values: 1 / √0 = inf, NaN below 0."""
+    return 1 / math.sqrt(x)
+
+
+@rsqrt.backward("x")
+def _(g, y):
+    return -0.5 * g * (y * y * y)
+
+
 @elementwise(integers=True)
 def abs(x: Tensor) -> Tensor:
     """|x|. Backward: dL/dx = g sign(x); 0 at the kink x = 0."""
@@ -238,56 +259,10 @@ def _(g, x):
     return choose(x > 0, g, choose(x < 0, -g, 0))
 
 
-@elementwise(integers=True)
-def floor(x: Tensor) -> Tensor:
-    """The largest integer not above x. Backward: 0."""
-    return math.floor(x)
+@abs.check
+def _(x):
+    if _kind(x) == "b":
+        raise DtypeError("abs: takes floats and integers, got dtype bool")
 
 
-@floor.backward("x")
-def _(g):
-    return choose(g > 0, 0, 0)  # zeros, also where g is infinite
-
-
-@elementwise
-def erf(x: Tensor) -> Tensor:
-    """Error function, 2/√π ∫₀ˣ exp(−t²) dt. Backward: dL/dx = g 2/√π exp(−x²)."""
-    return math.erf(x)
-
-
-@erf.backward("x")
-def _(g, x):
-    return g * (_TWO_OVER_ROOT_PI * math.exp(-x * x))
-
-
-@elementwise
-def erfc(x: Tensor) -> Tensor:
-    """1 − erf(x), with all its digits in the tail. Backward: dL/dx = −g 2/√π exp(−x²)."""
-    return math.erfc(x)
-
-
-@erfc.backward("x")
-def _(g, x):
-    return -g * (_TWO_OVER_ROOT_PI * math.exp(-x * x))
-
-
-@elementwise
-def normal_cdf(x: Tensor) -> Tensor:
-    """Φ(x), the distribution function of the standard normal; PyTorch's `special.ndtr`. Backward: dL/dx = g φ(x)."""
-    return math.normal_cdf(x)
-
-
-@normal_cdf.backward("x")
-def _(g, x):
-    return g * math.normal_pdf(x)
-
-
-@elementwise
-def normal_pdf(x: Tensor) -> Tensor:
-    """φ(x) = exp(−x²/2) / √(2π). Backward: dL/dx = −g x y."""
-    return math.normal_pdf(x)
-
-
-@normal_pdf.backward("x")
-def _(g, x, y):
-    return -g * (x * y)
+absolute, subtract, multiply, divide, true_divide, negative = abs, sub, mul, div, div, neg

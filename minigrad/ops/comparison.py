@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 
 from ..core import Operand, Tensor, elementwise, op
-from ..errors import ArgumentError, DtypeError, ShapeError
+from ..core.check import check_kind
+from ..errors import ArgumentError, DtypeError, InputTypeError, ShapeError
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
 
@@ -113,23 +116,98 @@ def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None)
     return clamp_max(input, max) if min is None else clamp_both(input, min, max)
 
 
+clip = clamp
+
+
 @elementwise(integers=True)
-def where(condition: Tensor, a: Operand, b: Operand) -> Tensor:
-    """a where the condition (a bool tensor) holds, else b.
+def where(condition: Tensor, input: Operand, other: Operand) -> Tensor:
+    """input where the condition (a bool tensor) holds, else other.
 
-    Shapes: broadcast. Backward: dL/da = g where the condition holds, else 0; dL/db the reverse. What is not chosen gets an exact 0.
+    Shapes: broadcast. Backward: g to the input where the condition holds, else to the other. What is not chosen gets an exact 0.
     """
-    return choose(condition, a, b)
+    return choose(condition, input, other)
 
 
-@where.backward("a")
+@where.backward("input")
 def _(g, condition):
     return choose(condition, g, 0)
 
 
-@where.backward("b")
+@where.backward("other")
 def _(g, condition):
     return choose(condition, 0, g)
+
+
+def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
+    """`value` (a number or 0-d tensor, taken in the dtype of input) where the mask holds, else input; their shapes broadcast.
+
+    Backward: g to the input where the mask does not hold, the sum of the rest to a value that is a tensor.
+    """
+    if not isinstance(mask, Tensor) or mask.dtype.kind != "b":
+        raise DtypeError(f"masked_fill: mask must be a bool tensor, got {mask.dtype if isinstance(mask, Tensor) else mask!r}")
+    if isinstance(value, Tensor):
+        if value.ndim:
+            raise ShapeError(f"masked_fill: value must be a number or a 0-d tensor, got shape {value.shape}")
+        return where(mask, value.to(input.dtype), input)
+    check_kind("masked_fill", "value", value, "float")
+    return where(mask, input.dtype.type(value).item(), input)
+
+
+@elementwise
+def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
+    """input + weight (end − input), written from the nearer end: exactly `end` for weight 1.
+
+    Shapes: broadcast. Backward: g (1 − weight) to the input, g weight to the end, g (end − input) to a weight that is a tensor.
+    Errors: DtypeError unless all are floating-point tensors of one dtype (the weight may be a number).
+    """
+    step = end - input
+    return choose(math.absolute(weight) < 0.5, input + weight * step, end - step * (1 - weight))
+
+
+@lerp.check
+def _(input, end, weight):
+    dtypes = [getattr(value, "dtype", None) for value in (input, end, weight)]
+    if dtypes[0] is None or dtypes[0].kind != "f" or dtypes[1] != dtypes[0] or dtypes[2] not in (None, dtypes[0]):
+        raise DtypeError(
+            "lerp: input, end and weight must be floating-point tensors of one dtype (weight may be a number), got "
+            + ", ".join("a number" if dtype is None else str(dtype) for dtype in dtypes)
+        )
+
+
+@lerp.backward("input")
+def _(g, weight):
+    return g * (1 - weight)
+
+
+@lerp.backward("end")
+def _(g, weight):
+    return g * weight
+
+
+@lerp.backward("weight")
+def _(g, input, end):
+    return g * (end - input)
+
+
+@elementwise(integers=True)
+def nan_to_num(x: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """x with NaN, inf and −inf replaced; None stands for 0 and for the largest and smallest number of the dtype. Backward: g, 0 there."""
+    return choose(x != x, nan, choose(x == inf, posinf, choose(x == -inf, neginf, x)))
+
+
+@nan_to_num.check
+def _(x, nan, posinf, neginf):
+    largest = float(np.finfo(x.dtype).max) if x.dtype.kind == "f" else 0.0  # integers have no infinities to replace
+    return {
+        "nan": 0.0 if nan is None else nan,
+        "posinf": largest if posinf is None else posinf,
+        "neginf": -largest if neginf is None else neginf,
+    }
+
+
+@nan_to_num.backward("x")
+def _(g, x):
+    return choose(math.absolute(x) < inf, g, 0)
 
 
 # Comparisons and logic: bool results, no gradient.
@@ -181,19 +259,25 @@ def ge(a: Operand, b: Operand) -> Tensor:
 
 @op
 def logical_and(a: Operand, b: Operand) -> Tensor:
-    """a and b (non-zero is true), as a bool tensor; the operator & on bool tensors."""
+    """a and b (non-zero is true), as a bool tensor."""
     return np.logical_and(a, b)
 
 
 @op
 def logical_or(a: Operand, b: Operand) -> Tensor:
-    """a or b (non-zero is true), as a bool tensor; the operator | on bool tensors."""
+    """a or b (non-zero is true), as a bool tensor."""
     return np.logical_or(a, b)
 
 
 @op
+def logical_xor(a: Operand, b: Operand) -> Tensor:
+    """Either a or b and not both (non-zero is true), as a bool tensor."""
+    return np.logical_xor(a, b)
+
+
+@op
 def logical_not(a: Operand) -> Tensor:
-    """not a (non-zero is true), as a bool tensor; the operator ~ on bool tensors."""
+    """not a (non-zero is true), as a bool tensor."""
     return np.logical_not(a)
 
 
@@ -215,18 +299,73 @@ def isfinite(x: Tensor) -> Tensor:
     return np.isfinite(x)
 
 
-for _binary in (eq, ne, lt, le, gt, ge, logical_and, logical_or):
+@op
+def isclose(a: Tensor, b: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
+    """Whether |a − b| ≤ atol + rtol |b|, or both are the same infinity (or, if asked for, NaN). Shapes broadcast; no gradient."""
+    return np.isclose(a, b, rtol, atol, equal_nan)
+
+
+@isclose.check
+def _(a, b, rtol, atol, equal_nan):
+    if a.dtype != b.dtype:
+        raise DtypeError(f"isclose: a and b must have one dtype, got {a.dtype} and {b.dtype}")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if value < 0:
+            raise ArgumentError(f"isclose: {name} must not be negative, got {value}")
+    _fits("isclose", a, b)
+
+
+def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Whether `isclose` holds for all elements: a Python bool."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether both have the same shape and the same elements: a Python bool. NaN equals nothing."""
+    for name, value in (("input", input), ("other", other)):
+        if not isinstance(value, Tensor):
+            raise InputTypeError(f"equal: {name} must be a Tensor, got {type(value).__name__}")
+    return bool(np.array_equal(input.array, other.array))
+
+
+# Bits of integers; of booleans the logic.
+
+
+@op
+def bitwise_and(a: Operand, b: Operand) -> Tensor:
+    """a & b, bit by bit; of booleans the logical and. Shapes broadcast; no gradient."""
+    return np.bitwise_and(a, b)
+
+
+@op
+def bitwise_or(a: Operand, b: Operand) -> Tensor:
+    """a | b, bit by bit; of booleans the logical or. Shapes broadcast; no gradient."""
+    return np.bitwise_or(a, b)
+
+
+@op
+def bitwise_xor(a: Operand, b: Operand) -> Tensor:
+    """a ^ b, bit by bit; of booleans the exclusive or. Shapes broadcast; no gradient."""
+    return np.bitwise_xor(a, b)
+
+
+@op
+def bitwise_not(a: Tensor) -> Tensor:
+    """~a, bit by bit; of booleans the logical not. No gradient."""
+    return np.invert(a)
+
+
+def _has_bits(name: str, *values: object) -> None:
+    """Integers and booleans, of shapes that broadcast."""
+    _fits(name, values[0], values[-1])
+    for value in values:
+        if np.asarray(value).dtype.kind == "f":
+            what = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else repr(value)
+            raise DtypeError(f"{name}: the operators & | ^ ~ take integers and booleans, got {what}")
+
+
+for _binary in (eq, ne, lt, le, gt, ge, logical_and, logical_or, logical_xor):
     _binary.check(lambda a, b, _name=_binary.name: _fits(_name, a, b))
-
-
-def bitwise(operation: object) -> object:
-    """The operator of a logical operation: on bool tensors only, where both mean the same."""
-
-    def operator(a: Tensor, *others: Operand) -> Tensor:
-        for value in (a, *others):
-            kind = value.dtype.kind if isinstance(value, Tensor) else np.asarray(value).dtype.kind
-            if kind != "b":
-                raise DtypeError(f"{operation.name}: the operators & | ~ take bool tensors, got {value!r}")  # type: ignore[attr-defined]
-        return operation(a, *others)
-
-    return operator
+for _binary in (bitwise_and, bitwise_or, bitwise_xor):
+    _binary.check(lambda a, b, _name=_binary.name: _has_bits(_name, a, b))
+bitwise_not.check(lambda a: _has_bits("bitwise_not", a))
