@@ -11,7 +11,7 @@ import numpy as np
 from ..core import Operand, Tensor, apply, backward, register_hook, retain_grad
 from ..core.op import Op
 from . import comparison, convert, indexing, inplace, random, shape
-from .activation import gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
+from .activation import gelu, glu, logsigmoid, mish, sigmoid, silu, softplus, softsign, swish, tanh, tanhshrink
 from .arithmetic import abs, add, div, erf, erfc, exp, expm1, floor, log, log1p, mul, neg, normal_cdf, normal_pdf, pow, sqrt, sub
 from .comparison import (
     clamp,
@@ -59,6 +59,22 @@ from .loss import (
     nll_loss,
 )
 from .random import Generator, bernoulli, default_generator, dropout, manual_seed, rand, randint, randn, randperm
+from .rectifier import (
+    celu,
+    elu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    prelu,
+    relu,
+    relu6,
+    rrelu,
+    selu,
+    softshrink,
+    threshold,
+)
 from .reduction import all, amax, amin, any, argmax, argmin, logsumexp, max, mean, min, std, sum, var
 from .shape import (
     broadcast_to,
@@ -73,11 +89,11 @@ from .shape import (
     transpose,
     unsqueeze,
 )
-from .softmax import log_softmax, softmax
+from .softmax import log_softmax, softmax, softmin
 
 _METHODS: tuple[Any, ...] = (
-    # activation, softmax
-    relu, sigmoid, tanh, softmax, log_softmax,
+    # activation, rectifier, softmax
+    relu, prelu, hardshrink, sigmoid, tanh, softmax, log_softmax,
     # arithmetic
     add, sub, mul, div, neg, pow, exp, expm1, log, log1p, sqrt, abs, floor, erf, erfc,
     # comparison
@@ -195,7 +211,7 @@ __all__ = [
     # dtypes
     "bool_", "float32", "float64", "int32", "int64", "uint8",
     # activation
-    "gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh",
+    "gelu", "glu", "logsigmoid", "mish", "sigmoid", "silu", "softplus", "softsign", "swish", "tanh", "tanhshrink",
     # arithmetic
     "abs", "add", "div", "erf", "erfc", "exp", "expm1", "floor", "log", "log1p", "mul", "neg", "normal_cdf", "normal_pdf", "pow", "sqrt",
     "sub",
@@ -213,10 +229,13 @@ __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss", "nll_loss",
     # random
     "Generator", "bernoulli", "default_generator", "dropout", "manual_seed", "rand", "randint", "randn", "randperm",
+    # rectifier
+    "celu", "elu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu", "relu", "relu6", "rrelu", "selu",
+    "softshrink", "threshold",
     # reduction
     "all", "amax", "amin", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "std", "sum", "var",
     # shape
     "broadcast_to", "cat", "expand", "flatten", "permute", "reshape", "squeeze", "stack", "t", "transpose", "unsqueeze",
     # softmax
-    "log_softmax", "softmax",
+    "log_softmax", "softmax", "softmin",
 ]  # fmt: skip
