@@ -90,11 +90,12 @@ def softmax_rows(out, x, temperature):
         top = x[i, 0]
         for j in range(columns):
             top = maximum(top, x[i, j])
-        for j in range(columns):
-            out[i, j] = x[i, j] - top
-        if temperature != 1:
+        if temperature == 1:
             for j in range(columns):
-                out[i, j] = out[i, j] / T(temperature)
+                out[i, j] = x[i, j] - top
+        else:
+            for j in range(columns):
+                out[i, j] = (T(0.5) * x[i, j] - T(0.5) * top) / T(0.5 * temperature)
         if columns > 256:
             total = T(0)
             for j in range(columns):
@@ -138,11 +139,12 @@ def log_softmax_rows(out, work, x, temperature):
         top = x[i, 0]
         for j in range(columns):
             top = maximum(top, x[i, j])
-        for j in range(columns):
-            out[i, j] = x[i, j] - top
-        if temperature != 1:
+        if temperature == 1:
             for j in range(columns):
-                out[i, j] = out[i, j] / T(temperature)
+                out[i, j] = x[i, j] - top
+        else:
+            for j in range(columns):
+                out[i, j] = (T(0.5) * x[i, j] - T(0.5) * top) / T(0.5 * temperature)
         if columns > 256:
             total = T(0)
             for j in range(columns):

@@ -16,6 +16,7 @@ from ..kernels.cache import compilable
 from ..kernels.notation import (
     absolute,
     exp,
+    floor,
     log1p,
     maximum,
     minimum,
@@ -205,17 +206,24 @@ def _(g, x):
 
 @elementwise
 def tanhshrink(x: Tensor) -> Tensor:
-    """x − tanh x. For |x| < 1, where the difference loses digits, by Lambert's continued fraction tanh x = x / (1 + x² / (3 + x² / (5 + …)))
-    to ten levels, the 1 subtracted by hand; beyond, (|x| − 1) + 2 / (e^2|x| + 1), which only adds.
+    """x − tanh x.
+
+    For |x| < 1, where the difference would lose digits, it is x³ p / d with the polynomials of x² that Lambert's continued fraction
+    tanh x = x / (1 + x² / (3 + x² / (5 + …))) gives in ten levels, written as x³ (1 + (4p − d) / d) / 4 so that few roundings count.
+    Beyond, (|x| − 1) + 2 / (e^2|x| + 1), which only adds.
 
     Backward: dL/dx = g tanh² x.
+    Source: Lambert 1768, "Mémoire sur quelques propriétés remarquables des quantités transcendentes".
     """
     a = absolute(x)
     z = a * a
-    n = 218243025 + z * (16081065 + z * (289575 + z * (1430 + z)))
+    h = floor(2048 * a) / 2048
+    lost = (h * h - z) + (a + h) * (a - h)  # what the rounding of z took away
+    n = 218243025 - z * (245810565 + z * (17760600 + z * (309595 + z * (1481 + z))))
     d = 654729075 + z * (310134825 + z * (18918900 + z * (315315 + z * (1485 + z))))
+    near = (a * z + (a * z * (n / d) + a * lost)) / 4
     e = exp(-2 * a)
-    y = where(a < 1, a * (z * (n / d)), (a - 1) + 2 * (e - e * (e / (1 + e))))
+    y = where(a < 1, near, (a - 1) + 2 * (e - e * (e / (1 + e))))
     return where(x < 0, -y, y)
 
 

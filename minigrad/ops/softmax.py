@@ -43,8 +43,10 @@ def along_rows(run: Callable[..., None], dim: int, *arrays: Any, settings: tuple
 
 
 def _shifted(x: Any, dim: int, dtype: Any, temperature: float) -> Any:
+    """(x − max x) / τ; with halves, the difference of two large numbers does not overflow before it is divided."""
     x = x if dtype is None else x.astype(dtype)
-    return (x - np.max(x, axis=dim, keepdims=True, initial=-np.inf) if x.ndim else x - x) / temperature
+    top = np.max(x, axis=dim, keepdims=True, initial=-np.inf) if x.ndim else x
+    return x - top if temperature == 1 else (0.5 * x - 0.5 * top) / (0.5 * temperature)
 
 
 def _sum_along(x: Any, dim: int) -> Any:
@@ -55,8 +57,9 @@ def _sum_along(x: Any, dim: int) -> Any:
 def softmax(x: Tensor, dim: int, dtype: Any = None, *, temperature: float = 1.0) -> Tensor:
     """Softmax along `dim`, yᵢ = exp((xᵢ − max x) / τ) / Σⱼ exp((xⱼ − max x) / τ): positive, sums to 1.
 
-    Shapes: any; rows along `dim` are independent. `dtype`: convert first. τ = `temperature`, which PyTorch lacks: the softmax of x / τ,
-    but the quotient is taken after the subtraction, which is exact for close values and would not be between rounded quotients.
+    Shapes: any; rows along `dim` are independent. `dtype`: convert first.
+    τ = `temperature`, which PyTorch lacks, makes it the softmax of x / τ; what is divided are the differences, which are exact between
+    close values, where those of rounded quotients would not be.
     Backward: dL/dx = y (g − Σ g y) / τ, from the saved output; the Jacobian is (diag(y) − y yᵀ) / τ.
     Edge values: shifted by the maximum, so ±10⁴ is safe; an entry of −inf gets 0; NaN where a row holds NaN, +inf or only −inf.
     Errors: DimError for an axis that is not there; `dim` has no default, as none is right for every batch. ArgumentError for a
