@@ -178,7 +178,12 @@ def test_formulas_read_python_floats(operation: Elementwise[Any]) -> None:
         True if name in operation.text.conditions else value
         for name, value in zip(operation.inputs, (0.75, 0.5, 1.25), strict=False)
     ]
-    needed = {"pow_scalar": {"exponent": 2.5}, "keep_above": {"p": 0.25}, "threshold": {"threshold": 0.5, "value": 0.25}}
+    needed = {
+        "pow_scalar": {"exponent": 2.5},
+        "keep_above": {"p": 0.25},
+        "threshold": {"threshold": 0.5, "value": 0.25},
+        "scale_negative_between": {"lower": 0.25, "upper": 0.75},
+    }
     settings = needed.get(operation.name, {})
     value = operation.formula(*numbers, **settings)
     assert isinstance(value, (float, int))

@@ -239,11 +239,6 @@ def _halves(shape: tuple[int, ...], dim: int) -> tuple[Any, Any]:
     return (*before, slice(0, half)), (*before, slice(half, None))
 
 
-def _matrix(x: Any, dim: int) -> Any:
-    """An array as the matrix whose rows hold a half along the axis and then the other."""
-    return np.ascontiguousarray(x).reshape(prod(x.shape[:dim]), -1)
-
-
 @op
 def glu(x: Tensor, dim: int = -1) -> Tensor:
     """Gated linear unit, a σ(b), where a and b are the halves of x along `dim`.
@@ -278,17 +273,18 @@ def _(g, x, dim, x_shape):
 
 @glu.kernel(when=lambda x, dim: compilable(x.dtype) and x.size > 0, residual=True)
 def _(x, dim):
-    shape = (*x.shape[:dim], x.shape[dim] // 2, *x.shape[dim + 1 :])
-    out, gate = np.empty((2, *shape), x.dtype)
-    rows.glu_rows[x.dtype](_matrix(out, dim), _matrix(gate, dim), _matrix(x, dim))
-    return out, gate
+    matrix = np.ascontiguousarray(x).reshape(prod(x.shape[:dim]), -1)  # a row holds a half and then the other
+    out, gate = np.empty((2, matrix.shape[0], matrix.shape[1] // 2), x.dtype)
+    rows.glu_rows[x.dtype](out, gate, matrix)
+    return out.reshape(*x.shape[:dim], -1, *x.shape[dim + 1 :]), gate
 
 
 @glu.backward_kernel("x")
-def _(g, x, residual, dim):
-    dx = np.empty(x.shape, x.dtype)
-    rows.glu_rows_backward[x.dtype](*(_matrix(array, dim) for array in (dx, g, residual, x)))
-    return dx
+def _(g, x, residual):
+    dx = np.empty((residual.shape[0], 2 * residual.shape[1]), x.dtype)
+    given, matrix = np.ascontiguousarray(g).reshape(residual.shape), np.ascontiguousarray(x).reshape(dx.shape)
+    rows.glu_rows_backward[x.dtype](dx, given, residual, matrix)
+    return dx.reshape(x.shape)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:

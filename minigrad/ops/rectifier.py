@@ -5,8 +5,9 @@ from __future__ import annotations
 from ..core import Tensor, check_number, elementwise
 from ..errors import ArgumentError, InputTypeError, ShapeError
 from ..kernels.notation import exp, expm1, maximum, minimum, where
+from .convert import float_only
 from .inplace import in_place
-from .random import Generator, rand
+from .random import Generator, noise_for
 
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 _SELU_PRODUCT = 1.7580993408473768  # rounded once
@@ -104,7 +105,7 @@ def _(g, x, negative_slope):
 
 @elementwise
 def scale_negative(x: Tensor, slope: Tensor) -> Tensor:
-    """x for x > 0, else slope · x: what `prelu` and `rrelu` are made of.
+    """x for x > 0, else slope · x: `prelu` once the slopes stand beside what they scale.
 
     Backward: dL/dx = g for x > 0, else slope · g; dL/dslope = 0 for x > 0, else x g. At the kink x = 0: slope · g, and 0.
     """
@@ -129,17 +130,32 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     Errors: ShapeError for another number of weights. Deviation: dtypes that differ are promoted, as everywhere.
     Source: He, Zhang, Ren & Sun 2015, "Delving deep into rectifiers".
     """
-    for name, value in (("input", input), ("weight", weight)):
-        if not isinstance(value, Tensor):
-            raise InputTypeError(f"prelu: {name} must be a Tensor, got {type(value).__name__}")
-    channels = input.shape[1] if input.ndim > 1 else 1
-    if weight.ndim > 1 or weight.numel() not in (1, channels):
+    if not (isinstance(input, Tensor) and isinstance(weight, Tensor)):
+        name, value = ("weight", weight) if isinstance(input, Tensor) else ("input", input)
+        raise InputTypeError(f"prelu: {name} must be a Tensor, got {type(value).__name__}")
+    axes, slopes = input.ndim, weight.array.size
+    channels = input.shape[1] if axes > 1 else 1
+    if weight.ndim > 1 or slopes not in (1, channels):
         raise ShapeError(
             f"prelu: weight must have one element, or one for each of the {channels} channels of input {input.shape}; got {weight.shape}"
         )
-    if weight.numel() == 1:
-        return scale_negative(input, weight.reshape(()) if weight.ndim > input.ndim else weight)
-    return scale_negative(input, weight.reshape(-1, *[1] * (input.ndim - 2)) if input.ndim > 2 else weight)
+    if slopes == 1:
+        return scale_negative(input, weight if weight.ndim <= axes else weight.reshape(()))
+    return scale_negative(input, weight if axes == 2 else weight.reshape(-1, *[1] * (axes - 2)))
+
+
+@elementwise
+def scale_negative_between(x: Tensor, u: Tensor, lower: float, upper: float) -> Tensor:
+    """x for x > 0, else αx with α = lower + (upper − lower) u: `rrelu` for given uniform numbers u.
+
+    Backward: dL/dx = g for x > 0, else α g.
+    """
+    return where(x > 0, x, (lower + (upper - lower) * u) * x)
+
+
+@scale_negative_between.backward("x")
+def _(g, x, u, lower, upper):
+    return where(x > 0, g, (lower + (upper - lower) * u) * g)
 
 
 def rrelu(
@@ -165,8 +181,8 @@ def rrelu(
         return rrelu_(input, lower, upper, training, generator=generator)
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
-    drawn = rand(input.shape, generator=generator, dtype=input.dtype)
-    return scale_negative(input, drawn * (upper - lower) + lower)
+    float_only("rrelu", input)
+    return scale_negative_between(input, noise_for(input, generator), lower, upper)
 
 
 @elementwise

@@ -29,7 +29,7 @@ from op_cases import (
 )
 
 import minigrad as mg
-from minigrad.errors import ArgumentError, ShapeError
+from minigrad.errors import ArgumentError, DtypeError, ShapeError
 from minigrad.nn import functional as F
 from minigrad.ops import rectifier
 
@@ -228,6 +228,11 @@ CASES: tuple[OpCase, ...] = (
                 (ArgumentError, RuntimeError),
                 "rrelu: lower must not be above upper",
             ),
+            Refused(
+                lambda: F.rrelu(mg.tensor([1, 2]), training=True),
+                (DtypeError, RuntimeError),
+                "rrelu: expected a floating-point tensor",
+            ),
             Refused(lambda: F.rrelu(mg.ones(2), "a"), TypeError, "rrelu: lower must be a number, got 'a'"),
         ],
     ),
@@ -238,9 +243,16 @@ CASES: tuple[OpCase, ...] = (
         sample(away(0.0)(30), 0),
         sample(away(0.0)(5, 4), 1, 0.5, 0.75),
         sample(away(0.0)(0, 4), 1),
-        covers=(rectifier.scale_negative,),
+        covers=(rectifier.scale_negative_between,),
         dtypes=["float64"],
         edges=[edge([3.0, inf, -1.0], 0, 0.25, 0.25, value=[3, inf, -0.25], grads=[[1, 1, 0.25]])],
+    ),
+    case(
+        "scale_negative_between",
+        rectifier.scale_negative_between,
+        lambda x, u, lower, upper: np.where(x > 0, x, x * (lower * (1 - u) + upper * u)),
+        *(sample(away(0.0)(*s), uniform(0.1, 0.9)(*s), 0.25, 0.75) for s in ((3, 4), (), (0,))),
+        fixed=(1,),
     ),
     case(
         "elu",
