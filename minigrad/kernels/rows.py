@@ -198,8 +198,9 @@ def glu_rows(out, gate, x):
     for begin in range(0, rows, step):
         end = min(begin + step, rows)
         for i in range(begin, end):
+            b = x[i, columns:]  # an index such as columns + j would cost the vector loop
             for j in range(columns):
-                gate[i, j] = x[i, columns + j]
+                gate[i, j] = b[j]
         block = gate[begin:end].reshape(-1)
         for k in range(block.size):
             e = exp(-absolute(block[k]))
@@ -215,10 +216,11 @@ def glu_rows_backward(dx, g, gate, x):
     """dL/da = g σ(b), dL/db = g a σ(b) (1 − σ(b))."""
     rows, columns = g.shape
     for i in range(rows):
+        da, db = dx[i, :columns], dx[i, columns:]
         for j in range(columns):
-            dx[i, j] = g[i, j] * gate[i, j]
+            da[j] = g[i, j] * gate[i, j]
         for j in range(columns):
-            dx[i, columns + j] = g[i, j] * (x[i, j] * (gate[i, j] * (T(1) - gate[i, j])))
+            db[j] = g[i, j] * (x[i, j] * (gate[i, j] * (T(1) - gate[i, j])))
 
 
 @kernel("ammmiannf")

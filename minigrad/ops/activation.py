@@ -274,7 +274,8 @@ def _(g, x, dim, x_shape):
 @glu.kernel(when=lambda x, dim: compilable(x.dtype) and x.size > 0, residual=True)
 def _(x, dim):
     matrix = np.ascontiguousarray(x).reshape(prod(x.shape[:dim]), -1)  # a row holds a half and then the other
-    out, gate = np.empty((2, matrix.shape[0], matrix.shape[1] // 2), x.dtype)
+    halves = matrix.shape[0], matrix.shape[1] // 2
+    out, gate = np.empty(halves, x.dtype), np.empty(halves, x.dtype)
     rows.glu_rows[x.dtype](out, gate, matrix)
     return out.reshape(*x.shape[:dim], -1, *x.shape[dim + 1 :]), gate
 
