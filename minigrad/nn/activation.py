@@ -96,14 +96,19 @@ class Mish(_InPlace):
         return F.mish(input, self.inplace)
 
 
-class Hardsigmoid(_InPlace):
+class _Hard(_InPlace):
+    def extra_repr(self) -> str:
+        return ""  # PyTorch's show nothing
+
+
+class Hardsigmoid(_Hard):
     """min(max(x + 3, 0), 6) / 6, see `nn.functional.hardsigmoid`."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardsigmoid(input, self.inplace)
 
 
-class Hardswish(_InPlace):
+class Hardswish(_Hard):
     """x · hardsigmoid(x), see `nn.functional.hardswish`."""
 
     def forward(self, input: Tensor) -> Tensor:
