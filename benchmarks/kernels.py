@@ -15,11 +15,22 @@ from benchmarks.timing import measure
 ELEMENTWISE = ("relu", "sigmoid", "tanh", "silu", "softplus", "gelu")
 ROWS = ("softmax", "log_softmax", "cross_entropy")
 OPS = ELEMENTWISE + ROWS
+# All activations, with the settings that they are called with.
+ACTIVATIONS: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(("relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "softplus", "softsign"), ()),
+    **dict.fromkeys(("tanhshrink", "softshrink", "hardshrink", "hardtanh", "hardsigmoid", "hardswish"), ()),
+    **dict.fromkeys(("sigmoid", "logsigmoid", "tanh"), ()),
+    **dict.fromkeys(("glu", "softmax", "softmin", "log_softmax"), (1,)),
+    "prelu": ("weight",),
+    "rrelu": (1 / 8, 1 / 3, True),
+    "threshold": (0.1, 0.0),
+}
+ACTIVATION_TARGETS = {(128, 10): 2.0, (1000, 1000): 1.0}
 DTYPES = ("float32", "float64")
 SHAPES = {"64": (8, 8), "4096": (64, 64), "10⁶": (1000, 1000)}
 PASSES = ("forward", "forward + backward")
 CONTENDERS = ("minigrad", "torch")
-JOBS = tuple((contender, op) for op in OPS for contender in CONTENDERS)
+JOBS = tuple((contender, group) for group in (*OPS, "activations") for contender in CONTENDERS)
 ROUNDS, TIMED = 5, True
 SECONDS, QUICK_SECONDS = 0.16, 0.05
 
@@ -55,9 +66,37 @@ def case(op: str, dtype: str, size: str, kind: str) -> str:
     return f"{op}, {dtype}, {size}, {kind}"
 
 
+def activation_call(library: Eager, name: str, shape: tuple[int, int]) -> Callable[[], object]:
+    """Forward with backward from a given gradient, in float32."""
+    random = np.random.default_rng(0)
+    leaf = library.tensor(2 * random.standard_normal(shape).astype(np.float32), requires_grad=True)
+    weight = library.tensor(np.full(shape[1], 0.25, np.float32), requires_grad=True)
+    settings = [weight if value == "weight" else value for value in ACTIVATIONS[name]]
+    function = library.function(name)
+    gradient = library.tensor(random.standard_normal(tuple(function(leaf, *settings).shape)).astype(np.float32))
+
+    def both() -> None:
+        leaf.grad = weight.grad = None
+        function(leaf, *settings).backward(gradient)
+
+    return both
+
+
+def activation_case(name: str, shape: tuple[int, int]) -> str:
+    return f"{name}, float32, {shape}, forward + backward"
+
+
 def work(contender: str, group: str, quick: bool) -> Iterator[tuple[str, float]]:
     library = Eager(contender)
     library.use_one_thread()
+    if group == "activations":
+        for name in ACTIVATIONS:
+            for shape in ACTIVATION_TARGETS:
+                yield (
+                    activation_case(name, shape),
+                    measure(activation_call(library, name, shape), QUICK_SECONDS if quick else SECONDS),
+                )
+        return
     for dtype in DTYPES:
         for size, shape in SHAPES.items():
             for kind, call in calls(library, group, dtype, shape).items():
@@ -65,7 +104,25 @@ def work(contender: str, group: str, quick: bool) -> Iterator[tuple[str, float]]
 
 
 def tables(results: Results) -> list[Table]:
-    return [table(results, kind) for kind in PASSES]
+    return [*(table(results, kind) for kind in PASSES), activation_table(results)]
+
+
+def activation_table(results: Results) -> Table:
+    made = Table(
+        "Activations, forward + backward",
+        ("activation, float32", *CONTENDERS, "ratio", "at least"),
+        "One thread on both sides. Each call records, and goes back from a given gradient. torch's gelu does without an accurate tail.",
+    )
+    for name in ACTIVATIONS:
+        for shape, least in ACTIVATION_TARGETS.items():
+            known, aim = activation_case(name, shape), None if name == "gelu" and least == 1 else least
+            made.add(
+                f"{name}, {shape}",
+                *(results.cell(contender, known, duration) for contender in CONTENDERS),
+                made.at_least(known, results.ratio("torch", known), aim),
+                number(aim),
+            )
+    return made
 
 
 def table(results: Results, kind: str) -> Table:

@@ -404,7 +404,7 @@ SETTINGS: dict[str, Case] = {
     "an unknown argument": (
         lambda: mg.softmax(mg.ones(3), 0, foo=1),
         InputTypeError,
-        "softmax: unexpected argument 'foo' (softmax(x, dim, dtype=None)",
+        "softmax: unexpected argument 'foo' (softmax(x, dim, dtype=None, *, temperature=1.0)",
     ),
     "a missing argument": (lambda: mg.softmax(mg.ones(3)), InputTypeError, "softmax: argument 'dim' is missing"),
     "a list": (

@@ -59,9 +59,9 @@ def edge_rows(columns: int, dtype: Any) -> np.ndarray:
     return x
 
 
-def run_rows(kernel: Any, *arrays: np.ndarray) -> np.ndarray:
+def run_rows(kernel: Any, *arrays: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     out = np.full(arrays[0].shape, 77, arrays[0].dtype)
-    kernel[out.dtype](out, *arrays)
+    kernel[out.dtype](out, *arrays, temperature)
     return out
 
 
@@ -116,7 +116,7 @@ def test_log_softmax_rows(columns, dtype):
     ):
         work = np.full(x.size if columns <= 256 else 0, 77, dtype)
         out = np.empty_like(x)
-        rows.log_softmax_rows[dtype](out, work, x)
+        rows.log_softmax_rows[dtype](out, work, x, 1.0)
         np.testing.assert_allclose(out, log_softmax_64(x), **TOLERANCE[dtype.name])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -454,6 +455,26 @@ ACTIVATIONS = [
     (nn.Softmax(0), lambda x: F.softmax(x, 0)),
     (nn.Softmax(dim=-1), lambda x: F.softmax(x, dim=1)),
     (nn.LogSoftmax(1), lambda x: F.log_softmax(x, 1)),
+    (nn.Softmin(0), lambda x: F.softmin(x, 0)),
+    (nn.ReLU6(), F.relu6),
+    (nn.ELU(), F.elu),
+    (nn.ELU(0.5), lambda x: F.elu(x, 0.5)),
+    (nn.CELU(2.0), lambda x: F.celu(x, 2.0)),
+    (nn.SELU(), F.selu),
+    (nn.Mish(), F.mish),
+    (nn.Swish(), F.silu),
+    (nn.Softsign(), F.softsign),
+    (nn.Tanhshrink(), F.tanhshrink),
+    (nn.Softshrink(), F.softshrink),
+    (nn.Softshrink(1.0), lambda x: F.softshrink(x, 1.0)),
+    (nn.Hardshrink(1.0), lambda x: F.hardshrink(x, 1.0)),
+    (nn.Threshold(1.0, -7.0), lambda x: F.threshold(x, 1.0, -7.0)),
+    (nn.Hardtanh(), F.hardtanh),
+    (nn.Hardtanh(-2.0, 1.0), lambda x: F.hardtanh(x, -2.0, 1.0)),
+    (nn.Hardsigmoid(), F.hardsigmoid),
+    (nn.Hardswish(), F.hardswish),
+    (nn.LogSigmoid(), F.logsigmoid),
+    (nn.RReLU(0.1, 0.5).eval(), lambda x: F.leaky_relu(x, 0.3)),
     (nn.Identity("anything", at=all), lambda x: x),
     (nn.Flatten(0), lambda x: x.flatten()),
 ]
@@ -492,10 +513,87 @@ def test_activation_values():
         np.testing.assert_allclose(module(x).numpy(), values, rtol=1e-13, err_msg=repr(module))
 
 
-def test_relu_in_place():
-    x = mg.tensor([-1.0, 2.0])
-    assert x is nn.ReLU(inplace=True)(x)
-    assert [0.0, 2.0] == x.tolist()
+IN_PLACE = [
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.CELU, nn.SELU, nn.SiLU, nn.Mish, nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish,
+    partial(nn.RReLU, 0.25, 0.25), partial(nn.Threshold, 0.5, 7.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", IN_PLACE, ids=lambda make: repr(make()))
+def test_activation_in_place(make):
+    x = mg.tensor([-1.0, 0.25, 2.0, 9.0])
+    expected = make()(x).tolist()
+    assert [-1.0, 0.25, 2.0, 9.0] == x.tolist()
+    assert x is make(inplace=True)(x)
+    assert expected == x.tolist()
+
+
+def test_prelu():
+    layer = nn.PReLU(3)
+    assert [0.25] * 3 == layer.weight.tolist()
+    assert ["weight"] == [name for name, _ in layer.named_parameters()]
+    x = mg.tensor([[-1.0, 2.0, -3.0], [-4.0, -5.0, 6.0]])
+    y = layer(x)
+    assert [[-0.25, 2.0, -0.75], [-1.0, -1.25, 6.0]] == y.tolist()
+    y.sum().backward()
+    assert [-5.0, -5.0, -3.0] == layer.weight.grad.tolist()
+    with mg.no_grad():
+        layer.weight.mul_(0.0)
+    layer.reset_parameters()
+    assert [0.25] * 3 == layer.weight.tolist()
+    assert [0.5] == nn.PReLU(init=0.5, dtype=np.float64).weight.tolist()
+    assert np.float64 == nn.PReLU(dtype=np.float64).weight.dtype
+    with pytest.raises(ArgumentError, match="PReLU: num_parameters must be a non-negative int, got 1.5"):
+        nn.PReLU(1.5)
+    with pytest.raises(InputTypeError, match="PReLU: init must be a number, got 'x'"):
+        nn.PReLU(1, "x")
+
+
+def test_rrelu_draws_in_training_only():
+    layer, x = nn.RReLU(), mg.full((1000,), -1.0)
+    mg.manual_seed(0)
+    drawn = -layer(x).numpy()
+    assert 1 / 8 <= drawn.min() < 0.13
+    assert 0.33 < drawn.max() <= 1 / 3
+    mg.manual_seed(0)
+    assert np.array_equal(drawn, -layer(x).numpy())
+    np.testing.assert_allclose(layer.eval()(x.double()).numpy(), -11 / 48, rtol=1e-15)
+
+
+def test_glu_module():
+    x = mg.tensor([[1.0, 2.0, 0.0, 0.0], [3.0, 4.0, 0.0, 0.0]])
+    assert [[0.5, 1.0], [1.5, 2.0]] == nn.GLU()(x).tolist()
+    assert (1, 4) == nn.GLU(0)(x).shape
+
+
+def test_hardtanh_bounds():
+    with pytest.raises(ArgumentError, match="Hardtanh: min_val must be below max_val, got min_val 2, max_val 1"):
+        nn.Hardtanh(2, 1)
+
+
+def test_activations_show_their_settings():
+    """As PyTorch shows them."""
+    shown = {
+        nn.ReLU(True): "ReLU(inplace=True)",
+        nn.ReLU6(): "ReLU6()",
+        nn.LeakyReLU(0.2, True): "LeakyReLU(negative_slope=0.2, inplace=True)",
+        nn.PReLU(3): "PReLU(num_parameters=3)  # 3 parameters",
+        nn.RReLU(): "RReLU(lower=0.125, upper=0.3333333333333333)",
+        nn.ELU(): "ELU(alpha=1.0)",
+        nn.CELU(0.5, True): "CELU(alpha=0.5, inplace=True)",
+        nn.SELU(): "SELU()",
+        nn.Softplus(): "Softplus(beta=1.0, threshold=20.0)",
+        nn.Softshrink(): "Softshrink(0.5)",
+        nn.Hardshrink(1.5): "Hardshrink(1.5)",
+        nn.Threshold(0.5, 2): "Threshold(threshold=0.5, value=2)",
+        nn.Hardtanh(inplace=True): "Hardtanh(min_val=-1.0, max_val=1.0, inplace=True)",
+        nn.Hardsigmoid(True): "Hardsigmoid()",
+        nn.GLU(0): "GLU(dim=0)",
+        nn.Softmin(): "Softmin(dim=None)",
+        nn.Swish(): "SiLU()",
+        nn.Mish(True): "Mish(inplace=True)",
+    }
+    assert list(shown.values()) == [repr(module) for module in shown]
 
 
 def test_softmax_without_axis():

@@ -178,7 +178,13 @@ def test_formulas_read_python_floats(operation: Elementwise[Any]) -> None:
         True if name in operation.text.conditions else value
         for name, value in zip(operation.inputs, (0.75, 0.5, 1.25), strict=False)
     ]
-    settings = {"exponent": 2.5} if operation.name == "pow_scalar" else {"p": 0.25} if operation.name == "keep_above" else {}
+    needed = {
+        "pow_scalar": {"exponent": 2.5},
+        "keep_above": {"p": 0.25},
+        "threshold": {"threshold": 0.5, "value": 0.25},
+        "scale_negative_between": {"lower": 0.25, "upper": 0.75},
+    }
+    settings = needed.get(operation.name, {})
     value = operation.formula(*numbers, **settings)
     assert isinstance(value, (float, int))
     y = operation(*(mg.tensor(x, dtype=None if isinstance(x, bool) else mg.float64) for x in numbers), **settings)

@@ -67,10 +67,12 @@ class Op(Generic[P]):
 
     The parameters of the forward are inputs (Tensors or numbers) or attributes (settings). A parameter is an attribute if its
     annotation does not speak of Tensors, or, without annotation, if it has a default or is keyword-only. An input whose default is
-    None may be absent; another default takes the place of None.
+    None may be absent; another default takes the place of None. A last parameter `inplace` is neither: with True the result takes
+    the first input's place.
     """
 
     instances: ClassVar[list[Op[Any]]] = []
+    overwrite: ClassVar[Callable[..., Tensor]]  # takes the place of `apply` where inplace=True; `ops` sets it
 
     def __init__(
         self,
@@ -85,7 +87,7 @@ class Op(Generic[P]):
         self.view = view
         self.broadcasts = broadcasts
         self.rules: dict[str, Rule] = {}
-        self._binders: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self._callers: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._readers: dict[tuple[type, ...], Callable[..., Any]] = {}
         self.read: Callable[[Sequence[Any], tuple[Any, ...]], Any] = lambda inputs, attrs: None
         self.plans: dict[tuple[Any, ...], Plan] = {}
@@ -120,7 +122,7 @@ class Op(Generic[P]):
                     self.sequence = p.name
                 elif "Operand" not in note and p.default is p.empty:
                     self._tensors_only.append(p.name)
-            elif p.name not in self.live:
+            elif p.name not in (*self.live, "inplace"):
                 self.attributes.append(p.name)
                 if "Sequence" in note or "Dims" in note or "tuple" in note:
                     self._several.add(p.name)
@@ -129,7 +131,8 @@ class Op(Generic[P]):
             self._defaults[p.name] = p.default
             self._positional += p.kind != p.KEYWORD_ONLY
         # The number of arguments of a call that needs no binding.
-        self._bare = len(self.inputs) if self.inputs == self.parameters and self.sequence is None else -1
+        bare = self.inputs == [name for name in self.parameters if name != "inplace"] and self.sequence is None
+        self._bare = len(self.inputs) if bare else -1
 
     # ---- declaration
 
@@ -201,11 +204,8 @@ class Op(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
         if not kwargs and len(args) == self._bare:
             return apply(self, args)
-        for keyword, variant in self._variants.items():
-            if keyword in kwargs:
-                return variant(*args, **kwargs)  # type: ignore[no-any-return]
-        bind = self._binders.get((len(args), *kwargs)) or self._make_binder(len(args), tuple(kwargs))
-        return apply(self, *bind(args, kwargs))
+        call = self._callers.get((len(args), *kwargs)) or self._make_caller(len(args), tuple(kwargs))
+        return call(args, kwargs)  # type: ignore[no-any-return]
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -218,8 +218,10 @@ class Op(Generic[P]):
         run: Callable[..., Any] = self if any(isinstance(arg, Tensor) for arg in args) else self.formula
         return run(*args)
 
-    def _make_binder(self, count: int, keywords: tuple[str, ...]) -> Callable[..., Any]:
-        """For calls with `count` positional arguments and these keywords: a function to inputs, attributes and live attributes."""
+    def _make_caller(self, count: int, keywords: tuple[str, ...]) -> Callable[..., Any]:
+        """For calls with `count` positional arguments and these keywords: a function that sorts them and runs the operation."""
+        for variant in [self._variants[keyword] for keyword in keywords if keyword in self._variants]:
+            return self._callers.setdefault((count, *keywords), lambda args, kwargs: variant(*args, **kwargs))
         if count > self._positional:
             raise InputTypeError(f"{self.name}: takes {self._positional} positional arguments, got {count} ({self._usage()})")
         source = {name: f"args[{i}]" for i, name in enumerate(self.parameters[:count])}
@@ -233,15 +235,18 @@ class Op(Generic[P]):
         for name in self.parameters:
             if name not in source and self._defaults[name] is inspect.Parameter.empty:
                 raise InputTypeError(f"{self.name}: argument {name!r} is missing ({self._usage()})")
-            source.setdefault(name, f"defaults[{name!r}]")
+            if name != "inplace":
+                source.setdefault(name, f"defaults[{name!r}]")
         inputs = "".join(f"{source[name]}, " for name in self.inputs)
         if self.sequence is not None:
-            inputs = f"*sequence({source[self.sequence]})"
+            inputs = f"*sequence({source[self.sequence]}),"
         attrs = "".join(f"freeze({source[n]}), " if n in self._several else f"{source[n]}, " for n in self.attributes)
         lives = "".join(f"{source[name]}, " for name in self.live)
-        body = f"return ({inputs},), ({attrs}), ({lives})" if self.sequence else f"return ({inputs}), ({attrs}), ({lives})"
-        bind = closure("args, kwargs", body, defaults=self._defaults, sequence=self._sequence, freeze=_freeze)
-        return self._binders.setdefault((count, *keywords), bind)
+        run = f"(op.overwrite if {source['inplace']} else apply)" if "inplace" in source else "apply"
+        body = f"return {run}(op, ({inputs}), ({attrs}), ({lives}))"
+        free = {"op": self, "apply": apply, "defaults": self._defaults, "sequence": self._sequence, "freeze": _freeze}
+        call = closure("args, kwargs", body, **free)
+        return self._callers.setdefault((count, *keywords), call)
 
     def _alias(self, key: str) -> str | None:
         """The parameter that another library's word means: input and other for the first two inputs, axis and keepdims."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     exp: Any
     log: Any
     maximum: Any
+    absolute: Any
+    where: Any
     add_sum: Any
 
 __all__ = [
@@ -29,6 +31,8 @@ __all__ = [
     "column_sums",
     "cross_entropy_rows",
     "cross_entropy_rows_backward",
+    "glu_rows",
+    "glu_rows_backward",
     "log_softmax_rows",
     "log_softmax_rows_backward",
     "outside_unit",
@@ -57,7 +61,8 @@ class Kernel(dict[Any, Callable[..., Any]]):
 
         node = definition(self.function)
         body = ast.unparse(ast.fix_missing_locations(ast.Module([s for s in node.body if not _is_text(s)], [])))
-        source = head(node.name, [a.arg for a in node.args.args], {"exp", "log", "maximum", "add_sum"}, dtype)
+        used = {"exp", "log", "maximum", "absolute", "where", "add_sum"}
+        source = head(node.name, [a.arg for a in node.args.args], used, dtype)
         source += "".join(f"    {line}\n" for line in body.splitlines())
         kinds = {
             "a": types.Array(getattr(types, dtype), 1, "C"),
@@ -77,21 +82,24 @@ def kernel(signature: str) -> Callable[[Any], Kernel]:
     return lambda function: Kernel(function, signature)
 
 
-@kernel("mm")
-def softmax_rows(out, x):
-    """yⱼ = exp(xⱼ − max x) / Σₖ exp(xₖ − max x)."""
+@kernel("mmf")
+def softmax_rows(out, x, temperature):
+    """yⱼ = exp((xⱼ − max x) / τ) / Σₖ exp((xₖ − max x) / τ)."""
     rows, columns = x.shape
     for i in range(rows):
         top = x[i, 0]
         for j in range(columns):
             top = maximum(top, x[i, j])
-        if columns <= 256:
+        if temperature == 1:
             for j in range(columns):
                 out[i, j] = x[i, j] - top
         else:
+            for j in range(columns):
+                out[i, j] = (T(0.5) * x[i, j] - T(0.5) * top) / T(0.5 * temperature)
+        if columns > 256:
             total = T(0)
             for j in range(columns):
-                e = exp(x[i, j] - top)
+                e = exp(out[i, j])
                 out[i, j] = e
                 total = add_sum(total, e)
             scale = T(1) / total
@@ -110,36 +118,40 @@ def softmax_rows(out, x):
                 out[i, j] = out[i, j] * scale
 
 
-@kernel("mmm")
-def softmax_rows_backward(dx, g, y):
-    """dL/dx = y (g − Σ g y): the Jacobian is diag(y) − y yᵀ."""
+@kernel("mmmf")
+def softmax_rows_backward(dx, g, y, temperature):
+    """dL/dx = y (g − Σ g y) / τ: the Jacobian is (diag(y) − y yᵀ) / τ."""
     rows, columns = y.shape
+    scale = T(1.0 / temperature)
     for i in range(rows):
         total = T(0)
         for j in range(columns):
             total = add_sum(total, g[i, j] * y[i, j])
         for j in range(columns):
-            dx[i, j] = y[i, j] * (g[i, j] - total)
+            dx[i, j] = y[i, j] * (g[i, j] - total) * scale
 
 
-@kernel("mam")
-def log_softmax_rows(out, work, x):
-    """yⱼ = xⱼ − max x − log Σₖ exp(xₖ − max x). `work` is scratch: of x's size where rows are short."""
+@kernel("mamf")
+def log_softmax_rows(out, work, x, temperature):
+    """yⱼ = (xⱼ − max x) / τ − log Σₖ exp((xₖ − max x) / τ). `work` is scratch: of x's size where rows are short."""
     rows, columns = x.shape
     for i in range(rows):
         top = x[i, 0]
         for j in range(columns):
             top = maximum(top, x[i, j])
-        if columns <= 256:
+        if temperature == 1:
             for j in range(columns):
                 out[i, j] = x[i, j] - top
         else:
+            for j in range(columns):
+                out[i, j] = (T(0.5) * x[i, j] - T(0.5) * top) / T(0.5 * temperature)
+        if columns > 256:
             total = T(0)
             for j in range(columns):
-                total = add_sum(total, exp(x[i, j] - top))
+                total = add_sum(total, exp(out[i, j]))
             shift = log(total)
             for j in range(columns):
-                out[i, j] = (x[i, j] - top) - shift
+                out[i, j] = out[i, j] - shift
     if columns <= 256:
         flat = out.reshape(-1)
         for k in range(flat.size):
@@ -157,10 +169,11 @@ def log_softmax_rows(out, work, x):
                 out[i, j] = out[i, j] - work[i]
 
 
-@kernel("mmm")
-def log_softmax_rows_backward(dx, g, y):
-    """dL/dx = g − exp(y) Σ g."""
+@kernel("mmmf")
+def log_softmax_rows_backward(dx, g, y, temperature):
+    """dL/dx = (g − exp(y) Σ g) / τ."""
     rows, columns = y.shape
+    scale = T(1.0 / temperature)
     if columns <= 256:
         flat, flat_y = dx.reshape(-1), y.reshape(-1)
         for k in range(flat.size):
@@ -171,10 +184,43 @@ def log_softmax_rows_backward(dx, g, y):
             total = add_sum(total, g[i, j])
         if columns <= 256:
             for j in range(columns):
-                dx[i, j] = g[i, j] - dx[i, j] * total
+                dx[i, j] = (g[i, j] - dx[i, j] * total) * scale
         else:
             for j in range(columns):
-                dx[i, j] = g[i, j] - exp(y[i, j]) * total
+                dx[i, j] = (g[i, j] - exp(y[i, j]) * total) * scale
+
+
+@kernel("mmm")
+def glu_rows(out, gate, x):
+    """yⱼ = aⱼ σ(bⱼ), where a row of x is a and then b, and gateⱼ = σ(bⱼ); block by block of rows that stay in the cache."""
+    rows, columns = out.shape
+    step = max(1, 2048 // columns)
+    for begin in range(0, rows, step):
+        end = min(begin + step, rows)
+        for i in range(begin, end):
+            b = x[i, columns:]  # an index such as columns + j would cost the vector loop
+            for j in range(columns):
+                gate[i, j] = b[j]
+        block = gate[begin:end].reshape(-1)
+        for k in range(block.size):
+            e = exp(-absolute(block[k]))
+            c = where(block[k] >= T(0), T(1), e)
+            block[k] = c - c * (e / (T(1) + e))
+        for i in range(begin, end):
+            for j in range(columns):
+                out[i, j] = x[i, j] * gate[i, j]
+
+
+@kernel("mmmm")
+def glu_rows_backward(dx, g, gate, x):
+    """dL/da = g σ(b), dL/db = g a σ(b) (1 − σ(b))."""
+    rows, columns = g.shape
+    for i in range(rows):
+        da, db = dx[i, :columns], dx[i, columns:]
+        for j in range(columns):
+            da[j] = g[i, j] * gate[i, j]
+        for j in range(columns):
+            db[j] = g[i, j] * (x[i, j] * (gate[i, j] * (T(1) - gate[i, j])))
 
 
 @kernel("ammmiannf")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, is_grad_enabled, replace, touch
+from ..core import Tensor, apply, is_grad_enabled, replace, touch
+from ..core.op import Op
 from ..errors import DtypeError, GraphError, InputTypeError, ShapeError
 from .convert import to
 from .indexing import index_error, index_put, kept_index, plain_index, slim
@@ -52,17 +55,31 @@ def _check_fits(name: str, x: Tensor, array: Any) -> None:
         raise ShapeError(f"{name}: a value of shape {array.shape} does not fit a tensor of shape {x.shape}") from None
 
 
+@cache
 def in_place(operation: Any, name: str) -> Any:
     """The in-place form of an operation: `add_`, `+=`, …"""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if not _writable(name, self, *args, *kwargs.values()):
-            return replace(self, _fitting(name, self, operation(self, *args, **kwargs)))
-        return _store(name, self, operation(self.detach(), *args, **kwargs))
+        return _change(name, self, lambda x: operation(x, *args, **kwargs), *args, *kwargs.values())
 
     method.__name__ = name
     method.__doc__ = f"`{operation.__name__}`, in place: recorded as a new value in grad mode, else written into the storage."
     return method
+
+
+def overwrite(operation: Op[Any], inputs: tuple[Any, ...], attrs: tuple[Any, ...], live: tuple[Any, ...]) -> Tensor:
+    """Run an operation called with inplace=True: its result takes the place of its first input."""
+    target, *rest = inputs
+    if not isinstance(target, Tensor):
+        raise InputTypeError(f"{operation.name}: in place, {operation.inputs[0]} must be a Tensor, got {type(target).__name__}")
+    return _change(f"{operation.name}_", target, lambda x: apply(operation, (x, *rest), attrs, live), *rest)
+
+
+def _change(name: str, x: Tensor, compute: Callable[[Tensor], Tensor], *operands: Any) -> Tensor:
+    """Put what is computed from x (and other operands) in its place."""
+    if _writable(name, x, *operands):
+        return _store(name, x, compute(x.detach()))
+    return replace(x, _fitting(name, x, compute(x)))
 
 
 def _fitting(name: str, x: Tensor, y: Tensor) -> Tensor:
@@ -119,3 +136,6 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 def zero_(self: Tensor) -> Tensor:
     """Set every element to 0, in place."""
     return fill_(self, 0)
+
+
+Op.overwrite = staticmethod(overwrite)

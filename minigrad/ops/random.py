@@ -75,6 +75,11 @@ def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requ
     return Tensor(np.asarray(_bits(generator).random(new_shape(size), _dtype("rand", dtype).type)), requires_grad)
 
 
+def noise_for(input: Tensor, generator: Generator | None) -> Tensor:
+    """Uniform numbers in [0, 1), one for each element of a floating-point tensor."""
+    return Tensor(np.asarray(_bits(generator).random(input.shape, input.dtype.type)))
+
+
 def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers."""
     return Tensor(np.asarray(_bits(generator).standard_normal(new_shape(size), _dtype("randn", dtype).type)), requires_grad)

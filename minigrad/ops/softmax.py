@@ -1,4 +1,4 @@
-"""Softmax and log-softmax along an axis."""
+"""Softmax, softmin and log-softmax along an axis."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, checked_dtype, op
-from ..errors import DtypeError
+from ..errors import ArgumentError, DtypeError
 from ..kernels import rows
 from ..kernels.arrays import total
 from ..kernels.cache import compilable
@@ -16,31 +16,37 @@ from ..kernels.notation import exp, log
 from .reduction import axis_of
 
 
-def _check(name: str, x: Any, dim: Any, dtype: Any) -> dict[str, Any]:
+def _check(name: str, x: Any, dim: Any, dtype: Any, temperature: Any) -> dict[str, Any]:
+    if not 0 < temperature < np.inf:
+        raise ArgumentError(f"{name}: temperature must be a positive number, got {temperature}")
     if dtype is None and x.dtype.kind != "f":
         raise DtypeError(f"{name}: expected a floating-point tensor, got dtype {x.dtype}; convert it or pass dtype=")
     return {"dim": axis_of(name, dim, x.ndim), "dtype": None if dtype is None else checked_dtype(name, dtype)}
 
 
-def _compiled(x: Any, dim: int, dtype: Any) -> bool:
+def _compiled(x: Any, dim: int, dtype: Any, temperature: float) -> bool:
     return compilable(x.dtype) and (dtype is None or dtype == x.dtype) and x.size > 0
 
 
-def along_rows(run: Callable[..., None], dim: int, *arrays: Any) -> Any:
-    """Run a kernel `(out, *arrays)` over matrices whose rows lie along the axis `dim`."""
+def along_rows(run: Callable[..., None], dim: int, *arrays: Any, settings: tuple[Any, ...] = ()) -> Any:
+    """Run a kernel `(out, *arrays, *settings)` over matrices whose rows lie along the axis `dim`."""
     shape = arrays[0].shape
     if len(shape) == 2 and dim == 1:
         out = np.empty(shape, arrays[0].dtype)
-        run(out, *[np.ascontiguousarray(a) for a in arrays])
+        run(out, *[np.ascontiguousarray(a) for a in arrays], *settings)
         return out
     if not shape or dim == len(shape) - 1:
-        return along_rows(run, 1, *[a.reshape(-1, a.shape[-1] if shape else 1) for a in arrays]).reshape(shape)
-    return np.ascontiguousarray(np.moveaxis(along_rows(run, len(shape) - 1, *[np.moveaxis(a, dim, -1) for a in arrays]), -1, dim))
+        matrices = [a.reshape(-1, a.shape[-1] if shape else 1) for a in arrays]
+        return along_rows(run, 1, *matrices, settings=settings).reshape(shape)
+    moved = [np.moveaxis(a, dim, -1) for a in arrays]
+    return np.ascontiguousarray(np.moveaxis(along_rows(run, len(shape) - 1, *moved, settings=settings), -1, dim))
 
 
-def _shifted(x: Any, dim: int, dtype: Any) -> Any:
+def _shifted(x: Any, dim: int, dtype: Any, temperature: float) -> Any:
+    """(x − max x) / τ; with halves, the difference of two large numbers does not overflow before it is divided."""
     x = x if dtype is None else x.astype(dtype)
-    return x - np.max(x, axis=dim, keepdims=True, initial=-np.inf) if x.ndim else x - x
+    top = np.max(x, axis=dim, keepdims=True, initial=-np.inf) if x.ndim else x
+    return x - top if temperature == 1 else (0.5 * x - 0.5 * top) / (0.5 * temperature)
 
 
 def _sum_along(x: Any, dim: int) -> Any:
@@ -48,66 +54,76 @@ def _sum_along(x: Any, dim: int) -> Any:
 
 
 @op
-def softmax(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    """Softmax along `dim`, yᵢ = exp(xᵢ − max x) / Σⱼ exp(xⱼ − max x): positive, sums to 1.
+def softmax(x: Tensor, dim: int, dtype: Any = None, *, temperature: float = 1.0) -> Tensor:
+    """Softmax along `dim`, yᵢ = exp((xᵢ − max x) / τ) / Σⱼ exp((xⱼ − max x) / τ): positive, sums to 1.
 
     Shapes: any; rows along `dim` are independent. `dtype`: convert first.
-    Backward: dL/dx = y (g − Σ g y), from the saved output; the Jacobian is diag(y) − y yᵀ.
+    τ = `temperature`, which PyTorch lacks, makes it the softmax of x / τ; what is divided are the differences, which are exact between
+    close values, where those of rounded quotients would not be.
+    Backward: dL/dx = y (g − Σ g y) / τ, from the saved output; the Jacobian is (diag(y) − y yᵀ) / τ.
     Edge values: shifted by the maximum, so ±10⁴ is safe; an entry of −inf gets 0; NaN where a row holds NaN, +inf or only −inf.
-    Errors: DimError for an axis that is not there; `dim` has no default, as none is right for every batch.
+    Errors: DimError for an axis that is not there; `dim` has no default, as none is right for every batch. ArgumentError for a
+    temperature that is not positive.
     Source: Bridle 1990, "Probabilistic interpretation of feedforward classification network outputs".
     """
-    e = exp(_shifted(x, dim, dtype))
+    e = exp(_shifted(x, dim, dtype, temperature))
     return e / _sum_along(e, dim)
 
 
 @softmax.check
-def _(x, dim, dtype):
-    return _check("softmax", x, dim, dtype)
+def _(x, dim, dtype, temperature):
+    return _check("softmax", x, dim, dtype, temperature)
 
 
 @softmax.kernel(when=_compiled)
-def _(x, dim, dtype):
-    return along_rows(rows.softmax_rows[x.dtype], dim, x)
+def _(x, dim, dtype, temperature):
+    return along_rows(rows.softmax_rows[x.dtype], dim, x, settings=(temperature,))
 
 
 @softmax.backward("x")
-def _(g, y, dim):
-    return y * (g - (g * y).sum(dim, keepdims=True)) if y.ndim else y * (g - g * y)
+def _(g, y, dim, temperature):
+    return y * (g - (g * y).sum(dim, keepdims=True) if y.ndim else g - g * y) / temperature
 
 
 @softmax.backward_kernel("x")
-def _(g, y, dim):
-    return along_rows(rows.softmax_rows_backward[y.dtype], dim, g, y)
+def _(g, y, dim, temperature):
+    return along_rows(rows.softmax_rows_backward[y.dtype], dim, g, y, settings=(temperature,))
 
 
 @op
-def log_softmax(x: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    """log(softmax(x)) along `dim`, computed as x − max x − log Σ exp(x − max x): exact where softmax itself would round to 0 or 1.
+def log_softmax(x: Tensor, dim: int, dtype: Any = None, *, temperature: float = 1.0) -> Tensor:
+    """log(softmax(x / τ)) along `dim`, computed as (x − max x) / τ − log Σ exp((x − max x) / τ): exact where softmax itself would round
+    to 0 or 1.
 
-    Shapes: any. `dtype`: convert first. Backward: dL/dx = g − exp(y) Σ g, from the saved output.
+    Shapes: any. `dtype`: convert first. τ = `temperature`, see `softmax`.
+    Backward: dL/dx = (g − exp(y) Σ g) / τ, from the saved output.
     Edge values: as softmax; an entry of −inf stays −inf.
     """
-    shifted = _shifted(x, dim, dtype)
+    shifted = _shifted(x, dim, dtype, temperature)
     return shifted - log(_sum_along(exp(shifted), dim))
 
 
 @log_softmax.check
-def _(x, dim, dtype):
-    return _check("log_softmax", x, dim, dtype)
+def _(x, dim, dtype, temperature):
+    return _check("log_softmax", x, dim, dtype, temperature)
 
 
 @log_softmax.kernel(when=_compiled)
-def _(x, dim, dtype):
+def _(x, dim, dtype, temperature):
     run = rows.log_softmax_rows[x.dtype]
-    return along_rows(lambda out, x: run(out, np.empty(x.size if x.shape[1] <= 256 else 0, x.dtype), x), dim, x)
+    return along_rows(lambda out, x: run(out, np.empty(x.size if x.shape[1] <= 256 else 0, x.dtype), x, temperature), dim, x)
 
 
 @log_softmax.backward("x")
-def _(g, y, dim):
-    return g - exp(y) * g.sum(dim, keepdims=True) if y.ndim else g - exp(y) * g
+def _(g, y, dim, temperature):
+    return (g - exp(y) * (g.sum(dim, keepdims=True) if y.ndim else g)) / temperature
 
 
 @log_softmax.backward_kernel("x")
-def _(g, y, dim):
-    return along_rows(rows.log_softmax_rows_backward[y.dtype], dim, g, y)
+def _(g, y, dim, temperature):
+    return along_rows(rows.log_softmax_rows_backward[y.dtype], dim, g, y, settings=(temperature,))
+
+
+def softmin(input: Tensor, dim: int, dtype: Any = None, *, temperature: float = 1.0) -> Tensor:
+    """Softmax of −input along `dim`: the smallest gets most. Settings as those of `softmax`."""
+    return softmax(-input, dim, dtype, temperature=temperature)

@@ -9,7 +9,6 @@ import numpy as np
 from mpmath import mp
 from op_cases import (
     I64,
-    SAME,
     TO_FLOAT,
     OpCase,
     Refused,
@@ -23,16 +22,15 @@ from op_cases import (
     points,
     sample,
     smooth,
-    unary,
     uniform,
 )
 
 import minigrad as mg
-from minigrad.errors import ArgumentError
+from minigrad.errors import ArgumentError, DimError, DtypeError, ShapeError
 from minigrad.nn import functional as F
 from minigrad.ops import activation, random
 
-from .arithmetic import call_errors, exactly
+from .arithmetic import exactly
 
 inf, nan = math.inf, math.nan
 PHI8, DENSITY8 = float(mp.ncdf(-8)), float(mp.npdf(8))
@@ -56,37 +54,17 @@ def tanh_gelu(x: Any) -> Any:
     return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
+def shrunk(x: float) -> float:
+    with mp.workprec(200):
+        return float(mp.mpf(x) - mp.tanh(x))
+
+
+def gated(x: Any, dim: int = -1) -> Any:
+    a, b = np.split(x, 2, axis=dim)
+    return a / (1 + np.exp(-b))
+
+
 CASES: tuple[OpCase, ...] = (
-    case(
-        "relu",
-        mg.relu,
-        lambda x: np.where(x > 0, x, 0),
-        *unary(away(0.0)),
-        typed=SAME,
-        refused=call_errors(mg.relu, "relu"),
-        edges=[points((-inf, 0, 0), (-1e3, 0, 0), (-0.0, 0, 0), (0.0, 0, 0), (1e3, 1e3, 1), (inf, inf, 1), (nan, nan, 1))],
-    ),
-    case(
-        "leaky_relu",
-        F.leaky_relu,
-        lambda x, negative_slope=0.01: np.where(x > 0, x, x * negative_slope),
-        *unary(away(0.0)),
-        *unary(away(0.0), negative_slope=0.2)[:2],
-        sample(away(0.0)(5), negative_slope=-0.5),
-        sample(away(0.0)(5), 0.3),
-        edges=[
-            points(
-                (-inf, -inf, 0.25),
-                (-1e3, -250, 0.25),
-                (0.0, 0, 0.25),
-                (1e3, 1e3, 1),
-                (inf, inf, 1),
-                (nan, nan, 0.25),
-                negative_slope=0.25,
-            )
-        ],
-        typed=TO_FLOAT,
-    ),
     case(
         "sigmoid",
         mg.sigmoid,
@@ -129,6 +107,140 @@ CASES: tuple[OpCase, ...] = (
                 (-inf, nan, nan),
                 (nan, nan, nan),
             )
+        ],
+    ),
+    case(
+        "swish",
+        F.swish,
+        exactly(lambda x: x / (1 + mp.exp(-x))),
+        sample(normal(3, 4)),
+    ),
+    case(
+        "silu[inplace]",
+        lambda x: F.silu(x * 1, True),
+        exactly(lambda x: x / (1 + mp.exp(-x))),
+        sample(normal(3, 4)),
+        covers=(mg.silu, mg.mul),
+        refused=[
+            Refused(lambda: F.silu(mg.ones(2, requires_grad=True), inplace=True), RuntimeError, "silu_: a leaf that requires grad"),
+            Refused(lambda: F.silu(3.0, inplace=True), TypeError, "silu: in place, x must be a Tensor, got float"),
+            Refused(lambda: F.silu(mg.tensor([1, 2]), inplace=True), RuntimeError, "silu_: a result of dtype float32 cannot be"),
+        ],
+    ),
+    case(
+        "mish",
+        F.mish,
+        exactly(lambda x: x * mp.tanh(mp.log1p(mp.exp(x)))),
+        *smooth(uniform(-6, 6)),
+        sample(given([-80.0, -30.0, 30.0, 80.0])),
+        typed=TO_FLOAT,
+        edges=[
+            points(
+                (-1e3, 0, 0),
+                (-0.0, 0, 0.6),
+                (0.0, 0, 0.6),
+                (-80.0, -80 * math.exp(-80), -79 * math.exp(-80)),
+                (1e3, 1e3, 1),
+                (inf, inf, nan),
+                (-inf, nan, nan),
+                (nan, nan, nan),
+            )
+        ],
+    ),
+    case(
+        "logsigmoid",
+        F.logsigmoid,
+        exactly(lambda x: -mp.log1p(mp.exp(-x))),
+        *smooth(uniform(-5, 5)),
+        typed=TO_FLOAT,
+        edges=[
+            points(
+                (-inf, -inf, 1),
+                (-1e3, -1e3, 1),
+                (-40.0, -40, 1),
+                (0.0, -math.log(2), 0.5),
+                (40.0, -math.exp(-40), math.exp(-40)),
+                (1e3, 0, 0),
+                (inf, 0, 0),
+                (nan, nan, nan),
+            )
+        ],
+    ),
+    case(
+        "softsign",
+        F.softsign,
+        lambda x: np.sign(x) - np.sign(x) / (1 + np.abs(x)),
+        *(sample(away(0.0)(*shape)) for shape in ((3, 4), (), (5,), (0,), (2, 1, 3))),
+        typed=TO_FLOAT,
+        edges=[
+            points(
+                (-inf, nan, nan),
+                (-999.0, -0.999, 1e-6),
+                (-0.0, 0, 1),
+                (0.0, 0, 1),
+                (2**-70, 2**-70, 1),
+                (1.0, 0.5, 0.25),
+                (nan, nan, nan),
+            ),
+            points((1e30, 1, 0), (-1e30, -1, 0), (inf, nan, nan)),
+        ],
+    ),
+    case(
+        "tanhshrink",
+        F.tanhshrink,
+        exactly(shrunk),
+        *smooth(normal),
+        sample(uniform(-1, 1)(40)),
+        sample(given([1.0, -1.0, 0.999, 1.001, 3.0, -5.0, 0.02, 1e-3])),
+        typed=TO_FLOAT,
+        edges=[
+            points(
+                (-inf, -inf, 1),
+                (-1e3, -999, 1),
+                (-0.0, 0, 0),
+                (2**-10, shrunk(2**-10), math.tanh(2**-10) ** 2),
+                (1e30, 1e30, 1),
+                (inf, inf, 1),
+                (nan, nan, nan),
+            )
+        ],
+    ),
+    case(
+        "glu",
+        F.glu,
+        gated,
+        sample(normal(3, 4)),
+        sample(normal(6)),
+        *(
+            sample(normal(*s), d)
+            for s, d in (((4, 3), 0), ((2, 4, 3), 1), ((2, 3, 4), -1), ((2, 4, 3), -2), ((0, 4), 1), ((0, 4), 0))
+        ),
+        sample(normal(2, 0), dim=1),
+        sample(normal(3, 700), 1),
+        sample(given([[1.0, 2.0, 0.0, -0.0]])),
+        edges=[
+            edge(
+                [[1.0, -2.0, 3.0, 1e3, -1e3, 0.0], [inf, nan, 2.0, 0.0, 1.0, nan]],
+                value=[[1, 0, 1.5], [inf, nan, nan]],
+                grads=[
+                    [[1, 0, 0.5, 0, 0, 0.75], [0.5, logistic(1), nan, inf, nan, nan]],
+                ],
+            )
+        ],
+        refused=[
+            Refused(
+                lambda: F.glu(mg.ones(2, 3)),
+                (ShapeError, RuntimeError),
+                r"glu: axis 1 must have an even length, got shape \(2, 3\)",
+            ),
+            Refused(lambda: F.glu(mg.tensor(1.0)), (ShapeError, RuntimeError), "glu: needs an axis to halve"),
+            Refused(lambda: F.glu(mg.ones(2, 4), 2), (DimError, IndexError), "glu: dim 2 is out of range"),
+            Refused(
+                lambda: F.glu(mg.tensor([1, 2])),
+                (DtypeError, RuntimeError),
+                "glu: expected a floating-point tensor, got dtype int64",
+            ),
+            Refused(lambda: F.glu(mg.ones(2), "x"), TypeError, "glu: dim must be an int, got 'x'"),
         ],
     ),
     case(

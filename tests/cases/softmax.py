@@ -1,4 +1,4 @@
-"""Softmax and log-softmax."""
+"""Softmax, softmin and log-softmax."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import numpy as np
 from op_cases import F32, F64, I64, OpCase, Refused, Sample, Typed, case, edge, given, normal, sample
 
 import minigrad as mg
-from minigrad.errors import DimError, DtypeError
+from minigrad.errors import ArgumentError, DimError, DtypeError
+from minigrad.nn import functional as F
 
 inf, nan = math.inf, math.nan
 
 
-def shares(x: Any, dim: int, dtype: Any = None) -> Any:
+def shares(x: Any, dim: int, dtype: Any = None, temperature: float = 1.0) -> Any:
+    x = x / temperature
     return np.exp(x) / np.sum(np.exp(x), axis=dim, keepdims=True) if x.ndim else np.ones(())
 
 
@@ -42,6 +44,11 @@ def samples() -> tuple[Sample, ...]:
         sample(normal(2, 64), 1),
         sample(given([[0.0, 0.0, 0.0], [1.0, 1.0, -1.0]]), 1),
         sample(normal(3, 4), dim=1, dtype=np.float64),
+        sample(normal(3, 4), 1, temperature=0.3),
+        sample(normal(3, 4), 0, temperature=2.5),
+        sample(normal(2, 300), 1, temperature=2),
+        sample(normal(3, 4), 1, dtype=np.float64, temperature=0.7),
+        sample(normal(), 0, temperature=3.0),
     )
 
 
@@ -61,6 +68,15 @@ def refused(function: Any, name: str) -> list[Refused]:
             (DtypeError, RuntimeError),
             f"{name}: expected a floating-point tensor, got dtype int64",
         ),
+        *(
+            Refused(
+                lambda t=t: function(mg.ones(2, 3), 1, temperature=t),
+                (ArgumentError, ValueError),
+                f"{name}: temperature must be a positive number, got {t}",
+            )
+            for t in (0.0, -1.0, inf, nan)
+        ),
+        Refused(lambda: function(mg.ones(2, 3), 1, temperature="x"), TypeError, f"{name}: temperature must be a number, got 'x'"),
     ]
 
 
@@ -69,6 +85,9 @@ TYPED = [
     Typed((F32, 0), "float64", {"dtype": np.float64}),
     Typed((F64, 0), "float32", {"dtype": np.float32}),
 ]
+MAX = float(np.finfo(np.float32).max)
+CLOSE = [[1e6, 1e6 + 0.25, 1e6 - 0.5]]  # divided by 0.1 first, they would not be exact in float32
+ODDS = [math.exp(-2.5), 1.0, math.exp(-7.5)]
 E2 = math.exp(-1)
 WIDE = np.array([[1e4] + [0.0] * 63])  # rows are short up to 63 columns: there kernels go another way
 
@@ -93,12 +112,20 @@ CASES: tuple[OpCase, ...] = (
             edge(WIDE, 1, value=[[1] + [0] * 63], grads=[[[0] * 64]]),
             edge(0 * WIDE, 1, value=[[1 / 64] * 64], grads=[[[0] * 64]]),
             edge(WIDE - inf, 1, value=[[nan] * 64], grads=[[[nan] * 64]]),
+            edge([[MAX, -MAX, 0.0], [MAX, MAX, -inf], [-MAX, -MAX, -MAX]], 1, value=[[1, 0, 0], [0.5, 0.5, 0], [1 / 3] * 3]),
+            edge(CLOSE, 1, temperature=0.1, value=[[odds / sum(ODDS) for odds in ODDS]]),
+            edge(
+                [[0.0, -1.0], [inf, 0.0], [-inf, 0.0]],
+                1,
+                temperature=0.5,
+                value=[[1 / (1 + E2**2), E2**2 / (1 + E2**2)], [nan] * 2, [0, 1]],
+            ),
         ],
     ),
     case(
         "log_softmax",
         mg.log_softmax,
-        lambda x, dim, dtype=None: np.log(shares(x, dim)),
+        lambda x, dim, dtype=None, temperature=1.0: np.log(shares(x, dim, temperature=temperature)),
         *samples(),
         close=True,
         typed=TYPED,
@@ -112,7 +139,25 @@ CASES: tuple[OpCase, ...] = (
             edge([[0.0, 50.0]], 1, value=[[-50, 0]], grads=[[[1, -1]]]),
             edge(WIDE, 1, value=[[0] + [-1e4] * 63], grads=[[[1 - 64] + [1] * 63]]),
             edge(WIDE - inf, 1, value=[[nan] * 64], grads=[[[nan] * 64]]),
+            edge([[MAX, MAX], [-MAX, -MAX]], 1, value=[[-math.log(2)] * 2] * 2, grads=[[[0, 0]] * 2]),
+            edge([[0.0, 1e4]], 1, temperature=2, value=[[-5e3, 0]], grads=[[[0.5, -0.5]]]),
+            edge([[MAX, -MAX]], 1, temperature=4, value=[[0, -MAX / 2]]),
         ],
+    ),
+    case(
+        "softmin",
+        F.softmin,
+        lambda x, dim, **settings: shares(-x, dim, **settings),
+        sample(normal(3, 4), 1),
+        sample(normal(3, 4), dim=0),
+        sample(normal(3, 4), -1, temperature=0.3),
+        sample(normal(3, 4), dim=1, dtype=np.float64),
+        sample(normal(), 0),
+        covers=(mg.softmax, mg.neg),
+        close=True,
+        typed=TYPED,
+        edges=[edge([[1e4, 0.0, inf], [-1e4, 0.0, 1e4]], 1, value=[[0, 1, 0], [1, 0, 0]])],
+        refused=[Refused(lambda: F.softmin(mg.ones(2), 1), (DimError, IndexError), "softmax: dim 1 is out of range")],
     ),
     case(
         "Tensor.softmax",
