@@ -9,15 +9,34 @@ from ..ops.activation import (
     softplus,
     tanh,
 )
-from ..ops.linalg import linear
-from ..ops.loss import (
+from ..ops.classification import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
-    huber_loss,
-    l1_loss,
-    mse_loss,
+    focal_loss,
+    multi_margin_loss,
+    multilabel_soft_margin_loss,
     nll_loss,
+)
+from ..ops.linalg import linear
+from ..ops.loss import (
+    gaussian_nll_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    log_cosh,
+    mse_loss,
+    poisson_nll_loss,
+    smooth_l1_loss,
+)
+from ..ops.margin import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    pairwise_distance,
+    soft_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
 )
 from ..ops.random import dropout
 from ..ops.softmax import log_softmax, softmax
@@ -25,10 +44,16 @@ from ..ops.softmax import log_softmax, softmax
 __all__ = [
     # activation
     "gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh",
+    # classification
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "focal_loss", "multi_margin_loss",
+    "multilabel_soft_margin_loss", "nll_loss",
     # linalg
     "linear",
     # loss
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss", "nll_loss",
+    "gaussian_nll_loss", "huber_loss", "kl_div", "l1_loss", "log_cosh", "mse_loss", "poisson_nll_loss", "smooth_l1_loss",
+    # margin
+    "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "pairwise_distance", "soft_margin_loss",
+    "triplet_margin_loss", "triplet_margin_with_distance_loss",
     # random
     "dropout",
     # softmax

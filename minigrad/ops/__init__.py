@@ -13,6 +13,15 @@ from ..core.op import Op
 from . import comparison, convert, indexing, inplace, random, shape
 from .activation import gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
 from .arithmetic import abs, add, div, erf, erfc, exp, expm1, floor, log, log1p, mul, neg, normal_cdf, normal_pdf, pow, sqrt, sub
+from .classification import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    focal_loss,
+    multi_margin_loss,
+    multilabel_soft_margin_loss,
+    nll_loss,
+)
 from .comparison import (
     clamp,
     eq,
@@ -50,13 +59,23 @@ from .create import (
 )
 from .linalg import linear, matmul
 from .loss import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
+    gaussian_nll_loss,
     huber_loss,
+    kl_div,
     l1_loss,
+    log_cosh,
     mse_loss,
-    nll_loss,
+    poisson_nll_loss,
+    smooth_l1_loss,
+)
+from .margin import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    pairwise_distance,
+    soft_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
 )
 from .random import Generator, bernoulli, default_generator, dropout, manual_seed, rand, randint, randn, randperm
 from .reduction import all, amax, amin, any, argmax, argmin, logsumexp, max, mean, min, std, sum, var
@@ -199,6 +218,9 @@ __all__ = [
     # arithmetic
     "abs", "add", "div", "erf", "erfc", "exp", "expm1", "floor", "log", "log1p", "mul", "neg", "normal_cdf", "normal_pdf", "pow", "sqrt",
     "sub",
+    # classification
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "focal_loss", "multi_margin_loss",
+    "multilabel_soft_margin_loss", "nll_loss",
     # comparison
     "clamp", "eq", "ge", "gt", "isfinite", "isinf", "isnan", "le", "logical_and", "logical_not", "logical_or", "lt", "maximum", "minimum",
     "ne", "where",
@@ -210,7 +232,10 @@ __all__ = [
     # linalg
     "linear", "matmul",
     # loss
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss", "nll_loss",
+    "gaussian_nll_loss", "huber_loss", "kl_div", "l1_loss", "log_cosh", "mse_loss", "poisson_nll_loss", "smooth_l1_loss",
+    # margin
+    "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "pairwise_distance", "soft_margin_loss",
+    "triplet_margin_loss", "triplet_margin_with_distance_loss",
     # random
     "Generator", "bernoulli", "default_generator", "dropout", "manual_seed", "rand", "randint", "randn", "randperm",
     # reduction
