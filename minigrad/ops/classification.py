@@ -258,9 +258,26 @@ def _raise_index(name: str, target: Any, number: int, classes: int) -> None:
     """Name the target of that number, in the order of memory."""
     place = ", ".join(str(int(i)) for i in np.unravel_index(number, target.shape))
     where_ = f"target[{place}]" if place else "target"
-    raise IndexRangeError(
-        f"{name}: {where_} is {int(target.ravel()[number])}, but there are {classes} classes, numbered 0 to {classes - 1}"
-    )
+    error = DomainError if name == "multi_margin_loss" else IndexRangeError  # PyTorch raises RuntimeError there
+    raise error(f"{name}: {where_} is {int(target.ravel()[number])}, but there are {classes} classes, numbered 0 to {classes - 1}")
+
+
+def _picked(
+    name: str, shape: Sequence[int], dtype: Any, target: Any, weight: Any, ignore_index: int | None
+) -> tuple[Any, Any, Any]:
+    """Where in the input's shape the target's class stands, if it is not to be ignored; the class weights w; and Σ w_target."""
+    axis = 0 if len(shape) == 1 else 1
+    _check_indices(name, target, shape[axis], ignore_index)
+    index = np.expand_dims(target, axis)
+    w = _along_classes(weight, shape, dtype)
+    hit = (_along_classes(np.arange(shape[axis]), shape, None) == index) & (index != ignore_index)
+    return hit, w, (w * hit).sum()
+
+
+def _along_classes(values: Any, shape: Sequence[int], dtype: Any) -> Any:
+    """One value a class, ones for None, so that they meet the class axis of `shape`."""
+    axis = 0 if len(shape) == 1 else 1
+    return np.ones(1, dtype) if values is None else values.reshape([-1 if i == axis else 1 for i in range(len(shape))])
 
 
 def _desired(
@@ -272,19 +289,13 @@ def _desired(
     for class indices, by the number of rows for probabilities.
     """
     axis = 0 if len(shape) == 1 else 1
-    classes = shape[axis]
-    along = tuple(-1 if i == axis else 1 for i in range(len(shape)))
-    w = np.ones(1, dtype) if weight is None else weight.reshape(along)
+    share = np.asarray(smoothing / shape[axis] if shape[axis] else 0, dtype)
     if target.dtype.kind == "f":
-        q = target
-        count = math.prod(shape) / classes if classes else 0.0
-        return w * ((1 - smoothing) * q + smoothing / classes), count, True
-    _check_indices(name, target, classes, ignore_index)
-    index = np.expand_dims(target, axis)
-    valid = index != ignore_index
-    q = (np.arange(classes).reshape(along) == index).astype(dtype)
-    weighted = (w * q * valid).sum()
-    return w * ((1 - smoothing) * q + np.asarray(smoothing / classes, dtype)) * valid, weighted, valid
+        rows_ = math.prod(shape) / shape[axis] if shape[axis] else 0.0
+        return _along_classes(weight, shape, dtype) * ((1 - smoothing) * target + share), rows_, True
+    hit, w, divisor = _picked(name, shape, dtype, target, weight, ignore_index)
+    valid = np.expand_dims(target, axis) != ignore_index
+    return w * ((1 - smoothing) * hit.astype(dtype) + share) * valid, divisor, valid
 
 
 def _reduced(losses: Any, divisor: Any, reduction: str) -> Any:
@@ -403,6 +414,7 @@ def _(g, input, target, weight, ignore_index, reduction, label_smoothing):
         "cross_entropy", input.shape, input.dtype, target, _plain(weight), ignore_index, label_smoothing
     )
     p = exp(log_softmax.of(input, axis))
+    divisor = divisor if np.any(counts) else 1.0
     return where(counts, _row_gradient(g, divisor, reduction, axis) * (p * desired.sum(axis, keepdims=True) - desired), 0)
 
 
@@ -410,7 +422,7 @@ def _(g, input, target, weight, ignore_index, reduction, label_smoothing):
 def _(g, input, weight, reduction, label_smoothing):
     axis = _class_axis(input)
     shape = input.shape
-    w = 1.0 if weight is None else _plain(weight).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    w = _along_classes(_plain(weight), shape, input.dtype)
     rows_ = math.prod(shape) / shape[axis]
     return _row_gradient(g, rows_, reduction, axis) * (log_softmax.of(input, axis) * (-(1 - label_smoothing) * w))
 
@@ -439,8 +451,8 @@ def nll_loss(
     Errors: IndexRangeError names the first target that is no class; ShapeError, DtypeError, ArgumentError.
     """
     axis = _class_axis(input)
-    desired, divisor, _ = _desired("nll_loss", input.shape, input.dtype, target, weight, ignore_index, 0.0)
-    return _reduced(-total(where(desired == 0, 0, desired * input), (axis,)), divisor, reduction)
+    hit, w, divisor = _picked("nll_loss", input.shape, input.dtype, target, weight, ignore_index)
+    return _reduced(-total(where(hit & (w != 0), w * input, 0), (axis,)), divisor, reduction)
 
 
 @nll_loss.check
@@ -465,8 +477,8 @@ def _(input, target, weight, ignore_index, reduction):
 @nll_loss.backward("input")
 def _(g, input_shape, target, weight, ignore_index, reduction):
     axis = 0 if len(input_shape) == 1 else 1
-    desired, divisor, counts = _desired("nll_loss", input_shape, g.dtype, target, _plain(weight), ignore_index, 0.0)
-    return where(counts, _row_gradient(g, divisor, reduction, axis) * -desired, 0)
+    hit, w, divisor = _picked("nll_loss", input_shape, g.dtype, target, _plain(weight), ignore_index)
+    return where(hit, _row_gradient(g, divisor, reduction, axis) * -w, 0)
 
 
 @nll_loss.backward_kernel("input")
@@ -492,7 +504,7 @@ def multi_margin_loss(
 
 
 @multi_margin_loss.check
-def _(input, target, p, margin, weight, reduction):
+def _(input, target, weight, p, margin, reduction):
     if p not in (1, 2):
         raise ArgumentError(f"multi_margin_loss: p must be 1 or 2, got {p}")
     _check_classes("multi_margin_loss", input, target, weight, reduction, probabilities=False)
@@ -502,12 +514,10 @@ def _(input, target, p, margin, weight, reduction):
 
 def _over_margin(input, target, margin, weight):
     """Which class is the target; by how much each other one is above the margin, else 0; the weight of each row."""
-    x, index = input.reshape(-1, input.shape[-1]), _plain(target).reshape(-1, 1)
-    _check_indices("multi_margin_loss", index, x.shape[1], None)
-    hit = np.arange(x.shape[1]) == index
+    x, index = input.reshape(-1, input.shape[-1]), _plain(target).reshape(-1)
+    hit, w, _ = _picked("multi_margin_loss", x.shape, x.dtype, index, _plain(weight), None)
     z = margin - where(hit, x, 0).sum(1, keepdims=True) + x
-    w = np.ones(1, x.dtype) if weight is None else _plain(weight)[index]
-    return hit, where(np.logical_not(hit) & (z > 0), z, 0), w
+    return hit, where(np.logical_not(hit) & (z > 0), z, 0), (w * hit).sum(1, keepdims=True)
 
 
 @multi_margin_loss.kernel(when=_over_rows, residual=True)
@@ -527,7 +537,7 @@ def _(input, target, p, margin, weight, reduction):
 def _(g, input, target, p, margin, weight, reduction):
     hit, z, w = _over_margin(input, target, margin, weight)
     n, classes = z.shape
-    scale = w * (1 / classes / (n if reduction == "mean" else 1))
+    scale = w * (1 / classes / (max(n, 1) if reduction == "mean" else 1))
     pulls = where(z > 0, scale * (1 if p == 1 else 2 * z), 0)
     g = g.reshape(-1, 1) if reduction == "none" else g
     return (g * where(hit, -pulls.sum(1, keepdims=True), pulls)).reshape(input.shape)

@@ -197,14 +197,14 @@ def _(input, target, reduction, beta):
 def _(g, input, target, beta):
     d = input - target
     side = where(d > 0, g, where(d < 0, -g, 0))
-    return where(absolute(d) >= beta, side, g * (d / maximum(beta, _TINY)))
+    return where((absolute(d) >= beta) | (beta == 0), side, g * (d / maximum(beta, _TINY)))
 
 
 @smooth_l1_loss.backward("target")
 def _(g, input, target, beta):
     d = input - target
     side = where(d > 0, -g, where(d < 0, g, 0))
-    return where(absolute(d) >= beta, side, -g * (d / maximum(beta, _TINY)))
+    return where((absolute(d) >= beta) | (beta == 0), side, -g * (d / maximum(beta, _TINY)))
 
 
 @elementwise

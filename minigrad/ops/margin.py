@@ -80,17 +80,17 @@ def _(input1, input2, target, margin, reduction):
 
 @margin_ranking_loss.backward("input1")
 def _(g, input1, input2, target, margin):
-    return where(target * (input1 - input2) <= margin, -g * target, 0)
+    return -where(target * (input1 - input2) <= margin, g, 0) * target
 
 
 @margin_ranking_loss.backward("input2")
 def _(g, input1, input2, target, margin):
-    return where(target * (input1 - input2) <= margin, g * target, 0)
+    return where(target * (input1 - input2) <= margin, g, 0) * target
 
 
 @margin_ranking_loss.backward("target")
 def _(g, input1, input2, target, margin):
-    return where(target * (input1 - input2) <= margin, -g * (input1 - input2), 0)
+    return -where(target * (input1 - input2) <= margin, g, 0) * (input1 - input2)
 
 
 # ---- cosines
