@@ -23,25 +23,15 @@ if TYPE_CHECKING:
     log: Any
     maximum: Any
     add_sum: Any
-    sqrt: Any
-    where: Any
 
 __all__ = [
     "add_to_rows",
     "column_sums",
-    "cosine_rows",
-    "cosine_rows_backward",
     "cross_entropy_rows",
     "cross_entropy_rows_backward",
-    "distance_rows",
-    "distance_rows_backward",
     "log_softmax_rows",
     "log_softmax_rows_backward",
-    "multi_margin_rows",
-    "nll_rows",
-    "nll_rows_backward",
     "outside_unit",
-    "soft_cross_entropy_rows",
     "softmax_rows",
     "softmax_rows_backward",
 ]
@@ -264,55 +254,6 @@ def cross_entropy_rows(loss, dx, work, x, target, weight, ignore_index, reduce, 
     return 0
 
 
-@kernel("ammmmanf")
-def soft_cross_entropy_rows(loss, dx, work, x, target, weight, reduce, smoothing):
-    """Cross-entropy with a distribution a row, and its gradient for dL/dloss = 1: lossᵢ = Σ_c Q_c (lse − x_c), Q = w ((1 − ε) t + ε/C).
-
-    `reduce`: 0 a loss a row, 1 their sum, 2 their mean. `work` is scratch of 3 rows as long as x has rows.
-    """
-    rows, columns = x.shape
-    weights, sums, losses = work[0], work[1], work[2]
-    sharp, share = T(1) - T(smoothing), T(smoothing) / T(columns)
-    norm = T(1.0 / rows) if reduce == 2 else T(1)
-    step = max(1, 2048 // columns)
-    for begin in range(0, rows, step):
-        end = min(begin + step, rows)
-        for i in range(begin, end):
-            top = x[i, 0]
-            for j in range(columns):
-                top = maximum(top, x[i, j])
-            total, dot = T(0), T(0)
-            for j in range(columns):
-                d = x[i, j] - top
-                q = weight[j] * (sharp * target[i, j] + share)
-                total = add_sum(total, q)
-                dot = add_sum(
-                    dot, where(q == T(0), T(0), q * d)
-                )  # what weighs nothing counts nothing, also where its logit is −inf
-                dx[i, j] = d
-            weights[i], losses[i] = total, -dot
-        block = dx[begin:end].reshape(-1)
-        for k in range(block.size):
-            block[k] = exp(block[k])
-        for i in range(begin, end):
-            total = T(0)
-            for j in range(columns):
-                total = add_sum(total, dx[i, j])
-            sums[i] = total
-            scale = weights[i] * norm / total
-            for j in range(columns):
-                dx[i, j] = dx[i, j] * scale - norm * (weight[j] * (sharp * target[i, j] + share))
-    summed = 0.0
-    for i in range(rows):
-        losses[i] = losses[i] + weights[i] * log(sums[i])
-        summed += losses[i]
-    if reduce == 0:
-        for i in range(rows):
-            loss[i] = losses[i]
-    else:
-        loss[0] = T(summed if reduce == 1 else summed / rows)
-
-
 @kernel("aaann")
 def cross_entropy_rows_backward(out, g, dx, rows, columns):
     """dL/dx = g · dx, where g is one number or one a row."""
@@ -323,80 +264,6 @@ def cross_entropy_rows_backward(out, g, dx, rows, columns):
         for i in range(rows):
             for k in range(i * columns, i * columns + columns):
                 out[k] = g[i] * dx[k]
-
-
-@kernel("aaiaiannnn")
-def nll_rows(loss, pulls, places, x, target, weight, classes, inner, ignore_index, reduce):
-    """Negative log-likelihood −w_t x_t of class indices; x has axes (batch, classes, inner), target (batch, inner).
-
-    `places` and `pulls` get where x's gradient for dL/dloss = 1 is not 0, and what it is there (−1 for what is ignored). `reduce` as for
-    `cross_entropy_rows`. Returns the number of the first target, counted from 1, that is no class; 0 if all are.
-    """
-    divisor, summed = 0.0, 0.0
-    for n in range(target.size // inner):
-        for m in range(inner):
-            i = n * inner + m
-            t = target[i]
-            if t == ignore_index:
-                places[i], pulls[i], own = -1, T(0), T(0)
-            elif t < 0 or t >= classes:
-                return i + 1
-            else:
-                places[i] = (n * classes + t) * inner + m
-                pulls[i] = -weight[t]
-                own = pulls[i] * x[places[i]] if weight[t] != 0 else T(0)
-                divisor += weight[t]
-            summed += own
-            if reduce == 0:
-                loss[i] = own
-    if reduce > 0:
-        loss[0] = T(summed if reduce == 1 else summed / divisor)
-    if reduce == 2:
-        norm = T(1.0 / divisor)
-        for i in range(pulls.size):
-            pulls[i] = pulls[i] * norm
-    return 0
-
-
-@kernel("aaia")
-def nll_rows_backward(dx, g, places, pulls):
-    """dL/dx = g · pull where x was picked; dx holds zeros, g is one number or one a target."""
-    for i in range(places.size):
-        if places[i] >= 0:
-            dx[places[i]] = pulls[i] * (g[0] if g.size == 1 else g[i])
-
-
-@kernel("ammianfn")
-def multi_margin_rows(loss, dx, x, target, weight, power, margin, reduce):
-    """Multi-class hinge w_t/C Σ_{c ≠ t} max(margin − x_t + x_c, 0)ᵖ, p = 1 or 2, and its gradient for dL/dloss = 1.
-
-    `reduce`: 0 a loss a row, 1 their sum, 2 their mean. Returns the number of the first row, counted from 1, whose target is no class.
-    """
-    rows, columns = x.shape
-    norm = T(1.0 / rows) if reduce == 2 else T(1)
-    summed = 0.0
-    for i in range(rows):
-        t = target[i]
-        if t < 0 or t >= columns:
-            return i + 1
-        lowest = T(margin) - x[i, t]
-        scale = weight[t] / T(columns)
-        total, pull = T(0), T(0)
-        for begin, end in ((0, t), (t + 1, columns)):
-            for j in range(begin, end):
-                z = lowest + x[i, j]
-                z = where(z > T(0), z, T(0))
-                d = where(z > T(0), T(1), T(0)) if power == 1 else z + z
-                total = add_sum(total, z if power == 1 else z * z)
-                pull = add_sum(pull, d)
-                dx[i, j] = d * (scale * norm)
-        dx[i, t] = -pull * (scale * norm)
-        summed += total * scale
-        if reduce == 0:
-            loss[i] = total * scale
-    if reduce > 0:
-        loss[0] = T(summed if reduce == 1 else summed / rows)
-    return 0
 
 
 @kernel("ma")
@@ -428,59 +295,6 @@ def column_sums(out, x):
             total[j] += out[j]
     for j in range(total.size):
         out[j] = T(total[j])
-
-
-@kernel("amm")
-def cosine_rows(out, a, b):
-    """a·b / √((a·a + 1e-12) (b·b + 1e-12)), row by row."""
-    rows, columns = a.shape
-    for i in range(rows):
-        dot = T(0)
-        n, m = T(0), T(0)
-        for j in range(columns):
-            dot = add_sum(dot, a[i, j] * b[i, j])
-            n = add_sum(n, a[i, j] * a[i, j])
-            m = add_sum(m, b[i, j] * b[i, j])
-        out[i] = dot / sqrt((n + T(1e-12)) * (m + T(1e-12)))
-
-
-@kernel("maamm")
-def cosine_rows_backward(da, g, y, a, b):
-    """dL/da = g (b / √(n m) − y a / n), n = a·a + 1e-12, m = b·b + 1e-12."""
-    rows, columns = a.shape
-    for i in range(rows):
-        n, m = T(0), T(0)
-        for j in range(columns):
-            n = add_sum(n, a[i, j] * a[i, j])
-            m = add_sum(m, b[i, j] * b[i, j])
-        n += T(1e-12)
-        across, along = g[i] / sqrt(n * (m + T(1e-12))), g[i] * y[i] / n
-        for j in range(columns):
-            da[i, j] = across * b[i, j] - along * a[i, j]
-
-
-@kernel("ammf")
-def distance_rows(out, a, b, eps):
-    """‖a − b + ε‖, row by row."""
-    rows, columns = a.shape
-    shift = T(eps)
-    for i in range(rows):
-        total = T(0)
-        for j in range(columns):
-            d = a[i, j] - b[i, j] + shift
-            total = add_sum(total, d * d)
-        out[i] = sqrt(total)
-
-
-@kernel("maammff")
-def distance_rows_backward(da, g, y, a, b, eps, sign):
-    """dL/da = sign g (a − b + ε) / y, 0 where y = 0."""
-    rows, columns = a.shape
-    shift = T(eps)
-    for i in range(rows):
-        scale = T(0) if y[i] == 0 else T(sign) * g[i] / y[i]
-        for j in range(columns):
-            da[i, j] = scale * (a[i, j] - b[i, j] + shift)
 
 
 @kernel("a")

@@ -10,23 +10,25 @@ from ..ops.activation import (
     tanh,
 )
 from ..ops.classification import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
     cross_entropy,
     focal_loss,
     multi_margin_loss,
-    multilabel_soft_margin_loss,
     nll_loss,
+)
+from ..ops.likelihood import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    gaussian_nll_loss,
+    kl_div,
+    multilabel_soft_margin_loss,
+    poisson_nll_loss,
 )
 from ..ops.linalg import linear
 from ..ops.loss import (
-    gaussian_nll_loss,
     huber_loss,
-    kl_div,
     l1_loss,
     log_cosh,
     mse_loss,
-    poisson_nll_loss,
     smooth_l1_loss,
 )
 from ..ops.margin import (
@@ -45,12 +47,14 @@ __all__ = [
     # activation
     "gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh",
     # classification
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "focal_loss", "multi_margin_loss",
-    "multilabel_soft_margin_loss", "nll_loss",
+    "cross_entropy", "focal_loss", "multi_margin_loss", "nll_loss",
+    # likelihood
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "gaussian_nll_loss", "kl_div", "multilabel_soft_margin_loss",
+    "poisson_nll_loss",
     # linalg
     "linear",
     # loss
-    "gaussian_nll_loss", "huber_loss", "kl_div", "l1_loss", "log_cosh", "mse_loss", "poisson_nll_loss", "smooth_l1_loss",
+    "huber_loss", "l1_loss", "log_cosh", "mse_loss", "smooth_l1_loss",
     # margin
     "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "pairwise_distance", "soft_margin_loss",
     "triplet_margin_loss", "triplet_margin_with_distance_loss",

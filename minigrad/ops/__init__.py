@@ -14,12 +14,9 @@ from . import comparison, convert, indexing, inplace, random, shape
 from .activation import gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
 from .arithmetic import abs, add, div, erf, erfc, exp, expm1, floor, log, log1p, mul, neg, normal_cdf, normal_pdf, pow, sqrt, sub
 from .classification import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
     cross_entropy,
     focal_loss,
     multi_margin_loss,
-    multilabel_soft_margin_loss,
     nll_loss,
 )
 from .comparison import (
@@ -57,15 +54,20 @@ from .create import (
     zeros,
     zeros_like,
 )
+from .likelihood import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    gaussian_nll_loss,
+    kl_div,
+    multilabel_soft_margin_loss,
+    poisson_nll_loss,
+)
 from .linalg import linear, matmul
 from .loss import (
-    gaussian_nll_loss,
     huber_loss,
-    kl_div,
     l1_loss,
     log_cosh,
     mse_loss,
-    poisson_nll_loss,
     smooth_l1_loss,
 )
 from .margin import (
@@ -219,8 +221,7 @@ __all__ = [
     "abs", "add", "div", "erf", "erfc", "exp", "expm1", "floor", "log", "log1p", "mul", "neg", "normal_cdf", "normal_pdf", "pow", "sqrt",
     "sub",
     # classification
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "focal_loss", "multi_margin_loss",
-    "multilabel_soft_margin_loss", "nll_loss",
+    "cross_entropy", "focal_loss", "multi_margin_loss", "nll_loss",
     # comparison
     "clamp", "eq", "ge", "gt", "isfinite", "isinf", "isnan", "le", "logical_and", "logical_not", "logical_or", "lt", "maximum", "minimum",
     "ne", "where",
@@ -229,10 +230,13 @@ __all__ = [
     # create
     "arange", "as_tensor", "empty", "eye", "from_dlpack", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "tensor",
     "zeros", "zeros_like",
+    # likelihood
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "gaussian_nll_loss", "kl_div", "multilabel_soft_margin_loss",
+    "poisson_nll_loss",
     # linalg
     "linear", "matmul",
     # loss
-    "gaussian_nll_loss", "huber_loss", "kl_div", "l1_loss", "log_cosh", "mse_loss", "poisson_nll_loss", "smooth_l1_loss",
+    "huber_loss", "l1_loss", "log_cosh", "mse_loss", "smooth_l1_loss",
     # margin
     "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "pairwise_distance", "soft_margin_loss",
     "triplet_margin_loss", "triplet_margin_with_distance_loss",

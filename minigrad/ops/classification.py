@@ -1,7 +1,4 @@
-"""Losses over classes and probabilities.
-
-Binary losses are elementwise operations with a `reduction`. Those over class indices are kernels over rows that leave their gradient behind.
-"""
+"""Losses over classes: kernels that leave their gradient behind, and focal loss."""
 
 from __future__ import annotations
 
@@ -14,209 +11,13 @@ from typing import Any
 import numpy as np
 
 from ..core import Operand, Tensor, check_number, check_reduction, elementwise, op, user_depth
-from ..errors import ArgumentError, DimError, DomainError, DtypeError, IndexRangeError, ShapeError
-from ..kernels import rows
+from ..errors import ArgumentError, DomainError, DtypeError, IndexRangeError, ShapeError
+from ..kernels import losses, rows
 from ..kernels.arrays import total
-from ..kernels.cache import compilable, kernels_enabled
-from ..kernels.notation import absolute, exp, expm1, log, log1p, maximum, where
+from ..kernels.cache import compilable
+from ..kernels.notation import absolute, exp, expm1, log1p, maximum, where
 from .loss import same_shape
 from .softmax import log_softmax
-
-
-def _probabilities(name: str, **values: Any) -> None:
-    """Refuse values outside [0, 1]."""
-    for what, tensor in values.items():
-        array = np.asarray(tensor.array if isinstance(tensor, Tensor) else tensor)
-        if compilable(array.dtype) and kernels_enabled():
-            outside = rows.outside_unit[array.dtype](array.ravel())
-        else:
-            outside = array.size - np.count_nonzero((array >= 0) & (array <= 1))
-        if outside:
-            hint = "; for logits there is binary_cross_entropy_with_logits" if what == "input" else ""
-            raise DomainError(f"{name}: {what} must hold probabilities in [0, 1]; {outside} of {array.size} values do not{hint}")
-
-
-def _weights_fit(name: str, input: Any, **weights: Any) -> None:
-    for what, weight in weights.items():
-        try:
-            fits = np.broadcast_shapes(np.shape(weight), np.shape(input)) == np.shape(input)
-        except ValueError:
-            fits = False
-        if not fits:
-            raise ShapeError(
-                f"{name}: {what} of shape {np.shape(weight)} does not broadcast to the input's shape {np.shape(input)}"
-            )
-
-
-@elementwise
-def binary_cross_entropy(input: Tensor, target: Tensor, weight: Operand | None = 1.0, reduction: str = "mean") -> Tensor:
-    """Binary cross-entropy of probabilities, −w (t log x + (1 − t) log(1 − x)); its mean, sum or each. Logarithms end at −100.
-
-    Shapes: input and target alike; weight broadcasts. Backward: dL/dinput = g w (x − t) / (x (1 − x)), the divisor at least 1e-12.
-    Errors: DomainError for an input or target outside [0, 1] (deviation: PyTorch does not look at the target); ShapeError.
-    """
-    return -weight * (target * maximum(log(input), -100) + (1 - target) * maximum(log1p(-input), -100))
-
-
-@binary_cross_entropy.check
-def _(input, target, weight, reduction):
-    same_shape("binary_cross_entropy", input, target)
-    _weights_fit("binary_cross_entropy", input, weight=weight)
-
-
-@binary_cross_entropy.guarded
-def _(input, target, weight):
-    _probabilities("binary_cross_entropy", input=input, target=target)
-
-
-@binary_cross_entropy.backward("input")
-def _(g, input, target, weight):
-    return g * (weight * (input - target) / maximum(input * (1 - input), 1e-12))
-
-
-@binary_cross_entropy.backward("target")
-def _(g, input, weight):
-    return g * (weight * (maximum(log1p(-input), -100) - maximum(log(input), -100)))
-
-
-@elementwise
-def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Operand | None = 1.0, reduction: str = "mean", pos_weight: Operand | None = 1.0
-) -> Tensor:
-    """Binary cross-entropy of σ(input), w ((1 − t) softplus(x) + p t softplus(−x)), p = pos_weight; its mean, sum or each.
-
-    The sigmoid is never formed, so both tails keep their digits. Shapes: input and target alike; weight and pos_weight broadcast.
-    Backward: dL/dinput = g w ((1 − t) σ(x) − p t σ(−x)), which is g (σ(x) − t) without weights.
-    Errors: DomainError for a target outside [0, 1] (deviation: PyTorch takes any); ShapeError.
-    """
-    s = log1p(exp(-absolute(input)))
-    return weight * ((1 - target) * (maximum(input, 0) + s) + pos_weight * target * (maximum(-input, 0) + s))
-
-
-@binary_cross_entropy_with_logits.check
-def _(input, target, weight, pos_weight, reduction):
-    same_shape("binary_cross_entropy_with_logits", input, target)
-    _weights_fit("binary_cross_entropy_with_logits", input, weight=weight, pos_weight=pos_weight)
-
-
-@binary_cross_entropy_with_logits.guarded
-def _(input, target, weight, pos_weight):
-    _probabilities("binary_cross_entropy_with_logits", target=target)
-
-
-@binary_cross_entropy_with_logits.backward("input")
-def _(g, input, target, weight, pos_weight):
-    e = exp(where(input >= 0, -input, input))  # not −|x|: its slope at 0 counts for second derivatives
-    up = where(input >= 0, 1, e) / (1 + e)
-    down = where(input >= 0, e, 1) / (1 + e)
-    return g * (weight * ((1 - target) * up - pos_weight * target * down))
-
-
-@binary_cross_entropy_with_logits.backward("target")
-def _(g, input, weight, pos_weight):
-    s = log1p(exp(where(input >= 0, -input, input)))
-    return g * (weight * (pos_weight * (where(input >= 0, 0, -input) + s) - (where(input >= 0, input, 0) + s)))
-
-
-def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Operand | None = None, reduction: str = "mean") -> Tensor:
-    """Binary cross-entropy with logits, averaged over the last axis, the classes: −(1/C) Σ_c w_c (t log σ(x) + (1 − t) log σ(−x));
-    then its mean, sum or each row's.
-
-    Shapes: input and target (…, C) alike; weight broadcasts. Backward, tails, errors: as `binary_cross_entropy_with_logits`.
-    """
-    check_reduction("multilabel_soft_margin_loss", reduction)
-    same_shape("multilabel_soft_margin_loss", input, target)
-    if not input.ndim:
-        raise DimError("multilabel_soft_margin_loss: input must have an axis of classes, got a 0-d tensor")
-    loss = binary_cross_entropy_with_logits(input, target, weight, reduction)
-    if reduction == "mean":
-        return loss
-    return loss / input.shape[-1] if reduction == "sum" else loss.mean(-1)
-
-
-@elementwise(static=("gamma",))
-def binary_focal_loss(
-    input: Tensor, target: Tensor, positive: float, negative: float, gamma: float = 2.0, reduction: str = "mean"
-) -> Tensor:
-    """Focal loss of σ(input), α_t qᵞ ce: ce the binary cross-entropy with logits, q = σ(x) (1 − t) + σ(−x) t the probability of the
-    other class, α_t = positive t + negative (1 − t).
-
-    Backward: dL/dx = g α_t (γ qᵞ⁻¹ q′ ce + qᵞ (σ(x) − t)), q′ = (1 − 2t) σ(x) σ(−x);
-    dL/dt = g ((positive − negative) qᵞ ce + α_t (γ qᵞ⁻¹ (σ(x) − σ(−x)) ce − qᵞ x)) with the signs of dq/dt = σ(−x) − σ(x), dce/dt = −x.
-    """
-    e = exp(-absolute(input))
-    s = log1p(e)
-    up = where(input >= 0, 1, e) / (1 + e)
-    down = where(input >= 0, e, 1) / (1 + e)
-    ce = (1 - target) * (maximum(input, 0) + s) + target * (maximum(-input, 0) + s)
-    return (positive * target + negative * (1 - target)) * (up * (1 - target) + down * target) ** gamma * ce
-
-
-@binary_focal_loss.check
-def _(input, target, positive, negative, gamma, reduction):
-    same_shape("focal_loss", input, target)
-
-
-@binary_focal_loss.backward("input")
-def _(g, input, target, positive, negative, gamma):
-    e = exp(where(input >= 0, -input, input))
-    s = log1p(e)
-    up = where(input >= 0, 1, e) / (1 + e)
-    down = where(input >= 0, e, 1) / (1 + e)
-    ce = (1 - target) * (where(input >= 0, input, 0) + s) + target * (where(input >= 0, 0, -input) + s)
-    q = up * (1 - target) + down * target
-    slope = gamma * q ** (gamma - (gamma != 0)) * ((1 - 2 * target) * (up * down)) * ce
-    return g * ((positive * target + negative * (1 - target)) * (slope + q**gamma * ((1 - target) * up - target * down)))
-
-
-@binary_focal_loss.backward("target")
-def _(g, input, target, positive, negative, gamma):
-    e = exp(where(input >= 0, -input, input))
-    s = log1p(e)
-    up = where(input >= 0, 1, e) / (1 + e)
-    down = where(input >= 0, e, 1) / (1 + e)
-    ce = (1 - target) * (where(input >= 0, input, 0) + s) + target * (where(input >= 0, 0, -input) + s)
-    q = up * (1 - target) + down * target
-    slope = gamma * q ** (gamma - (gamma != 0)) * (down - up) * ce - q**gamma * input
-    return g * ((positive - negative) * q**gamma * ce + (positive * target + negative * (1 - target)) * slope)
-
-
-@elementwise(static=("gamma",))
-def focused(ce: Tensor, alpha: Operand, gamma: float = 2.0, reduction: str = "mean") -> Tensor:
-    """α (1 − p)ᵞ ce, where ce = −log p. Backward: dL/dce = g α (qᵞ + γ qᵞ⁻¹ p ce), q = 1 − p = −expm1(−ce)."""
-    return alpha * (-expm1(-ce)) ** gamma * ce
-
-
-@focused.backward("ce")
-def _(g, ce, alpha, gamma):
-    q = -expm1(-ce)
-    return g * (alpha * (q**gamma + gamma * q ** (gamma - (gamma != 0)) * (1 - q) * ce))
-
-
-def focal_loss(
-    input: Tensor, target: Tensor, gamma: float = 2.0, alpha: float | Tensor | None = None, reduction: str = "mean"
-) -> Tensor:
-    """Focal loss of logits, −α_t (1 − p_t)ᵞ log p_t, p_t the probability of the target: what is classified well counts little.
-
-    Binary where the target has input's shape: p = σ(input), the target 1, 0 or a probability between (as torchvision's
-    `sigmoid_focal_loss`); α weighs the ones, 1 − α the zeros. Multi-class where it holds class indices, shape input's without the class
-    axis (axis 1, or 0 of a vector): p = softmax(input); α is one weight or a tensor of one a class.
-    The mean divides by the number of targets. γ = 0 is cross-entropy; without α nothing is weighted.
-    Errors: as `cross_entropy`; ArgumentError for a negative gamma. Source: Lin et al. 2017, "Focal loss for dense object detection".
-    """
-    check_number("focal_loss", gamma=gamma)
-    check_reduction("focal_loss", reduction)
-    if not gamma >= 0:
-        raise ArgumentError(f"focal_loss: gamma must not be negative, got {gamma}")
-    if target.shape == input.shape:
-        positive, negative = (1.0, 1.0) if alpha is None else (alpha, 1 - alpha)
-        return binary_focal_loss(input, target, positive, negative, gamma, reduction)
-    ce = cross_entropy(input, target, reduction="none")
-    weight = 1.0 if alpha is None else Tensor(alpha.array[target.array]) if isinstance(alpha, Tensor) else alpha
-    return focused(ce, weight, gamma, reduction)
-
-
-# ---- classes
 
 
 def _class_axis(input: Any) -> int:
@@ -361,9 +162,16 @@ def _over_rows(input, target, weight, *settings):
 
 def _to_rows(x: Any) -> Any:
     """The matrix whose rows lie along the class axis."""
+    if x.ndim == 2:
+        return np.ascontiguousarray(x)
     if x.ndim > 2:
         x = np.moveaxis(x, 1, -1)
     return np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+
+
+def _to_columns(x: Any) -> Any:
+    """The matrix with one row for each class of each batch entry, as long as the axes behind the classes."""
+    return np.ascontiguousarray(x).reshape(x.shape[0] * x.shape[1], -1)
 
 
 def _from_rows(x: Any, shape: Sequence[int]) -> Any:
@@ -374,7 +182,10 @@ def _from_rows(x: Any, shape: Sequence[int]) -> Any:
 
 
 def _output(input: Any, reduction: str) -> Any:
-    return np.empty(input.shape[:1] * (input.ndim > 1) + input.shape[2:] if reduction == "none" else (), input.dtype)
+    """Where the loss goes: a number, or one a row."""
+    if reduction != "none":
+        return np.empty((), input.dtype)
+    return np.empty(input.shape[:1] * (input.ndim > 1) + input.shape[2:], input.dtype)
 
 
 def _class_weights(weight: Any, classes: int, dtype: Any) -> Any:
@@ -391,20 +202,45 @@ _REDUCE = {"none": 0, "sum": 1, "mean": 2}
 
 @cross_entropy.kernel(when=_over_rows, residual=True)
 def _(input, target, weight, ignore_index, reduction, label_smoothing):
-    dtype, scores = input.dtype, _to_rows(input)
-    n, classes = scores.shape
-    loss, dinput, work = _output(input, reduction), np.empty((n, classes), dtype), np.empty((3, n), dtype)
-    weights = _class_weights(weight, classes, dtype)
     if target.dtype.kind == "f":
-        goal = _to_rows(target)
-        rows.soft_cross_entropy_rows[dtype](loss.ravel(), dinput, work, scores, goal, weights, _REDUCE[reduction], label_smoothing)
-        return loss, dinput
-    bad = rows.cross_entropy_rows[dtype](
-        loss.ravel(), dinput, work, scores, _class_indices(target), weights, ignore_index, _REDUCE[reduction], label_smoothing
+        return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+    dtype, loss = input.dtype, _output(input, reduction)
+    if input.ndim == 2 or math.prod(input.shape[2:]) <= input.shape[_class_axis(input)]:
+        run, scores, more = rows.cross_entropy_rows, _to_rows(input), ()
+        n, classes = scores.shape
+    else:  # the axes behind the classes are the longer ones: loops run along them
+        run, scores, classes = losses.cross_entropy_columns, _to_columns(input), input.shape[1]
+        n, more = target.size, (classes,)
+    dinput, work = np.empty(scores.shape, dtype), np.empty((4, n), dtype)
+    weights = _ones(classes, dtype) if weight is None else weight.ravel()
+    bad = run[dtype](
+        loss.ravel(),
+        dinput,
+        work,
+        scores,
+        _class_indices(target),
+        weights,
+        *more,
+        ignore_index,
+        _REDUCE[reduction],
+        label_smoothing,
     )
     if bad:
         _raise_index("cross_entropy", target, bad - 1, classes)
-    return loss, dinput
+    return loss, dinput if input.ndim == 2 else dinput.reshape(input.shape) if more else _from_rows(dinput, input.shape)
+
+
+def _soft_cross_entropy(input: Any, target: Any, weight: Any, reduction: str, smoothing: float) -> tuple[Any, Any]:
+    dtype, classes, loss = input.dtype, input.shape[_class_axis(input)], _output(input, reduction)
+    work, weights = np.empty((4, input.size // classes), dtype), _class_weights(weight, classes, dtype)
+    if math.prod(input.shape[2:]) <= classes:
+        run, lay, more = losses.soft_cross_entropy_rows, _to_rows, ()
+    else:
+        run, lay, more = losses.soft_cross_entropy_columns, _to_columns, (classes,)
+    scores = lay(input)
+    dinput = np.empty(scores.shape, dtype)
+    run[dtype](loss.ravel(), dinput, work, scores, lay(target), weights, *more, _REDUCE[reduction], smoothing)
+    return loss, dinput.reshape(input.shape) if more else _from_rows(dinput, input.shape)
 
 
 @cross_entropy.backward("input")
@@ -427,13 +263,20 @@ def _(g, input, weight, reduction, label_smoothing):
     return _row_gradient(g, rows_, reduction, axis) * (log_softmax.of(input, axis) * (-(1 - label_smoothing) * w))
 
 
+def _scaled(gradient: Any, g: Any) -> Any:
+    """The gradient for dL/dloss = 1 times that of the loss, one number or one a row."""
+    if gradient.ndim > 2 and g.ndim:
+        return gradient * np.expand_dims(g, 1)
+    out = np.empty(gradient.shape, gradient.dtype)
+    rows.cross_entropy_rows_backward[out.dtype](out.ravel(), g.ravel(), gradient.ravel(), g.size, gradient.size // g.size)
+    return out
+
+
 @cross_entropy.backward_kernel("input")
-def _(g, residual, input_shape):
+def _(g, residual):
     if not g.shape and g.item() == 1:
-        return _from_rows(residual, input_shape)
-    out = np.empty(residual.shape, residual.dtype)
-    rows.cross_entropy_rows_backward[residual.dtype](out.ravel(), g.ravel(), residual.ravel(), *residual.shape)
-    return _from_rows(out, input_shape)
+        return residual
+    return _scaled(residual, g)
 
 
 def _plain(weight: Any) -> Any:
@@ -465,7 +308,7 @@ def _(input, target, weight, ignore_index, reduction):
     dtype = input.dtype
     classes, inner = input.shape[_class_axis(input)], math.prod(input.shape[2:])
     loss, pulls, places = _output(input, reduction), np.empty(target.size, dtype), np.empty(target.size, np.int64)
-    bad = rows.nll_rows[dtype](
+    bad = losses.nll_rows[dtype](
         loss.ravel(), pulls, places, input.ravel(), _class_indices(target), _class_weights(weight, classes, dtype),
         classes, inner, ignore_index, _REDUCE[reduction],
     )  # fmt: skip
@@ -484,7 +327,7 @@ def _(g, input_shape, target, weight, ignore_index, reduction):
 @nll_loss.backward_kernel("input")
 def _(g, residual, input_shape):
     out = np.zeros(input_shape, g.dtype)
-    rows.nll_rows_backward[g.dtype](out.ravel(), g.ravel(), *residual)
+    losses.nll_rows_backward[g.dtype](out.ravel(), g.ravel(), *residual)
     return out
 
 
@@ -499,8 +342,8 @@ def multi_margin_loss(
     Source: Crammer & Singer 2001, "On the algorithmic implementation of multiclass kernel-based vector machines".
     """
     _, z, w = _over_margin(input, target, margin, weight)
-    losses = (w * z**p).sum(1) / np.asarray(z.shape[1], z.dtype)
-    return _reduced(losses.reshape(input.shape[:-1]), losses.size, reduction)
+    each = (w * z**p).sum(1) / np.asarray(z.shape[1], z.dtype)
+    return _reduced(each.reshape(input.shape[:-1]), each.size, reduction)
 
 
 @multi_margin_loss.check
@@ -525,12 +368,12 @@ def _(input, target, p, margin, weight, reduction):
     dtype, scores = input.dtype, _to_rows(input)
     n, classes = scores.shape
     loss, dinput = _output(input, reduction), np.empty((n, classes), dtype)
-    bad = rows.multi_margin_rows[dtype](
+    bad = losses.multi_margin_rows[dtype](
         loss.ravel(), dinput, scores, _class_indices(target), _class_weights(weight, classes, dtype), p, margin, _REDUCE[reduction]
     )
     if bad:
         _raise_index("multi_margin_loss", target, bad - 1, classes)
-    return loss, dinput
+    return loss, dinput.reshape(input.shape)
 
 
 @multi_margin_loss.backward("input")
@@ -544,7 +387,90 @@ def _(g, input, target, p, margin, weight, reduction):
 
 
 @multi_margin_loss.backward_kernel("input")
-def _(g, residual, input_shape):
-    out = np.empty(residual.shape, residual.dtype)
-    rows.cross_entropy_rows_backward[residual.dtype](out.ravel(), g.ravel(), residual.ravel(), *residual.shape)
-    return out.reshape(input_shape)
+def _(g, residual):
+    return _scaled(residual, g)
+
+
+# ---- focal loss
+
+
+@elementwise(static=("gamma",))
+def binary_focal_loss(
+    input: Tensor, target: Tensor, positive: float, negative: float, gamma: float = 2.0, reduction: str = "mean"
+) -> Tensor:
+    """Focal loss of σ(input), α_t qᵞ ce: ce the binary cross-entropy with logits, q = σ(x) (1 − t) + σ(−x) t the probability of the
+    other class, α_t = positive t + negative (1 − t).
+
+    Backward: dL/dx = g α_t (γ qᵞ⁻¹ q′ ce + qᵞ (σ(x) − t)), q′ = (1 − 2t) σ(x) σ(−x);
+    dL/dt = g ((positive − negative) qᵞ ce + α_t (γ qᵞ⁻¹ (σ(x) − σ(−x)) ce − qᵞ x)) with the signs of dq/dt = σ(−x) − σ(x), dce/dt = −x.
+    """
+    e = exp(-absolute(input))
+    s = log1p(e)
+    up = where(input >= 0, 1, e) / (1 + e)
+    down = where(input >= 0, e, 1) / (1 + e)
+    ce = (1 - target) * (maximum(input, 0) + s) + target * (maximum(-input, 0) + s)
+    return (positive * target + negative * (1 - target)) * (up * (1 - target) + down * target) ** gamma * ce
+
+
+@binary_focal_loss.check
+def _(input, target, positive, negative, gamma, reduction):
+    same_shape("focal_loss", input, target)
+
+
+@binary_focal_loss.backward("input")
+def _(g, input, target, positive, negative, gamma):
+    e = exp(where(input >= 0, -input, input))
+    s = log1p(e)
+    up = where(input >= 0, 1, e) / (1 + e)
+    down = where(input >= 0, e, 1) / (1 + e)
+    ce = (1 - target) * (where(input >= 0, input, 0) + s) + target * (where(input >= 0, 0, -input) + s)
+    q = up * (1 - target) + down * target
+    slope = gamma * q ** (gamma - (gamma != 0)) * ((1 - 2 * target) * (up * down)) * ce
+    return g * ((positive * target + negative * (1 - target)) * (slope + q**gamma * ((1 - target) * up - target * down)))
+
+
+@binary_focal_loss.backward("target")
+def _(g, input, target, positive, negative, gamma):
+    e = exp(where(input >= 0, -input, input))
+    s = log1p(e)
+    up = where(input >= 0, 1, e) / (1 + e)
+    down = where(input >= 0, e, 1) / (1 + e)
+    ce = (1 - target) * (where(input >= 0, input, 0) + s) + target * (where(input >= 0, 0, -input) + s)
+    q = up * (1 - target) + down * target
+    slope = gamma * q ** (gamma - (gamma != 0)) * (down - up) * ce - q**gamma * input
+    return g * ((positive - negative) * q**gamma * ce + (positive * target + negative * (1 - target)) * slope)
+
+
+@elementwise(static=("gamma",))
+def focused(ce: Tensor, alpha: Operand, gamma: float = 2.0, reduction: str = "mean") -> Tensor:
+    """α (1 − p)ᵞ ce, where ce = −log p. Backward: dL/dce = g α (qᵞ + γ qᵞ⁻¹ p ce), q = 1 − p = −expm1(−ce)."""
+    return alpha * (-expm1(-ce)) ** gamma * ce
+
+
+@focused.backward("ce")
+def _(g, ce, alpha, gamma):
+    q = -expm1(-ce)
+    return g * (alpha * (q**gamma + gamma * q ** (gamma - (gamma != 0)) * (1 - q) * ce))
+
+
+def focal_loss(
+    input: Tensor, target: Tensor, gamma: float = 2.0, alpha: float | Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
+    """Focal loss of logits, −α_t (1 − p_t)ᵞ log p_t, p_t the probability of the target: what is classified well counts little.
+
+    Binary where the target has input's shape: p = σ(input), the target 1, 0 or a probability between (as torchvision's
+    `sigmoid_focal_loss`); α weighs the ones, 1 − α the zeros. Multi-class where it holds class indices, shape input's without the class
+    axis (axis 1, or 0 of a vector): p = softmax(input); α is one weight or a tensor of one a class.
+    The mean divides by the number of targets. γ = 0 is cross-entropy; without α nothing is weighted.
+    Errors: as `cross_entropy`; ArgumentError for a negative gamma. Source: Lin et al. 2017, "Focal loss for dense object detection".
+    """
+    check_number("focal_loss", gamma=gamma)
+    check_reduction("focal_loss", reduction)
+    if not gamma >= 0:
+        raise ArgumentError(f"focal_loss: gamma must not be negative, got {gamma}")
+    if target.shape == input.shape:
+        positive, negative = (1.0, 1.0) if alpha is None else (alpha, 1 - alpha)
+        return binary_focal_loss(input, target, positive, negative, gamma, reduction)
+    ce = cross_entropy(input, target, reduction="none")
+    weight = 1.0 if alpha is None else Tensor(alpha.array[target.array]) if isinstance(alpha, Tensor) else alpha
+    return focused(ce, weight, gamma, reduction)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Tensor, check_number, elementwise, op
 from ..errors import ArgumentError, ShapeError
-from ..kernels import rows
+from ..kernels import losses
 from ..kernels.cache import compilable
 from ..kernels.notation import absolute, exp, log1p, maximum, sqrt, where
 from .comparison import minimum
@@ -135,13 +135,13 @@ def _matrix(x: Any) -> Any:
 @cosine_of_rows.kernel(when=_same_floats)
 def _(x1, x2):
     out = np.empty(x1.shape[:-1], x1.dtype)
-    rows.cosine_rows[x1.dtype](out.ravel(), _matrix(x1), _matrix(x2))
+    losses.cosine_rows[x1.dtype](out.ravel(), _matrix(x1), _matrix(x2))
     return out
 
 
 def _cosine_kernel(g, y, x, other):
     out = np.empty(x.shape, x.dtype)
-    rows.cosine_rows_backward[x.dtype](_matrix(out), g.ravel(), y.ravel(), _matrix(x), _matrix(other))
+    losses.cosine_rows_backward[x.dtype](_matrix(out), g.ravel(), y.ravel(), _matrix(x), _matrix(other))
     return out
 
 
@@ -237,13 +237,13 @@ def _(g, y, x1, x2, p, eps, keepdim):
 @pairwise_distance.kernel(when=lambda x1, x2, p, eps, keepdim: p == 2 and _same_floats(x1, x2))
 def _(x1, x2, p, eps, keepdim):
     out = np.empty(x1.shape[:-1] + (1,) * keepdim, x1.dtype)
-    rows.distance_rows[x1.dtype](out.ravel(), _matrix(x1), _matrix(x2), eps)
+    losses.distance_rows[x1.dtype](out.ravel(), _matrix(x1), _matrix(x2), eps)
     return out
 
 
 def _distance_kernel(g, y, x1, x2, eps, sign):
     out = np.empty(x1.shape, x1.dtype)
-    rows.distance_rows_backward[x1.dtype](_matrix(out), g.ravel(), y.ravel(), _matrix(x1), _matrix(x2), eps, sign)
+    losses.distance_rows_backward[x1.dtype](_matrix(out), g.ravel(), y.ravel(), _matrix(x1), _matrix(x2), eps, sign)
     return out
 
 
