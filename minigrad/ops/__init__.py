@@ -48,6 +48,7 @@ from .create import (
     zeros,
     zeros_like,
 )
+from .extremes import amax, amin, aminmax, argmax, argmin, max, min
 from .linalg import linear, matmul
 from .loss import (
     binary_cross_entropy,
@@ -58,8 +59,11 @@ from .loss import (
     mse_loss,
     nll_loss,
 )
+from .moments import norm, std, std_mean, var, var_mean
+from .ordering import argsort, bincount, kthvalue, median, searchsorted, sort, topk, unique
 from .random import Generator, bernoulli, default_generator, dropout, manual_seed, rand, randint, randn, randperm
-from .reduction import all, amax, amin, any, argmax, argmin, logsumexp, max, mean, min, std, sum, var
+from .reduction import all, any, count_nonzero, logsumexp, mean, nanmean, nansum, sum
+from .scan import cumprod, cumsum, logcumsumexp, prod
 from .shape import (
     broadcast_to,
     cat,
@@ -83,7 +87,11 @@ _METHODS: tuple[Any, ...] = (
     # comparison
     maximum, minimum, clamp, eq, ne, lt, le, gt, ge, logical_and, logical_or, logical_not, isnan, isinf, isfinite,
     # reduction
-    sum, mean, amax, amin, argmax, argmin, max, min, var, std, logsumexp, all, any,
+    sum, mean, nansum, nanmean, logsumexp, all, any, count_nonzero,
+    # extremes, moments
+    amax, amin, aminmax, argmax, argmin, max, min, var, std, norm,
+    # ordering, scan
+    argsort, sort, topk, kthvalue, median, unique, bincount, cumsum, cumprod, logcumsumexp, prod,
     # shape
     reshape, shape.view, flatten, squeeze, unsqueeze, permute, transpose, t, expand, broadcast_to,
     # convert, inplace
@@ -214,7 +222,15 @@ __all__ = [
     # random
     "Generator", "bernoulli", "default_generator", "dropout", "manual_seed", "rand", "randint", "randn", "randperm",
     # reduction
-    "all", "amax", "amin", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "std", "sum", "var",
+    "all", "any", "count_nonzero", "logsumexp", "mean", "nanmean", "nansum", "sum",
+    # extremes
+    "amax", "amin", "aminmax", "argmax", "argmin", "max", "min",
+    # moments
+    "norm", "std", "std_mean", "var", "var_mean",
+    # ordering
+    "argsort", "bincount", "kthvalue", "median", "searchsorted", "sort", "topk", "unique",
+    # scan
+    "cumprod", "cumsum", "logcumsumexp", "prod",
     # shape
     "broadcast_to", "cat", "expand", "flatten", "permute", "reshape", "squeeze", "stack", "t", "transpose", "unsqueeze",
     # softmax
