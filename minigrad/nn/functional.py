@@ -9,6 +9,7 @@ from ..ops.activation import (
     softplus,
     tanh,
 )
+from ..ops.arranging import pad
 from ..ops.linalg import linear
 from ..ops.loss import (
     binary_cross_entropy,
@@ -19,12 +20,15 @@ from ..ops.loss import (
     mse_loss,
     nll_loss,
 )
+from ..ops.picking import one_hot
 from ..ops.random import dropout
 from ..ops.softmax import log_softmax, softmax
 
 __all__ = [
     # activation
     "gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh",
+    # arranging, picking
+    "one_hot", "pad",
     # linalg
     "linear",
     # loss

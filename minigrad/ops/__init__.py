@@ -10,9 +10,22 @@ import numpy as np
 
 from ..core import Operand, Tensor, apply, backward, register_hook, retain_grad
 from ..core.op import Op
-from . import comparison, convert, indexing, inplace, random, shape
+from . import arranging, comparison, convert, create, indexing, inplace, random, shape
 from .activation import gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
 from .arithmetic import abs, add, div, erf, erfc, exp, expm1, floor, log, log1p, mul, neg, normal_cdf, normal_pdf, pow, sqrt, sub
+from .arranging import (
+    diag,
+    diag_embed,
+    flip,
+    fliplr,
+    flipud,
+    repeat_interleave,
+    roll,
+    rot90,
+    tile,
+    tril,
+    triu,
+)
 from .comparison import (
     clamp,
     eq,
@@ -36,19 +49,28 @@ from .create import (
     arange,
     as_tensor,
     empty,
+    empty_like,
     eye,
     from_dlpack,
     from_numpy,
     full,
     full_like,
+    is_tensor,
     linspace,
+    logspace,
     ones,
     ones_like,
+    rand_like,
+    randint_like,
+    randn_like,
     tensor,
+    tril_indices,
+    triu_indices,
     zeros,
     zeros_like,
 )
 from .extremes import amax, amin, aminmax, argmax, argmin, max, min
+from .joining import cat, chunk, dstack, hstack, split, stack, unbind, vstack
 from .linalg import linear, matmul
 from .loss import (
     binary_cross_entropy,
@@ -61,20 +83,36 @@ from .loss import (
 )
 from .moments import norm, std, std_mean, var, var_mean
 from .ordering import argsort, bincount, kthvalue, median, searchsorted, sort, topk, unique
+from .picking import (
+    gather,
+    index_add,
+    index_select,
+    masked_scatter,
+    masked_select,
+    narrow,
+    nonzero,
+    scatter,
+    scatter_add,
+    select,
+    take_along_dim,
+)
 from .random import Generator, bernoulli, default_generator, dropout, manual_seed, rand, randint, randn, randperm
 from .reduction import all, any, count_nonzero, logsumexp, mean, nanmean, nansum, sum
 from .scan import cumprod, cumsum, logcumsumexp, prod
 from .shape import (
+    broadcast_tensors,
     broadcast_to,
-    cat,
+    diagonal,
     expand,
     flatten,
+    meshgrid,
+    movedim,
     permute,
     reshape,
     squeeze,
-    stack,
     t,
     transpose,
+    unflatten,
     unsqueeze,
 )
 from .softmax import log_softmax, softmax
@@ -94,6 +132,13 @@ _METHODS: tuple[Any, ...] = (
     argsort, sort, topk, kthvalue, median, unique, bincount, cumsum, cumprod, logcumsumexp, prod,
     # shape
     reshape, shape.view, flatten, squeeze, unsqueeze, permute, transpose, t, expand, broadcast_to,
+    shape.reshape_as, shape.view_as, shape.expand_as, unflatten, movedim, diagonal,
+    # joining, arranging
+    split, chunk, unbind, flip, fliplr, flipud, roll, rot90, arranging.repeat, tile, repeat_interleave, tril, triu, diag, diag_embed,
+    # picking
+    select, narrow, index_select, gather, take_along_dim, scatter, scatter_add, index_add, masked_select, masked_scatter, nonzero,
+    # create
+    create.new_tensor, create.new_zeros, create.new_ones, create.new_empty, create.new_full,
     # convert, inplace
     clone, convert.contiguous, convert.to, convert.cpu, convert.type_as, inplace.copy_, inplace.fill_, inplace.zero_,
     # linalg
@@ -113,11 +158,15 @@ _ALIASES: dict[str, Any] = {
     "negative": neg,
     "swapaxes": transpose,
     "swapdims": transpose,
+    "moveaxis": movedim,
     "mm": matmul,
     "type": convert.to,
 }
 
 _IN_PLACE: tuple[Any, ...] = (add, sub, mul, div, pow, neg, abs, exp, log, sqrt, clamp, relu, sigmoid, tanh)
+
+# Written in place by the name of the operation and an underscore.
+_IN_PLACE += (tril, triu, cumsum, cumprod, scatter, scatter_add, index_add, masked_scatter, arranging.fill_diagonal)
 
 _OPERATORS: dict[str, Any] = {
     "add": add, "sub": sub, "mul": mul, "truediv": div, "pow": pow, "matmul": matmul,
@@ -195,6 +244,11 @@ def _bind() -> None:
 
 _bind()
 
+# Other names of the same.
+concat = concatenate = cat
+moveaxis, swapaxes, swapdims = movedim, transpose, transpose
+numel = Tensor.numel
+
 float32, float64 = np.dtype(np.float32), np.dtype(np.float64)
 int32, int64 = np.dtype(np.int32), np.dtype(np.int64)
 uint8, bool_ = np.dtype(np.uint8), np.dtype(np.bool_)
@@ -214,7 +268,15 @@ __all__ = [
     "clone",
     # create
     "arange", "as_tensor", "empty", "eye", "from_dlpack", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "tensor",
-    "zeros", "zeros_like",
+    "zeros", "zeros_like", "empty_like", "is_tensor", "logspace", "rand_like", "randint_like", "randn_like", "tril_indices",
+    "triu_indices",
+    # arranging
+    "diag", "diag_embed", "flip", "fliplr", "flipud", "repeat_interleave", "roll", "rot90", "tile", "tril", "triu",
+    # joining
+    "cat", "chunk", "concat", "concatenate", "dstack", "hstack", "split", "stack", "unbind", "vstack",
+    # picking
+    "gather", "index_add", "index_select", "masked_scatter", "masked_select", "narrow", "nonzero", "scatter", "scatter_add", "select",
+    "take_along_dim",
     # linalg
     "linear", "matmul",
     # loss
@@ -232,7 +294,8 @@ __all__ = [
     # scan
     "cumprod", "cumsum", "logcumsumexp", "prod",
     # shape
-    "broadcast_to", "cat", "expand", "flatten", "permute", "reshape", "squeeze", "stack", "t", "transpose", "unsqueeze",
+    "broadcast_tensors", "broadcast_to", "diagonal", "expand", "flatten", "meshgrid", "moveaxis", "movedim", "numel", "permute",
+    "reshape", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze",
     # softmax
     "log_softmax", "softmax",
 ]  # fmt: skip

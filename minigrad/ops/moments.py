@@ -135,7 +135,8 @@ def _(x, p, dim, keepdim, dtype):
 
 @norm.backward("x")
 def _(g, x, y, x_shape, p, dim):
-    sign = np.sign(x.array if isinstance(x, Tensor) else x)  # no gradient goes through it
+    plain = x.array if isinstance(x, Tensor) else x
+    sign = (plain > 0).astype(plain.dtype) - (plain < 0)  # no gradient goes through it; 0 for NaN
     if math.isinf(p):
         return shared_by_ties(g, absolute(x), y, x_shape, dim) * sign
     shape = kept(x_shape, dim)
@@ -143,4 +144,6 @@ def _(g, x, y, x_shape, p, dim):
     safe = where(y == 0, 1, y)
     if p == 2:
         return g * (x / safe)
-    return where(y == 0, 0, g) * sign * where(x == 0, 1, absolute(x) / safe) ** (p - 1) if p else x * 0
+    if p in (0, 1):
+        return g * (sign * p)
+    return where(y == 0, 0, g) * sign * where(x == 0, 1, absolute(x) / safe) ** (p - 1)

@@ -60,9 +60,9 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
 @op
 def median_of_all(x: Tensor) -> Tensor:
     """The middle element of all, of an even number the lower. Backward: g, shared evenly by all that equal it."""
-    if x.size == 0:
-        return np.asarray(np.nan, x.dtype)
     ordered = np.sort(x, axis=None)
+    if not len(ordered):
+        return np.asarray(np.nan, x.dtype)
     return ordered[-1] if ordered[-1] != ordered[-1] else ordered[(x.size - 1) // 2]
 
 
