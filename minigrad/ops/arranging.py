@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import Tensor, apply, op
 from ..core.check import check_kind
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, DimError, ShapeError
 from ..kernels.arrays import sum_to
 from .indexing import getitem, index_put, put_tensor
 from .reduction import axes_of, axis_of
@@ -69,10 +69,12 @@ def _(input, shifts, dims):
         if len(shifts) != 1:
             raise ArgumentError(f"roll: without dims one shift is expected, got {shifts}")
         return {"shifts": shifts[0], "dims": None}
+    if not input.ndim:
+        raise DimError("roll: dims of a 0-d tensor, which has no axis")
     axes = tuple(axis_of("roll", d, input.ndim) for d in (dims if isinstance(dims, Sequence) else (dims,)))
     if len(axes) != len(shifts):
         raise ArgumentError(f"roll: expected as many dims as shifts, got {dims} and {shifts}")
-    return {"shifts": shifts, "dims": axes} if input.ndim else {"shifts": 0, "dims": None}
+    return {"shifts": shifts, "dims": axes}
 
 
 @roll.backward("input")
@@ -135,8 +137,10 @@ def repeat_interleave(
     """
     if repeats is None:
         return Tensor(np.repeat(np.arange(input.numel()), _counts(input)))
+    if dim is not None and not input.ndim:
+        raise DimError("repeat_interleave: dim of a 0-d tensor, which has no axis")
     axis = 0 if dim is None else axis_of("repeat_interleave", dim, input.ndim)
-    x = reshape_to(input, (-1,)) if dim is None or not input.ndim else input
+    x = reshape_to(input, (-1,)) if dim is None else input
     counts = _counts(repeats) if isinstance(repeats, Tensor) else np.asarray(repeats)
     if counts.dtype.kind not in "iu" or counts.ndim > 1 or (counts < 0).any():
         raise ArgumentError(f"repeat_interleave: repeats must be ints of at least 0, got {repeats}")
@@ -184,7 +188,7 @@ triu = _triangle("triu", np.triu)
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Zeros with the last axis of input on a diagonal of the plane of two new axes, dim1 and dim2."""
     if not input.ndim:
-        raise ShapeError("diag_embed: needs at least one axis, got a 0-d tensor")
+        raise DimError("diag_embed: needs at least one axis, got a 0-d tensor")
     check_kind("diag_embed", "offset", offset, "int")
     order = last_two("diag_embed", dim1, dim2, input.ndim + 1)
     length = input.shape[-1]

@@ -80,7 +80,7 @@ def _(g, position, dim):
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Tensors joined side by side: along the second axis, vectors along their only one."""
     raised = _raised(tensors, 1)
-    return cat(raised, 0 if raised and raised[0].ndim == 1 else 1)
+    return cat(raised, 0 if raised[0].ndim == 1 else 1)
 
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
@@ -94,9 +94,9 @@ def dstack(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def _raised(tensors: Sequence[Tensor], ndim: int) -> Any:
-    """Tensors with leading axes of length 1 where they have fewer than `ndim`; what is no list is left to `cat` to refuse."""
-    if not isinstance(tensors, (list, tuple)) or not all(isinstance(x, Tensor) for x in tensors):
-        return tensors
+    """Tensors with leading axes of length 1 where they have fewer than `ndim`."""
+    if not isinstance(tensors, (list, tuple)) or not tensors or not all(isinstance(x, Tensor) for x in tensors):
+        cat(tensors)  # says what is wrong
     return [x if x.ndim >= ndim else reshape_to(x, (1,) * (ndim - x.ndim) + x.shape) for x in tensors]
 
 
@@ -105,8 +105,8 @@ def _raised(tensors: Sequence[Tensor], ndim: int) -> Any:
 
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """tensor cut along an axis into views: of one size (the last may be smaller), or of the sizes listed."""
-    axis = axis_of("split", dim, tensor.ndim)
-    length, wanted = _length("split", tensor, axis), split_size_or_sections
+    axis, length = _axis("split", tensor, dim)
+    wanted = split_size_or_sections
     if isinstance(wanted, Sequence):
         sizes = [index(n) for n in wanted]
         if sum(sizes) != length or min(sizes, default=0) < 0:
@@ -124,7 +124,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """input cut along an axis into at most `chunks` views of one size (the last may be smaller)."""
     if index(chunks) < 1:
         raise ArgumentError(f"chunk: chunks must be at least 1, got {chunks}")
-    length = _length("chunk", input, axis_of("chunk", dim, input.ndim))
+    _, length = _axis("chunk", input, dim)
     return split(input, -(-length // chunks), dim) if length else split(input, [0] * chunks, dim)
 
 
@@ -136,10 +136,12 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     return tuple(_cut(input, axis, i) for i in range(input.shape[axis]))
 
 
-def _length(name: str, x: Tensor, axis: int) -> int:
+def _axis(name: str, x: Tensor, dim: int) -> tuple[int, int]:
+    """An axis and its length."""
     if not x.ndim:
         raise ShapeError(f"{name}: needs an axis, got a 0-d tensor")
-    return x.shape[axis]
+    axis = axis_of(name, dim, x.ndim)
+    return axis, x.shape[axis]
 
 
 def _cut(x: Tensor, axis: int, part: int | slice) -> Tensor:

@@ -28,6 +28,8 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     """The `length` slices of an axis from `start` on (from the end if negative). A view."""
+    if not input.ndim:
+        raise ShapeError("narrow: needs an axis, got a 0-d tensor")
     axis, size = _axis("narrow", input, dim)
     start = int(start)
     check_kind("narrow", "length", length, "int")

@@ -89,6 +89,8 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """input with axis `dim` made into several, of which one size may be −1."""
+    if not input.ndim:
+        raise ShapeError("unflatten: needs an axis, got a 0-d tensor")
     axis, shape = axis_of("unflatten", dim, input.ndim), input.shape
     sizes = sizes_of((sizes,))
     known = math.prod(n for n in sizes if n != -1)
@@ -217,6 +219,8 @@ def reversed_axes(input: Tensor) -> Tensor:
 
 def matrix_transpose(input: Tensor) -> Tensor:
     """The last two axes exchanged."""
+    if input.ndim == 0:
+        return input
     if input.ndim < 2:
         raise ShapeError(f"mT: needs at least two axes, got shape {input.shape}")
     return transpose(input, -2, -1)
@@ -225,8 +229,12 @@ def matrix_transpose(input: Tensor) -> Tensor:
 @op(view=True)
 def last_diagonal(x: Tensor, offset: int) -> Tensor:
     """The diagonal of the last two axes, as the last axis: x[…, i, i + offset]. A view. Backward: g on that diagonal of zeros."""
-    out: Any = np.diagonal(x, offset, -2, -1)
-    out.flags.writeable = x.flags.writeable
+    return _diagonal(x, offset)
+
+
+def _diagonal(x: Any, offset: int) -> Any:
+    out = np.diagonal(x, offset, -2, -1)
+    out.flags.writeable = x.flags.writeable  # NumPy's is read-only
     return out
 
 
