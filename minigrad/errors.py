@@ -40,8 +40,8 @@ class DimError(MinigradError, IndexError):
     """An axis that the tensor does not have."""
 
 
-class IndexRangeError(MinigradError, IndexError):
-    """An element or class index outside its range."""
+class IndexRangeError(MinigradError, IndexError, RuntimeError):
+    """An element or class index outside its range (PyTorch: IndexError, in gather, scatter and narrow RuntimeError)."""
 
 
 class ArgumentError(MinigradError, ValueError, RuntimeError):

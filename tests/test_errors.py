@@ -37,7 +37,7 @@ BUILT_IN: dict[type[Exception], tuple[type[Exception], ...]] = {
     DtypeError: (TypeError, RuntimeError),
     InputTypeError: (TypeError,),
     DimError: (IndexError,),
-    IndexRangeError: (IndexError,),
+    IndexRangeError: (IndexError, RuntimeError),
     ArgumentError: (ValueError,),
     DomainError: (RuntimeError, ValueError),
     GraphError: (RuntimeError,),

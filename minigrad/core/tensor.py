@@ -34,6 +34,19 @@ class Stamp:
         self.views: WeakValueDictionary[int, Tensor] | None = None
 
 
+class Device(str):
+    """The name of a device, "cpu"; `type` is that name, for code that asks for it."""
+
+    __slots__ = ()
+
+    @property
+    def type(self) -> str:
+        return str(self)
+
+
+_CPU = Device("cpu")
+
+
 class Tensor:
     """An n-dimensional array that remembers how it was computed.
 
@@ -112,6 +125,11 @@ class Tensor:
     @property
     def ndim(self) -> int:
         return self.array.ndim
+
+    @property
+    def device(self) -> Device:
+        """Where the values are: "cpu", always."""
+        return _CPU
 
     def size(self, dim: int | None = None) -> tuple[int, ...] | int:
         """The shape, or the length of axis `dim`."""

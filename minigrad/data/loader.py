@@ -12,8 +12,8 @@ from ..core.tensor import Array
 from ..errors import ArgumentError, InputTypeError, ShapeError
 from ..ops.convert import contiguous
 from ..ops.create import as_tensor
+from ..ops.joining import stack
 from ..ops.random import Generator, randperm
-from ..ops.shape import stack
 from .dataset import Subset, TensorDataset, positions_in
 
 __all__ = ["DataLoader", "default_collate"]

@@ -31,6 +31,7 @@ __all__ = [
     "column_sums",
     "cross_entropy_rows",
     "cross_entropy_rows_backward",
+    "linear_scan_rows",
     "glu_rows",
     "glu_rows_backward",
     "log_softmax_rows",
@@ -319,6 +320,18 @@ def add_to_rows(x, row):
     for i in range(rows):
         for j in range(columns):
             x[i, j] = x[i, j] + row[j]
+
+
+@kernel("mmm")
+def linear_scan_rows(out, a, b):
+    """sₖ = aₖ sₖ₋₁ + bₖ along each row, from s₀ = b₀."""
+    rows, columns = b.shape
+    for i in range(rows if columns else 0):
+        s = b[i, 0]
+        out[i, 0] = s
+        for k in range(1, columns):
+            s = a[i, k] * s + b[i, k]
+            out[i, k] = s
 
 
 @kernel("am")

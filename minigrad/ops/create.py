@@ -10,6 +10,7 @@ import numpy as np
 from ..core import Tensor, check_number, checked_dtype, get_default_dtype
 from ..errors import ArgumentError, DtypeError, InputTypeError, ShapeError
 from .convert import dtype_or_default
+from .random import Generator, rand, randint, randn
 from .shape import new_shape
 
 
@@ -119,6 +120,54 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, requires_gra
     return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
+def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor in the shape and dtype of input whose values are whatever the memory held."""
+    return empty(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, generator: Generator | None = None) -> Tensor:
+    """Uniform numbers in [0, 1), in the shape and dtype of input."""
+    return rand(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, generator=generator)
+
+
+def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, generator: Generator | None = None) -> Tensor:
+    """Standard normal numbers, in the shape and dtype of input."""
+    return randn(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, generator=generator)
+
+
+def randint_like(
+    input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, generator: Generator | None = None
+) -> Tensor:
+    """Integers in [low, high) in the shape and dtype of input; `randint_like(input, high)` starts at 0."""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, input.shape, dtype=dtype or input.dtype, generator=generator)
+
+
+def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`tensor` of data, in the dtype of self unless another is given."""
+    return tensor(data, dtype or self.dtype, requires_grad)
+
+
+def new_zeros(self: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of a shape, in the dtype of self."""
+    return zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+
+def new_ones(self: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones of a shape, in the dtype of self."""
+    return ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+
+def new_empty(self: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of a shape whose values are whatever the memory held, in the dtype of self."""
+    return empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+
+def new_full(self: Tensor, size: Sequence[int], fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """One value in a shape, in the dtype of self."""
+    return full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+
 def arange(start: float, end: float | None = None, step: float = 1, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Numbers from start (0 if only the end is given) up to but without end; int64 for ints, else the default dtype."""
     if end is None:
@@ -138,7 +187,32 @@ def linspace(start: float, end: float, steps: int, *, dtype: Any = None, require
     return Tensor(np.linspace(start, end, count).astype(dtype_or_default("linspace", dtype)), requires_grad)
 
 
+def logspace(start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`steps` powers of `base`, their exponents evenly spaced from start to end, both included."""
+    check_number("logspace", start=start, end=end, base=base)
+    (count,) = new_shape((steps,))
+    values = np.float_power(base, np.linspace(start, end, count))
+    return Tensor(values.astype(dtype_or_default("logspace", dtype)), requires_grad)
+
+
 def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """The identity matrix n × n, or n × m."""
     rows, columns = new_shape((n, n if m is None else m))
     return Tensor(np.eye(rows, columns, dtype=dtype_or_default("eye", dtype)), requires_grad)
+
+
+def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """The places on and below a diagonal of a row × col matrix: their rows, and below them their columns (int64)."""
+    rows, columns = new_shape((row, col))
+    return Tensor(np.array(np.tril_indices(rows, offset, columns), np.int64))
+
+
+def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """The places on and above a diagonal of a row × col matrix: their rows, and below them their columns (int64)."""
+    rows, columns = new_shape((row, col))
+    return Tensor(np.array(np.triu_indices(rows, offset, columns), np.int64))
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether obj is a Tensor."""
+    return isinstance(obj, Tensor)

@@ -1,4 +1,4 @@
-"""Shapes and joining."""
+"""Shapes: the same elements seen in another way."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, op
-from ..errors import DimError, InputTypeError, ShapeError
+from ..errors import ArgumentError, DimError, InputTypeError, ShapeError
 from ..kernels.arrays import broadcast_to as repeated
-from ..kernels.arrays import sum_to
+from ..kernels.arrays import put, sum_to
 from .reduction import axis_of
 
 
@@ -31,6 +31,15 @@ def new_shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     if min(shape, default=0) < 0:
         raise ShapeError(f"size: expected sizes of at least 0, got {shape}")
     return shape
+
+
+def new_axis(name: str, dim: Any, ndim: int) -> int:
+    """The place of a new axis among `ndim` old ones, as a non-negative number."""
+    if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
+        raise InputTypeError(f"{name}: dim must be an int, got {dim!r}")
+    if not -ndim - 1 <= dim <= ndim:
+        raise DimError(f"{name}: dim {dim} is out of range: it must be in [{-ndim - 1}, {ndim}] for ndim {ndim}")
+    return int(dim) % (ndim + 1)
 
 
 @op(view=True)
@@ -78,6 +87,29 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape_to(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """input with axis `dim` made into several, of which one size may be −1."""
+    if not input.ndim:
+        raise ShapeError("unflatten: needs an axis, got a 0-d tensor")
+    axis, shape = axis_of("unflatten", dim, input.ndim), input.shape
+    sizes = sizes_of((sizes,))
+    known = math.prod(n for n in sizes if n != -1)
+    fits = sizes and (known == shape[axis] if -1 not in sizes else known and shape[axis] % known == 0)
+    if not fits or sizes.count(-1) > 1 or min(sizes) < -1:
+        raise ShapeError(f"unflatten: sizes {sizes} do not multiply up to axis {dim} of shape {shape}")
+    return reshape_to(input, (*shape[:axis], *sizes, *shape[axis + 1 :]))
+
+
+def view_as(self: Tensor, other: Tensor) -> Tensor:
+    """`view` in the shape of another tensor."""
+    return view(self, other.shape)
+
+
+def reshape_as(self: Tensor, other: Tensor) -> Tensor:
+    """`reshape` to the shape of another tensor."""
+    return reshape_to(self, other.shape)
+
+
 @op(view=True)
 def squeeze(x: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """x without its axes of length 1, or without those of `dim` that have length 1. A view. Backward: g in x's shape."""
@@ -106,16 +138,7 @@ def unsqueeze(x: Tensor, dim: int) -> Tensor:
 
 @unsqueeze.check
 def _(x, dim):
-    return {"dim": _new_axis("unsqueeze", dim, x.ndim)}
-
-
-def _new_axis(name: str, dim: Any, ndim: int) -> int:
-    """The place of a new axis among `ndim` old ones, as a non-negative number."""
-    if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
-        raise InputTypeError(f"{name}: dim must be an int, got {dim!r}")
-    if not -ndim - 1 <= dim <= ndim:
-        raise DimError(f"{name}: dim {dim} is out of range: it must be in [{-ndim - 1}, {ndim}] for ndim {ndim}")
-    return int(dim) % (ndim + 1)
+    return {"dim": new_axis("unsqueeze", dim, x.ndim)}
 
 
 @unsqueeze.backward("x")
@@ -146,6 +169,21 @@ def _(g, dims):
 def permute(input: Tensor, *axes: Any, dims: Sequence[int] | None = None) -> Tensor:
     """input with its axes in another order, given as a tuple or as numbers. A view."""
     return permute_to(input, sizes_of(axes if dims is None else (dims,)))
+
+
+def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """input with the axes `source` moved to the places `destination`; the others keep their order. A view."""
+    sources, places = ([axis_of("movedim", d, input.ndim) for d in _several(dims)] for dims in (source, destination))
+    if len(sources) != len(places) or len(set(sources)) != len(sources) or len(set(places)) != len(places):
+        raise ShapeError(f"movedim: source {source} and destination {destination} must be equally many different axes")
+    order = [axis for axis in range(input.ndim) if axis not in sources]
+    for place, axis in sorted(zip(places, sources, strict=True)):
+        order.insert(place, axis)
+    return permute_to(input, tuple(order)) if input.ndim else input
+
+
+def _several(dims: int | Sequence[int]) -> Sequence[int]:
+    return dims if isinstance(dims, Sequence) else (dims,)
 
 
 @op(view=True)
@@ -181,9 +219,47 @@ def reversed_axes(input: Tensor) -> Tensor:
 
 def matrix_transpose(input: Tensor) -> Tensor:
     """The last two axes exchanged."""
+    if input.ndim == 0:
+        return input
     if input.ndim < 2:
         raise ShapeError(f"mT: needs at least two axes, got shape {input.shape}")
     return transpose(input, -2, -1)
+
+
+@op(view=True)
+def last_diagonal(x: Tensor, offset: int) -> Tensor:
+    """The diagonal of the last two axes, as the last axis: x[…, i, i + offset]. A view. Backward: g on that diagonal of zeros."""
+    return _diagonal(x, offset)
+
+
+def _diagonal(x: Any, offset: int) -> Any:
+    out = np.diagonal(x, offset, -2, -1)
+    out.flags.writeable = x.flags.writeable  # NumPy's is read-only
+    return out
+
+
+@last_diagonal.backward("x")
+def _(g, x_shape, offset):
+    return put(g, diagonal_index(g.shape[-1], offset), x_shape)
+
+
+def diagonal_index(length: int, offset: int) -> tuple[Any, ...]:
+    """The index of a diagonal of the last two axes."""
+    places = np.arange(length)
+    return (..., places + max(-offset, 0), places + max(offset, 0))
+
+
+def last_two(name: str, dim1: int, dim2: int, ndim: int) -> tuple[int, ...]:
+    """The order of axes in which dim1 and dim2 come last."""
+    pair = axis_of(name, dim1, ndim), axis_of(name, dim2, ndim)
+    if ndim < 2 or pair[0] == pair[1]:
+        raise ShapeError(f"{name}: needs two different axes, got dim1 {dim1} and dim2 {dim2} of {ndim}")
+    return (*(axis for axis in range(ndim) if axis not in pair), *pair)
+
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The diagonals of the planes of dim1 and dim2, as the last axis; `offset` above (or below) the main one. A view."""
+    return last_diagonal(permute_to(input, last_two("diagonal", dim1, dim2, input.ndim)), offset)
 
 
 @op(view=True)
@@ -221,6 +297,36 @@ def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
     return expand_to(input, tuple(shape))
 
 
+def expand_as(self: Tensor, other: Tensor) -> Tensor:
+    """`expand` to the shape of another tensor."""
+    return expand_to(self, other.shape)
+
+
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors broadcast to the one shape that fits them all, without copying."""
+    try:
+        shape = np.broadcast_shapes(*(x.shape for x in tensors))
+    except ValueError:
+        raise ShapeError(f"broadcast_tensors: shapes do not broadcast: {', '.join(str(x.shape) for x in tensors)}") from None
+    return tuple(expand_to(x, shape) for x in tensors)
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """The coordinates of a grid: tensor i of the result varies along axis i alone; with indexing="xy" the first two axes change places.
+
+    Shapes: vectors (or numbers) in, given one by one or as a list.
+    """
+    vectors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
+    if indexing not in ("ij", "xy"):
+        raise ArgumentError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
+    if not all(isinstance(x, Tensor) and x.ndim < 2 for x in vectors):
+        raise ShapeError("meshgrid: expected vectors or numbers, as Tensors")
+    sizes = tuple(x.numel() for x in vectors)
+    grids = (reshape_to(x, tuple(-1 if i == k else 1 for k in range(len(sizes)))) for i, x in enumerate(vectors))
+    full = tuple(expand_to(x, sizes) for x in grids)
+    return tuple(transpose(x, 0, 1) for x in full) if indexing == "xy" and len(full) > 1 else full
+
+
 @op
 def sum_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """x summed to a shape that broadcasts to its own: the adjoint of `expand`. Backward: g repeated."""
@@ -230,68 +336,3 @@ def sum_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 @sum_to_shape.backward("x")
 def _(g, x_shape):
     return repeated(g, x_shape)
-
-
-# ---- joining
-
-
-def _arrays_only(name: str, tensors: Sequence[Any]) -> None:
-    for i, x in enumerate(tensors):
-        if not isinstance(x, np.ndarray):
-            raise InputTypeError(f"{name}: tensors[{i}] must be a Tensor, got {type(x).__name__}")
-
-
-def _same_but(name: str, tensors: Sequence[Any], dim: int | None) -> None:
-    """All shapes equal, but for the length of axis `dim`."""
-    for i, x in enumerate(tensors):
-        pairs = zip(x.shape, tensors[0].shape, strict=False)
-        if x.ndim != tensors[0].ndim or any(a != b and axis != dim for axis, (a, b) in enumerate(pairs)):
-            where = "" if dim is None else f" but for axis {dim}"
-            raise ShapeError(f"{name}: shapes must be equal{where}: tensors[0] has {tensors[0].shape}, tensors[{i}] has {x.shape}")
-
-
-@op
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors joined along an axis that they have; the other axes must agree. Backward: each gets its part of g.
-
-    Edge values: tensors of shape (0,) join anything, as if they were not there.
-    """
-    return np.concatenate([x for x in tensors if x.shape != (0,)] or tensors, axis=dim)
-
-
-@cat.check
-def _(tensors, dim):
-    _arrays_only("cat", tensors)
-    for i, x in enumerate(tensors):
-        if x.ndim == 0:
-            raise ShapeError(f"cat: tensors[{i}] has no axis to join along (0-d); use stack")
-    joined = [x for x in tensors if x.shape != (0,)] or tensors
-    axis = axis_of("cat", dim, joined[0].ndim)
-    _same_but("cat", joined, axis)
-    return {"dim": axis}
-
-
-@cat.backward("tensors")
-def _(g, position, tensors_shape, dim):
-    if tensors_shape[position] == (0,):
-        return g.reshape(-1)[:0]
-    start = sum(shape[dim] for shape in tensors_shape[:position] if shape != (0,))
-    return g[(slice(None),) * dim + (slice(start, start + tensors_shape[position][dim]),)]
-
-
-@op
-def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new axis `dim`. Backward: each gets its slice of g."""
-    return np.stack(tensors, axis=dim)
-
-
-@stack.check
-def _(tensors, dim):
-    _arrays_only("stack", tensors)
-    _same_but("stack", tensors, None)
-    return {"dim": _new_axis("stack", dim, tensors[0].ndim)}
-
-
-@stack.backward("tensors")
-def _(g, position, dim):
-    return g[(slice(None),) * dim + (position,)]

@@ -31,7 +31,7 @@ from op_cases import (
 
 import minigrad as mg
 from minigrad.errors import DimError, DtypeError, ShapeError
-from minigrad.ops import reduction
+from minigrad.ops import extremes
 
 from .arithmetic import call_errors
 
@@ -55,20 +55,6 @@ def slices(function: Callable[[list[float]], Any], otype: Any = np.float64) -> C
 
 def mean_of(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values) if values else nan
-
-
-def spread(values: list[float], correction: float) -> float:
-    centre = mean_of(values)
-    degrees = len(values) - correction
-    return math.fsum((v - centre) ** 2 for v in values) / degrees if degrees > 0 else nan
-
-
-def variance(x: Any, dim: Any = None, correction: float = 1, keepdim: bool = False, unbiased: bool | None = None) -> Any:
-    return slices(lambda values: spread(values, correction if unbiased is None else int(unbiased)))(x, dim, keepdim)
-
-
-def deviation(*args: Any, **settings: Any) -> Any:
-    return np.sqrt(variance(*args, **settings))
 
 
 DIMS: tuple[tuple[tuple[int, ...], dict[str, Any]], ...] = (
@@ -270,7 +256,7 @@ EXTREMES = (
             *drawn(distinct, ONE_DIM),
             sample(distinct(3, 4), 1),
             sample(distinct(3, 4), 0, True),
-            covers=(reduction.pick, covers),
+            covers=(extremes.pick, covers),
             edges=[
                 edge([[1.0, 3.0, 3.0], [-2.0, -2.0, -2.0]], 1, value=(values, indices), grads=[grads]),
                 edge([[1.0, nan, nan]], 1, value=([nan], [1]), grads=[[[0, 1, 0]]]),
@@ -297,64 +283,6 @@ EXTREMES = (
         for name, best, covers in (("max", np.max, mg.maximum), ("min", np.min, mg.minimum))
     ]
 )
-
-UNEVEN = (*drawn(normal, [row for row in DIMS if row[0] not in ((), (3, 1))]), *drawn(normal, NO_ROWS))
-MOMENTS = [
-    case(
-        name,
-        getattr(mg, name),
-        reference,
-        *UNEVEN,
-        *(
-            sample(normal(3, 4), **s)
-            for s in (
-                {"correction": 0},
-                {"dim": 1, "correction": 0},
-                {"dim": 1, "correction": 2},
-                {"dim": 0, "correction": 0.5},
-                {"unbiased": False},
-                {"dim": 1, "unbiased": False},
-                {"dim": 1, "unbiased": True, "keepdim": True},
-            )
-        ),
-        close=True,
-        typed=[Typed((F32,), "float32"), Typed((F64, 0), "float64")],
-        edges=edges,
-        refused=[
-            *dim_errors(getattr(mg, name), name),
-            Refused(
-                lambda f=getattr(mg, name): f(mg.tensor([1, 2])),
-                (DtypeError, RuntimeError),
-                f"{name}: expected a floating-point tensor, got dtype int64",
-            ),
-        ],
-    )
-    for name, reference, edges in (
-        (
-            "var",
-            variance,
-            [
-                edge([2.0, 2.0, 2.0], value=0, grads=[[0, 0, 0]]),
-                edge([5.0], value=nan, grads=[[nan]]),
-                edge(np.array(5.0), value=nan, grads=[nan]),
-                edge([[1.0, 3.0]], 1, value=[2], grads=[[[-2, 2]]]),
-                edge([5.0], value=0, grads=[[0]], correction=0),
-                edge([1.0, inf], value=nan, grads=[[-inf, nan]]),
-                edge([-1e3, 1e3], value=2e6, grads=[[-2e3, 2e3]]),
-            ],
-        ),
-        (
-            "std",
-            deviation,
-            [
-                edge([2.0, 2.0, 2.0], value=0, grads=[[0, 0, 0]]),
-                edge([5.0], value=nan, grads=[[nan]]),
-                edge([[1.0, 3.0]], 1, value=[math.sqrt(2)], grads=[[[-math.sqrt(0.5), math.sqrt(0.5)]]]),
-                edge([1.0, nan], value=nan, grads=[[nan, nan]]),
-            ],
-        ),
-    )
-]
 
 LOGSUMEXP = [
     case(
@@ -407,4 +335,50 @@ TRUTH = [
     ),
 ]
 
-CASES: tuple[OpCase, ...] = (*SUMS, *EXTREMES, *MOMENTS, *LOGSUMEXP, *TRUTH)
+COUNTS = [
+    case(
+        "count_nonzero",
+        mg.count_nonzero,
+        slices(lambda values: sum(v != 0 for v in values), np.int64),
+        *drawn(integers(-1, 2), [row for row in (*DIMS, *EMPTY, *NO_ROWS) if "keepdim" not in row[1]]),
+        order=0,
+        typed=[Typed((x,), "int64") for x in (I64, U8, F32, F64, BOOL)],
+        refused=dim_errors(mg.count_nonzero, "count_nonzero"),
+        edges=[edge([nan, 0.0, -0.0, 1.0], value=2)],
+    ),
+    *(
+        case(
+            name,
+            getattr(mg, name),
+            slices(lambda values, f=function: f([v for v in values if v == v])),
+            *drawn(normal, (*DIMS, *NO_ROWS)),
+            covers=(mg.sum, mg.where),
+            close=True,
+            edges=[edge([[1.0, nan, 5.0], [nan, nan, 2.0]], 1, value=value, grads=[grads]), edge([nan], value=empty)],
+            typed=typed,
+            refused=[*dim_errors(getattr(mg, name), "sum"), *refused],
+        )
+        for name, function, value, grads, empty, typed, refused in (
+            ("nansum", math.fsum, [6, 2], [[1, 0, 1], [0, 0, 1]], 0, [Typed((I64,), "int64"), Typed((F32,), "float32")], []),
+            (
+                "nanmean",
+                mean_of,
+                [3, 2],
+                [[0.5, 0, 0.5], [0, 0, 1]],
+                nan,
+                [Typed((F32,), "float32"), Typed((F64, 0), "float64")],
+                [Refused(lambda: mg.nanmean(mg.tensor([1])), (DtypeError, RuntimeError), "nanmean: expected a floating-point")],
+            ),
+        )
+    ),
+    case(
+        "aminmax",
+        mg.aminmax,
+        lambda x, dim=None, keepdim=False: (slices(min)(x, dim, keepdim), slices(max)(x, dim, keepdim)),
+        *drawn(distinct, [row for row in DIMS if not isinstance(row[1].get("dim"), (tuple, list))]),
+        covers=(mg.amin, mg.amax),
+        edges=[edge([1.0, 3.0, 1.0], value=(1, 3), grads=[[0.5, 0, 0.5]])],
+    ),
+]
+
+CASES: tuple[OpCase, ...] = (*SUMS, *EXTREMES, *LOGSUMEXP, *TRUTH, *COUNTS)

@@ -1,4 +1,4 @@
-"""Shapes, joining, copies and dtypes."""
+"""Shapes, copies and dtypes."""
 
 from __future__ import annotations
 
@@ -264,70 +264,150 @@ SHAPES = [
 ]
 
 
-def joined(*parts: Any, dim: int = 0) -> Any:
-    """cat, by writing the parts into zeros."""
-    parts = [p for p in parts if p.shape != (0,)]
-    axis = dim % parts[0].ndim
-    out = np.zeros([sum(p.shape[axis] for p in parts) if i == axis else n for i, n in enumerate(parts[0].shape)])
-    start = 0
-    for p in parts:
-        out[(slice(None),) * axis + (slice(start, start + p.shape[axis]),)] = p
-        start += p.shape[axis]
-    return out
+def axes_moved(x: Any, source: Any, destination: Any) -> Any:
+    order = [a for a in range(x.ndim) if a not in [s % x.ndim for s in np.atleast_1d(source)]]
+    for place, axis in sorted(
+        (d % x.ndim, s % x.ndim) for s, d in zip(np.atleast_1d(source), np.atleast_1d(destination), strict=True)
+    ):
+        order.insert(place, axis)
+    return moved(x, tuple(int(a) for a in order))
 
 
-JOINING = [
+SHAPES += [
     case(
-        "cat",
-        lambda *parts, dim=0: mg.cat(parts, dim),
-        joined,
-        sample(normal(2, 3), normal(1, 3)),
-        sample(normal(2, 3), normal(2, 1), normal(2, 2), dim=1),
-        sample(normal(2, 3, 2), normal(2, 1, 2), dim=-2),
-        sample(normal(2, 3)),
-        sample(normal(0, 3), normal(2, 3)),
-        sample(normal(2, 3), normal(0), normal(1, 3)),
-        sample(normal(0), normal(2, 3), dim=1),
-        covers=(mg.cat,),
-        typed=[Typed((I64, I64), "int64"), Typed((F32, F64), "float64"), Typed((F32, I64), "float64"), Typed((BOOL, BOOL), "bool")],
+        "unflatten",
+        mg.unflatten,
+        lambda x, dim, sizes: elements(x, *x.shape[: dim % x.ndim], *sizes, *x.shape[dim % x.ndim + 1 :]),
+        sample(normal(3, 4), 1, (2, 2)),
+        sample(normal(6), 0, (2, -1)),
+        sample(normal(4, 3), -2, [2, 2]),
+        sample(normal(3, 0), 1, (0, 2)),
+        covers=(shape.reshape_to,),
         refused=[
             Refused(
-                lambda: mg.cat([mg.ones(2, 3), mg.ones(3, 2)]),
+                lambda: mg.ones(3, 4).unflatten(1, (3, 2)),
                 (ShapeError, RuntimeError),
-                r"cat: shapes must be equal but for axis 0: tensors\[0\] has \(2, 3\), tensors\[1\] has \(3, 2\)",
+                r"unflatten: sizes \(3, 2\) do not multiply up to axis 1 of shape \(3, 4\)",
             ),
-            Refused(lambda: mg.cat([]), (ArgumentError, ValueError), "cat: tensors must hold at least one Tensor, got none"),
-            Refused(lambda: mg.cat(mg.ones(2)), TypeError, "cat: tensors must be a list or tuple of Tensors, got Tensor"),
-            Refused(lambda: mg.cat([mg.ones(2), 1.0]), TypeError, r"cat: tensors\[1\] must be a Tensor, got float"),
-            Refused(lambda: mg.cat([mg.tensor(1.0), mg.tensor(1.0)]), (ShapeError, RuntimeError), r"cat: tensors\[0\] has no axis"),
-            Refused(lambda: mg.cat([mg.ones(2), mg.ones(2)], 1), (DimError, IndexError), "cat: dim 1 is out of range"),
-            Refused(lambda: mg.cat([mg.ones(2), mg.ones(1, 2)]), ShapeError, "cat: shapes must be equal"),
+            Refused(lambda: mg.ones(3, 4).unflatten(1, ()), (ShapeError, RuntimeError), "unflatten: sizes"),
+            Refused(lambda: mg.ones(3, 4).unflatten(1, (-1, -1)), ShapeError, "unflatten: sizes"),
+            Refused(lambda: mg.ones(3, 4).unflatten(2, (2, 2)), (DimError, IndexError), "unflatten: dim 2 is out of range"),
+            Refused(lambda: mg.tensor(1.0).unflatten(0, (1,)), (ShapeError, RuntimeError), "unflatten: needs an axis"),
         ],
     ),
     case(
-        "stack",
-        lambda *parts, dim=0: mg.stack(parts, dim),
-        lambda *parts, dim=0: joined(*(np.expand_dims(p, dim) for p in parts), dim=dim),
-        sample(normal(2, 3), normal(2, 3)),
-        sample(normal(2, 3), normal(2, 3), normal(2, 3), dim=1),
-        sample(normal(2, 3), normal(2, 3), dim=-1),
-        sample(normal(), normal()),
-        sample(normal(0, 2), normal(0, 2), dim=2),
-        covers=(mg.stack,),
-        typed=[Typed((I64, I64), "int64"), Typed((F32, F64), "float64")],
+        "Tensor.reshape_as",
+        lambda x: x.reshape_as(mg.zeros(2, 6)) + (x * 1).view_as(mg.zeros(2, 6)),
+        lambda x: 2 * elements(x, 2, 6),
+        sample(normal(3, 4)),
+        covers=(shape.reshape_to, mg.add),
+    ),
+    case(
+        "Tensor.expand_as",
+        lambda x: x.expand_as(mg.zeros(2, 3, 4)),
+        lambda x: x * np.ones((2, 3, 4)),
+        sample(normal(3, 1)),
+        covers=(shape.expand_to,),
+    ),
+    *(
+        case(
+            name,
+            getattr(mg, name),
+            axes_moved,
+            sample(normal(2, 3, 4), 0, 2),
+            sample(normal(2, 3, 4), (0, 1), (-1, 0)),
+            sample(normal(2, 3, 4), -1, 0),
+            covers=(shape.permute_to,),
+            refused=[
+                Refused(lambda f=getattr(mg, name): f(mg.ones(2, 3), 0, (0, 1)), ShapeError, "movedim: source 0 and destination"),
+                Refused(
+                    lambda f=getattr(mg, name): f(mg.ones(2, 3), (0, 0), (0, 1)),
+                    (ShapeError, RuntimeError),
+                    "equally many different",
+                ),
+                Refused(
+                    lambda f=getattr(mg, name): f(mg.ones(2, 3), 2, 0), (DimError, IndexError), "movedim: dim 2 is out of range"
+                ),
+            ],
+        )
+        for name in ("movedim", "moveaxis")
+    ),
+    *(
+        case(name, getattr(mg, name), exchanged, sample(normal(2, 3, 4), 0, -1), covers=(mg.transpose,))
+        for name in ("swapaxes", "swapdims")
+    ),
+    case(
+        "numel",
+        lambda x: x * mg.numel(x),
+        lambda x: x * x.size,
+        sample(normal(3, 4)),
+        sample(normal()),
+        covers=(mg.mul,),
+    ),
+]
+
+
+def on_diagonal(x: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """Element by element: y[…, i] = x[…, i − min(offset, 0), i + max(offset, 0)]."""
+    x = axes_moved(x, (dim1, dim2), (-2, -1))
+    places = [(i, i + offset) for i in range(x.shape[-2]) if 0 <= i + offset < x.shape[-1]]
+    return np.stack([x[..., i, j] for i, j in places], -1) if places else np.zeros((*x.shape[:-2], 0))
+
+
+DIAGONALS = [
+    case(
+        "diagonal",
+        mg.diagonal,
+        on_diagonal,
+        *(sample(normal(3, 4), offset) for offset in (0, 1, -2, 5)),
+        sample(normal(4, 2)),
+        sample(normal(2, 3, 4), 0, 1, 2),
+        sample(normal(2, 3, 3), -1, -1, 0),
+        sample(normal(2, 3, 3), dim1=2, dim2=1),
+        covers=(shape.last_diagonal,),
+        typed=[Typed((I64[None],), "int64")],
+        refused=[
+            Refused(lambda: mg.ones(3, 4).diagonal(0, 0, 0), (ShapeError, RuntimeError), "diagonal: needs two different axes"),
+            Refused(lambda: mg.ones(3, 4).diagonal(0, 0, 2), (DimError, IndexError), "diagonal: dim 2 is out of range"),
+            Refused(lambda: mg.ones(3).diagonal(0, 0, 0), ShapeError, "diagonal: needs two different axes"),
+        ],
+    ),
+]
+
+
+GRIDS = [
+    case(
+        "broadcast_tensors",
+        mg.broadcast_tensors,
+        lambda *arrays: tuple(x + np.zeros((2, 3, 4)) for x in arrays),
+        sample(normal(3, 1), normal(2, 1, 4), normal()),
+        sample(normal(2, 3, 4), normal(4)),
+        covers=(shape.expand_to,),
         refused=[
             Refused(
-                lambda: mg.stack([mg.ones(2), mg.ones(3)]),
+                lambda: mg.broadcast_tensors(mg.ones(2), mg.ones(3)),
                 (ShapeError, RuntimeError),
-                r"stack: shapes must be equal: tensors\[0\] has \(2,\), tensors\[1\] has \(3,\)",
-            ),
-            Refused(lambda: mg.stack([]), ValueError, "stack: tensors must hold"),
-            Refused(
-                lambda: mg.stack([mg.ones(2), mg.ones(2)], 2),
-                (DimError, IndexError),
-                r"stack: dim 2 is out of range: it must be in \[-2, 1\]",
-            ),
-            Refused(lambda: mg.stack([mg.ones(2), 1]), TypeError, r"stack: tensors\[1\] must be a Tensor, got int"),
+                r"broadcast_tensors: shapes do not broadcast: \(2,\), \(3,\)",
+            )
+        ],
+    ),
+    case(
+        "meshgrid",
+        mg.meshgrid,
+        lambda *vectors, indexing="ij": tuple(
+            np.ravel(vectors[k])[np.indices([v.size for v in vectors])[k]].swapaxes(0, int(indexing == "xy"))
+            for k in range(len(vectors))
+        ),
+        sample(normal(3), normal(4)),
+        sample(normal(3), normal(4), indexing="xy"),
+        sample(normal(2), normal(3), normal(4), indexing="xy"),
+        sample(normal(3), normal()),
+        sample(normal(3)),
+        covers=(shape.expand_to, shape.reshape_to),
+        refused=[
+            Refused(lambda: mg.meshgrid(mg.ones(2, 2)), (ShapeError, RuntimeError), "meshgrid: expected vectors or numbers"),
+            Refused(lambda: mg.meshgrid([1, 2]), ShapeError, "meshgrid: expected vectors"),
+            Refused(lambda: mg.meshgrid(mg.ones(2), indexing="a"), (ArgumentError, RuntimeError), "indexing must be 'ij' or 'xy'"),
         ],
     ),
 ]
@@ -391,4 +471,4 @@ COPIES = [
     ),
 ]
 
-CASES: tuple[OpCase, ...] = (*SHAPES, *JOINING, *COPIES)
+CASES: tuple[OpCase, ...] = (*SHAPES, *DIAGONALS, *GRIDS, *COPIES)

@@ -1,0 +1,164 @@
+"""Order: sorting, the k largest, medians, and counting of values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import Operand, Tensor, op
+from ..core.check import check_kind
+from ..errors import ArgumentError, InputTypeError, ShapeError
+from .extremes import ValuesAndIndices, pick, shared_by_ties, values_at
+from .reduction import axis_of, kept, not_empty
+
+
+@op
+def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+    """The indices (int64) that sort x along `dim`; equal elements always keep their order. NaN counts as the largest. No gradient."""
+    if x.ndim == 0:
+        return np.zeros((), np.int64)
+    if descending:
+        return x.shape[dim] - 1 - np.flip(np.argsort(np.flip(x, dim), axis=dim, kind="stable"), dim)
+    return np.argsort(x, axis=dim, kind="stable")
+
+
+@argsort.check
+def _(x, dim, descending, stable):
+    return {"dim": axis_of("argsort", dim, x.ndim)}
+
+
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesAndIndices:
+    """(values, indices) in ascending or descending order along `dim`; equal elements always keep their order, NaN counts as the largest.
+
+    Backward: g goes back to where each value came from.
+    """
+    axis = axis_of("sort", dim, input.ndim)
+    return values_at(input, argsort(input, axis, descending, stable), axis)
+
+
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesAndIndices:
+    """(values, indices) of the k largest (or smallest) along `dim`, best first also where `sorted` is False.
+
+    Of equal elements the first are taken; NaN counts as the largest. Backward: g to the elements taken.
+    """
+    axis = axis_of("topk", dim, input.ndim)
+    _check_rank("topk", k, 0, input.shape[axis] if input.ndim else 1)
+    order = argsort(input, axis, largest)
+    return values_at(input, order[(slice(None),) * axis + (slice(k),)] if input.ndim else order, axis)
+
+
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesAndIndices:
+    """(values, indices) of the k-th smallest element (from 1) along `dim`. Backward: g to the element taken."""
+    axis = axis_of("kthvalue", dim, input.ndim)
+    if input.ndim:
+        not_empty("kthvalue", input.shape, (axis,))
+    _check_rank("kthvalue", k, 1, input.shape[axis] if input.ndim else 1)
+    return _ranked(input, axis, k - 1, keepdim)
+
+
+@op
+def median_of_all(x: Tensor) -> Tensor:
+    """The middle element of all, of an even number the lower. Backward: g, shared evenly by all that equal it."""
+    ordered = np.sort(x, axis=None)
+    if not len(ordered):
+        return np.asarray(np.nan, x.dtype)
+    return ordered[-1] if ordered[-1] != ordered[-1] else ordered[(x.size - 1) // 2]
+
+
+@median_of_all.check
+def _(x):
+    if x.dtype.kind != "f":
+        not_empty("median", (x.size,), (0,), ShapeError)
+
+
+@median_of_all.backward("x")
+def _(g, x, y, x_shape):
+    return shared_by_ties(g, x, y, x_shape, tuple(range(len(x_shape))))
+
+
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The middle element, of an even number the lower; NaN if there is one. With `dim` (values, indices).
+
+    Backward: g to the element taken (with `dim`), or shared evenly by all that equal it (without). Edge values: the median of
+    nothing is NaN.
+    """
+    if dim is None:
+        return median_of_all(input)
+    axis = axis_of("median", dim, input.ndim)
+    if not input.ndim:
+        return values_at(input, argsort(input), axis)
+    not_empty("median", input.shape, (axis,))
+    length, nans = input.shape[axis], np.isnan(input.array).sum(axis, keepdims=True)
+    rank = np.where(nans > 0, length - nans, (length - 1) // 2)  # the first NaN, which stands behind all numbers
+    return _ranked(input, axis, rank, keepdim)
+
+
+def _ranked(x: Tensor, dim: int, rank: Any, keepdim: bool) -> ValuesAndIndices:
+    """The elements that stand at `rank` (one number, or one a row) in order, counted from 0."""
+    indices = argsort(x, dim)
+    if x.ndim:
+        rank = np.broadcast_to(rank, kept(x.shape, (dim,)))
+        indices = pick(indices, rank, dim)
+    return values_at(x, indices, dim, keepdim)
+
+
+def _check_rank(name: str, k: Any, least: int, most: int) -> None:
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
+        raise InputTypeError(f"{name}: k must be an int, got {k!r}")
+    if not least <= k <= most:
+        raise ArgumentError(f"{name}: k must be in [{least}, {most}] for {most} elements along the axis, got {k}")
+
+
+def unique(
+    input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """The distinct values in ascending order (or slices along `dim`), no two NaN the same; no gradient.
+
+    With `return_inverse` also where each element of input stands among them, with `return_counts` also how often each occurs.
+    """
+    axis = None if dim is None else axis_of("unique", dim, input.ndim)
+    values, inverse, counts = np.unique(input.array, return_inverse=True, return_counts=True, axis=axis, equal_nan=False)
+    wanted = (True, return_inverse, return_counts)
+    inverse = inverse.reshape(input.shape if dim is None else -1)
+    results = tuple(Tensor(array) for array, want in zip((values, inverse, counts), wanted, strict=True) if want)
+    return results if len(results) > 1 else results[0]
+
+
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """How often each of 0, 1, 2, … occurs in a vector of integers, or the sum of the weights that stand there; no gradient.
+
+    The result has max + 1 elements, at least `minlength`.
+    """
+    check_kind("bincount", "minlength", minlength, "int")
+    if input.dtype.kind not in "iu" or input.ndim != 1 or (input.array < 0).any():
+        raise ArgumentError(
+            f"bincount: input must be a vector of non-negative integers, got shape {input.shape}, dtype {input.dtype}"
+        )
+    if minlength < 0:
+        raise ArgumentError(f"bincount: minlength must be at least 0, got {minlength}")
+    if weights is None:
+        return Tensor(np.bincount(input.array, minlength=minlength).astype(np.int64))
+    if weights.shape != input.shape:
+        raise ShapeError(f"bincount: input and weights must have the same shape, got {input.shape} and {weights.shape}")
+    dtype = weights.dtype if weights.dtype.kind == "f" else np.float64
+    return Tensor(np.bincount(input.array, weights.array, minlength).astype(dtype))
+
+
+def searchsorted(sorted_sequence: Tensor, input: Operand, *, right: bool = False, side: str | None = None) -> Tensor:
+    """Where to insert values into rows in ascending order: before equal elements, or behind them (`right`, or side="right"); int64.
+
+    Shapes: (n,) and any; or (…, n) and (…, m) with the same leading axes. No gradient.
+    """
+    if side not in (None, "left", "right") or (side == "left" and right):
+        raise ArgumentError(f"searchsorted: side must be 'left' or 'right' and agree with right, got side={side!r}, right={right}")
+    side = "right" if right else side or "left"
+    rows, values = sorted_sequence.array, input.array if isinstance(input, Tensor) else np.asarray(input)
+    if rows.ndim == 1:
+        return Tensor(np.searchsorted(rows, values, side))
+    if rows.ndim == 0 or rows.shape[:-1] != values.shape[:-1]:
+        raise ShapeError(f"searchsorted: all axes but the last must agree, got {rows.shape} and {values.shape}")
+    out = np.empty(values.shape, np.int64)
+    for row in np.ndindex(rows.shape[:-1]):
+        out[row] = np.searchsorted(rows[row], values[row], side)
+    return Tensor(out)

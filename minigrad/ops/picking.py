@@ -1,0 +1,236 @@
+"""Elements by their places along an axis: read, replaced, added to. All of it is `x[index]`, its adjoint, or `x[index] = values`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import Operand, Tensor, apply, op
+from ..core.check import check_kind
+from ..errors import ArgumentError, DimError, DtypeError, IndexRangeError, InputTypeError, ShapeError
+from .comparison import eq
+from .convert import to
+from .indexing import getitem, index_put, put_tensor
+from .joining import unbind
+from .reduction import axis_of
+from .shape import broadcast_tensors, expand_to, reshape_to
+
+
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """The slice at one place of an axis, without that axis. A view."""
+    axis, length = _axis("select", input, dim)
+    check_kind("select", "index", index, "int")
+    if not -length <= index < length:
+        raise IndexRangeError(f"select: index {index} is out of range for axis {axis} of length {length}")
+    return _sliced(input, axis, index)
+
+
+def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
+    """The `length` slices of an axis from `start` on (from the end if negative). A view."""
+    if not input.ndim:
+        raise ShapeError("narrow: needs an axis, got a 0-d tensor")
+    axis, size = _axis("narrow", input, dim)
+    start = int(start)
+    check_kind("narrow", "length", length, "int")
+    first = start + size if start < 0 else start
+    if length < 0 or not 0 <= first <= size or first + length > size:
+        raise IndexRangeError(f"narrow: {length} elements from {start} on are not within axis {axis} of length {size}")
+    return _sliced(input, axis, slice(first, first + length))
+
+
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """The slices at the places of a vector of ints along an axis, as a copy. Backward: g, added up at those places.
+
+    Errors: IndexRangeError for places that the axis does not have; negative ones are none.
+    """
+    if not input.ndim:
+        input = reshape_to(input, (1,))
+    axis, length = _axis("index_select", input, dim)
+    return _sliced(input, axis, _places("index_select", index, axis, length, vector=True))
+
+
+def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """y[i, j, …] = input[i, …, index[i, j, …], …], the index standing at axis `dim`.
+
+    Shapes: index has as many axes as input, and none but `dim` longer. Backward: g, added up at those places (`scatter_add`).
+    Errors: IndexRangeError for places that the axis does not have; negative ones are none.
+    """
+    places = _flat_places("gather", input, dim, index)
+    return apply(getitem, (reshape_to(input, (-1,)),), (), (places,))
+
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """`gather`, with the other axes broadcast, and with negative places counted from the end; without `dim` both are taken flat."""
+    if dim is None:
+        return take_along_dim(reshape_to(input, (-1,)), reshape_to(indices, (-1,)), 0)
+    axis = axis_of("take_along_dim", dim, input.ndim)
+    if indices.ndim != input.ndim:
+        raise ShapeError(f"take_along_dim: input and indices must have equally many axes, got {input.shape} and {indices.shape}")
+    try:
+        shape = list(np.broadcast_shapes(*(tuple(1 if i == axis else n for i, n in enumerate(x.shape)) for x in (input, indices))))
+    except ValueError:
+        raise ShapeError(f"take_along_dim: {input.shape} and {indices.shape} do not broadcast outside of dim {dim}") from None
+    x, places = (expand_to(x, (*shape[:axis], x.shape[axis], *shape[axis + 1 :])) for x in (input, indices))
+    return gather(x, axis, Tensor(np.where(places.array < 0, places.array + x.shape[axis], places.array)))
+
+
+def scatter(input: Tensor, dim: int, index: Tensor, src: Operand | None = None, *, value: float | None = None) -> Tensor:
+    """A copy of input with src[i, j, …] (or one number) at [i, …, index[i, j, …], …], the index standing at axis `dim`.
+
+    Where a place is named twice, the last one stays. Shapes: index has as many axes as input and src, and is in none but `dim`
+    longer than input, in none longer than src. Backward: to input, g with zeros at those places; to src, g there (0 if replaced).
+    """
+    if (src is None) == (value is None):
+        raise InputTypeError("scatter: expected one of src and value")
+    values = value if src is None else src
+    places = _flat_places("scatter", input, dim, index)
+    if isinstance(values, Tensor):
+        values = _source("scatter", input, index, values)
+    return reshape_to(apply(index_put, (reshape_to(input, (-1,)), values), (), (places,)), input.shape)
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of input with src[i, j, …] added at [i, …, index[i, j, …], …], the index standing at axis `dim`.
+
+    Shapes: as for `scatter`. Backward: to input, g; to src, g at those places (`gather`).
+    """
+    places = _flat_places("scatter_add", input, dim, index)
+    added = put_tensor(_source("scatter_add", input, index, src), places, (input.numel(),))
+    return input + reshape_to(added, input.shape)
+
+
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
+    """A copy of input with the slices of `alpha` · source added at the places of a vector of ints along an axis."""
+    axis, length = _axis("index_add", input, dim)
+    places = _places("index_add", index, axis, length, vector=True)
+    expected = (*input.shape[:axis], places.size, *input.shape[axis + 1 :])
+    if source.shape != expected:
+        raise ShapeError(f"index_add: expected a source of shape {expected}, got {source.shape}")
+    _same_dtype("index_add", input, source)
+    added = put_tensor(source if alpha == 1 else source * alpha, (*(slice(None),) * axis, places), input.shape)
+    return input + added
+
+
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where a mask (bool) holds, as a vector; both broadcast. Backward: g at those places."""
+    _check_mask("masked_select", mask)
+    input, mask = broadcast_tensors(input, mask)
+    return apply(getitem, (input,), (), (mask.array.copy(),))
+
+
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """A copy of input in which the elements where a mask (bool) holds are replaced by the first elements of source, in order."""
+    _check_mask("masked_scatter", mask)
+    _same_dtype("masked_scatter", input, source)
+    input, mask = broadcast_tensors(input, mask)
+    count = int(mask.array.sum())
+    if source.numel() < count:
+        raise ShapeError(f"masked_scatter: the mask takes {count} elements, but source has {source.numel()}")
+    values = apply(getitem, (reshape_to(source, (-1,)),), (), (slice(count),))
+    return apply(index_put, (input, values), (), (mask.array.copy(),))
+
+
+@op
+def argwhere(x: Tensor) -> Tensor:
+    """The places of the elements that are not 0, one a row (int64). No gradient."""
+    return np.argwhere(x)
+
+
+def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
+    """The places of the elements that are not 0: a matrix with one a row, or as a tuple with one vector an axis. No gradient."""
+    if not as_tuple:
+        return argwhere(input)
+    return unbind(argwhere(input if input.ndim else reshape_to(input, (1,))), 1)
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """A new last axis with 1 at the place of each class and 0 elsewhere (int64); as many classes as needed, or as said."""
+    check_kind("one_hot", "num_classes", num_classes, "int")
+    classes = tensor.array
+    if classes.dtype.kind not in "iu":
+        raise DtypeError(f"one_hot: expected class indices (integers), got dtype {tensor.dtype}")
+    if num_classes == -1:
+        if not classes.size:
+            raise ArgumentError("one_hot: without elements num_classes must be given")
+        num_classes = int(classes.max()) + 1
+    if num_classes < 1 and classes.size == 0:
+        raise ArgumentError(f"one_hot: num_classes must be at least 1, got {num_classes}")
+    _check_range("one_hot", classes, num_classes, "classes")
+    return to(eq(reshape_to(tensor, (*tensor.shape, 1)), np.arange(num_classes)), np.int64)
+
+
+# ---- what is asked of an index
+
+
+def _sliced(x: Tensor, axis: int, part: Any) -> Tensor:
+    return apply(getitem, (x,), (), ((*(slice(None),) * axis, part),))
+
+
+def _axis(name: str, x: Tensor, dim: int) -> tuple[int, int]:
+    """An axis and its length."""
+    if not x.ndim:
+        raise DimError(f"{name}: needs an axis, got a 0-d tensor")
+    axis = axis_of(name, dim, x.ndim)
+    return axis, x.shape[axis]
+
+
+def _places(name: str, index: Any, axis: int, length: int, vector: bool = False) -> Any:
+    """The places that an index tensor names along an axis: its own copy, each of them in range."""
+    if not isinstance(index, Tensor):
+        raise InputTypeError(f"{name}: index must be a Tensor of ints, got {type(index).__name__}")
+    if index.dtype.kind not in "iu":
+        raise DtypeError(f"{name}: index must hold integers, got dtype {index.dtype}")
+    if vector and index.ndim > 1:
+        raise DimError(f"{name}: index must be a vector, got shape {index.shape}")
+    places = np.array(index.array, np.int64, ndmin=int(vector))
+    _check_range(name, places, length, f"axis {axis} of length")
+    return places
+
+
+def _check_range(name: str, places: Any, limit: int, what: str) -> None:
+    """Refuse places outside [0, limit), naming the first."""
+    outside = (places < 0) | (places >= limit)
+    if outside.any():
+        first = tuple(int(i) for i in np.argwhere(outside)[0])
+        where = f" at {list(first)}" if first else ""
+        raise IndexRangeError(f"{name}: index {places[first]}{where} is out of range: {what} {limit}")
+
+
+def _flat_places(name: str, x: Tensor, dim: int, index: Any) -> Any:
+    """For each element of `index` its place in x taken flat."""
+    axis = axis_of(name, dim, x.ndim)
+    shape = x.shape or (1,)
+    places = _places(name, index, axis, shape[axis])
+    if not places.size:
+        return places
+    sizes = places.shape or (1,)
+    if len(sizes) != len(shape):
+        raise ShapeError(f"{name}: index must have as many axes as input, got shape {places.shape} for {x.shape}")
+    if any(n > limit for i, (n, limit) in enumerate(zip(sizes, shape, strict=True)) if i != axis):
+        raise ShapeError(
+            f"{name}: outside of dim {dim} index must not be longer than input, got shape {places.shape} for {x.shape}"
+        )
+    grid = list(np.indices(sizes, sparse=True))
+    grid[axis] = places.reshape(sizes)
+    return np.ravel_multi_index(grid, shape).reshape(places.shape)
+
+
+def _source(name: str, x: Tensor, index: Tensor, src: Tensor) -> Tensor:
+    """The part of src that belongs to an index."""
+    _same_dtype(name, x, src)
+    if src.shape == index.shape:
+        return src
+    if src.ndim != index.ndim or any(n > limit for n, limit in zip(index.shape, src.shape, strict=True)):
+        raise ShapeError(f"{name}: index must not be longer than src, got shape {index.shape} for {src.shape}")
+    return apply(getitem, (src,), (), (tuple(slice(n) for n in index.shape),))
+
+
+def _same_dtype(name: str, x: Tensor, values: Tensor) -> None:
+    if values.dtype != x.dtype:
+        raise DtypeError(f"{name}: expected values of input's dtype {x.dtype}, got {values.dtype}")
+
+
+def _check_mask(name: str, mask: Any) -> None:
+    if not isinstance(mask, Tensor) or mask.dtype.kind != "b":
+        raise DtypeError(f"{name}: expected a mask of bools, got {mask.dtype if isinstance(mask, Tensor) else type(mask).__name__}")

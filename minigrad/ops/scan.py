@@ -1,0 +1,158 @@
+"""Running sums and products along an axis, and the product over an axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor, get_default_dtype, op
+from ..kernels import arrays
+from ..kernels.arrays import put
+from ..kernels.notation import exp, where
+from .convert import to
+from .reduction import Dims, axes_of, axis_of, kept, sum_dtype
+from .shape import reshape_to
+
+
+@op
+def linear_scan(a: Tensor, b: Tensor) -> Tensor:
+    """sₖ = aₖ sₖ₋₁ + bₖ along the last axis, from s₀ = b₀ (a₀ is not looked at).
+
+    Backward: dL/db = r with rₖ = gₖ + aₖ₊₁ rₖ₊₁, the same scan from the end; dL/da = rₖ sₖ₋₁. No division: exact at zeros.
+    """
+    return arrays.linear_scan(a, b)
+
+
+@linear_scan.backward("a")
+def _(g, a, y):
+    return _scan_from_end(a, g) * _previous(y)
+
+
+@linear_scan.backward("b")
+def _(g, a):
+    return _scan_from_end(a, g)
+
+
+def _scan_from_end(a: Any, g: Any) -> Any:
+    """rₖ = gₖ + aₖ₊₁ rₖ₊₁."""
+    return linear_scan.of(_previous(a[..., ::-1]), g[..., ::-1])[..., ::-1]
+
+
+def _previous(x: Any) -> Any:
+    """x moved on by one along the last axis, 0 at the start."""
+    return put(x[..., :-1], (..., slice(1, None)), x.shape)
+
+
+def _before(products: Any) -> Any:
+    """From running products those of all earlier elements: the first is 1."""
+    return where(np.arange(products.shape[-1]) == 0, 1, _previous(products))
+
+
+def _backwards(x: Any, dim: int) -> Any:
+    return x[(slice(None),) * dim + (slice(None, None, -1),)] if x.ndim else x
+
+
+def _accumulated(ufunc: Any, x: Any, dim: int, dtype: Any) -> Any:
+    """The running results, float32 carried in float64."""
+    dtype = x.dtype if dtype is None else dtype
+    wide = np.float64 if dtype == np.float32 else dtype
+    with np.errstate(all="ignore"):
+        return ufunc.accumulate(np.atleast_1d(x), axis=dim, dtype=wide).astype(dtype, copy=False).reshape(x.shape)
+
+
+@op
+def cumsum(x: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Running sums along an axis, yₖ = x₀ + … + xₖ; integers and booleans in int64, float32 added up in float64.
+
+    Backward: the running sums of g from the end.
+    """
+    return _accumulated(np.add, x, dim, dtype)
+
+
+@cumsum.check
+def _(x, dim, dtype):
+    return {"dim": axis_of("cumsum", dim, x.ndim), "dtype": sum_dtype("cumsum", dtype, x)}
+
+
+@cumsum.backward("x")
+def _(g, dim):
+    return _backwards(cumsum.of(_backwards(g, dim), dim), dim)
+
+
+@op
+def cumprod(x: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Running products along an axis, yₖ = x₀ … xₖ; integers and booleans in int64, float32 multiplied up in float64.
+
+    Backward: dL/dxₖ = yₖ₋₁ rₖ with rₖ = gₖ + xₖ₊₁ rₖ₊₁ (`linear_scan`). No division: exact at zeros, as are its own derivatives.
+    """
+    return _accumulated(np.multiply, x, dim, dtype)
+
+
+@cumprod.check
+def _(x, dim, dtype):
+    return {"dim": axis_of("cumprod", dim, x.ndim), "dtype": sum_dtype("cumprod", dtype, x)}
+
+
+@cumprod.backward("x")
+def _(g, x, y, dim):
+    if not g.ndim:
+        return g
+    g, x, y = g.swapaxes(dim, -1), x.swapaxes(dim, -1), y.swapaxes(dim, -1)
+    return (_before(y) * _scan_from_end(x, g)).swapaxes(dim, -1)
+
+
+@op
+def logcumsumexp(x: Tensor, dim: int) -> Tensor:
+    """Running log-sum-exp along an axis, yₖ = log Σⱼ≤ₖ exp xⱼ.
+
+    Backward: dL/dxₖ = exp(xₖ − yₖ) rₖ with rₖ = gₖ + exp(yₖ − yₖ₊₁) rₖ₊₁: no exponent is positive.
+    Edge values: −inf for nothing but −inf, with gradient 0.
+    """
+    return _accumulated(np.logaddexp, x if x.dtype.kind == "f" else x.astype(get_default_dtype()), dim, None)
+
+
+@logcumsumexp.check
+def _(x, dim):
+    return {"dim": axis_of("logcumsumexp", dim, x.ndim)}
+
+
+@logcumsumexp.backward("x")
+def _(g, x, y, dim):
+    if not g.ndim:
+        return g * where(x == -np.inf, 0, 1)
+    g, x, y = g.swapaxes(dim, -1), x.swapaxes(dim, -1), y.swapaxes(dim, -1)
+    y = where(y == -np.inf, np.finfo(y.dtype).min, y)
+    return (exp(x - y) * _scan_from_end(exp(_previous(y) - y), g)).swapaxes(dim, -1)
+
+
+@op
+def prod_along(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
+    """Product along one axis; integers and booleans in int64.
+
+    Backward: g times the product of all others, from the running products of both directions. No division: exact at zeros.
+    """
+    return np.multiply.reduce(x, axis=dim, keepdims=keepdim, dtype=sum_dtype("prod", None, x))
+
+
+@prod_along.backward("x")
+def _(g, x, x_shape, dim):
+    x = x.swapaxes(dim, -1)
+    earlier = _before(cumprod.of(x, -1))
+    later = _before(cumprod.of(x[..., ::-1], -1))[..., ::-1]
+    return g.reshape(kept(x_shape, (dim,))) * (earlier * later).swapaxes(dim, -1)
+
+
+def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Product over all axes or over `dim` (an axis or several); integers and booleans in int64; 1 for nothing.
+
+    Backward: g times the product of all other elements, exact at zeros; so are second derivatives.
+    """
+    axes = axes_of("prod", dim, input.ndim)
+    shape = kept(input.shape, axes) if keepdim else tuple(n for i, n in enumerate(input.shape) if i not in axes)
+    out = input if dtype is None else to(input, sum_dtype("prod", dtype, input))
+    if len(axes) == input.ndim:
+        return reshape_to(prod_along(reshape_to(out, (-1,)), 0), shape)
+    for axis in sorted(axes):
+        out = prod_along(out, axis, True)
+    return reshape_to(out, shape)
