@@ -9,7 +9,10 @@ from ..ops.activation import (
     softplus,
     tanh,
 )
-from ..ops.linalg import linear
+from ..ops.attention import embedding, scaled_dot_product_attention
+from ..ops.distance import cosine_similarity, normalize, pairwise_distance
+from ..ops.dropout import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
+from ..ops.linalg import bilinear, linear
 from ..ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -19,18 +22,24 @@ from ..ops.loss import (
     mse_loss,
     nll_loss,
 )
-from ..ops.random import dropout
+from ..ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from ..ops.softmax import log_softmax, softmax
 
 __all__ = [
     # activation
     "gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh",
+    # attention
+    "embedding", "scaled_dot_product_attention",
+    # distance
+    "cosine_similarity", "normalize", "pairwise_distance",
+    # dropout
+    "alpha_dropout", "dropout", "dropout1d", "feature_alpha_dropout",
     # linalg
-    "linear",
+    "bilinear", "linear",
     # loss
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss", "nll_loss",
-    # random
-    "dropout",
+    # normalization
+    "batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm",
     # softmax
     "log_softmax", "softmax",
 ]  # fmt: skip

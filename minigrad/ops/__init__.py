@@ -13,6 +13,7 @@ from ..core.op import Op
 from . import comparison, convert, indexing, inplace, random, shape
 from .activation import gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
 from .arithmetic import abs, add, div, erf, erfc, exp, expm1, floor, log, log1p, mul, neg, normal_cdf, normal_pdf, pow, sqrt, sub
+from .attention import embedding, scaled_dot_product_attention
 from .comparison import (
     clamp,
     eq,
@@ -48,7 +49,10 @@ from .create import (
     zeros,
     zeros_like,
 )
-from .linalg import linear, matmul
+from .distance import cdist, cosine_similarity, normalize, pairwise_distance
+from .dropout import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
+from .einsum import einsum
+from .linalg import addmm, baddbmm, bilinear, bmm, dot, inner, linear, matmul, mm, mv, outer, trace, vdot
 from .loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -58,7 +62,8 @@ from .loss import (
     mse_loss,
     nll_loss,
 )
-from .random import Generator, bernoulli, default_generator, dropout, manual_seed, rand, randint, randn, randperm
+from .normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from .random import Generator, bernoulli, default_generator, manual_seed, rand, randint, randn, randperm
 from .reduction import all, amax, amin, any, argmax, argmin, logsumexp, max, mean, min, std, sum, var
 from .shape import (
     broadcast_to,
@@ -89,7 +94,7 @@ _METHODS: tuple[Any, ...] = (
     # convert, inplace
     clone, convert.contiguous, convert.to, convert.cpu, convert.type_as, inplace.copy_, inplace.fill_, inplace.zero_,
     # linalg
-    matmul,
+    matmul, mm, bmm, mv, dot, outer, inner, trace, addmm, baddbmm,
     # random
     random.uniform_, random.normal_,
     # the engine
@@ -105,7 +110,7 @@ _ALIASES: dict[str, Any] = {
     "negative": neg,
     "swapaxes": transpose,
     "swapdims": transpose,
-    "mm": matmul,
+    "vdot": dot,
     "type": convert.to,
 }
 
@@ -207,12 +212,20 @@ __all__ = [
     # create
     "arange", "as_tensor", "empty", "eye", "from_dlpack", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "tensor",
     "zeros", "zeros_like",
-    # linalg
-    "linear", "matmul",
+    # attention
+    "embedding", "scaled_dot_product_attention",
+    # distance
+    "cdist", "cosine_similarity", "normalize", "pairwise_distance",
+    # dropout
+    "alpha_dropout", "dropout", "dropout1d", "feature_alpha_dropout",
+    # einsum, linalg
+    "addmm", "baddbmm", "bilinear", "bmm", "dot", "einsum", "inner", "linear", "matmul", "mm", "mv", "outer", "trace", "vdot",
+    # normalization
+    "batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm",
     # loss
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss", "nll_loss",
     # random
-    "Generator", "bernoulli", "default_generator", "dropout", "manual_seed", "rand", "randint", "randn", "randperm",
+    "Generator", "bernoulli", "default_generator", "manual_seed", "rand", "randint", "randn", "randperm",
     # reduction
     "all", "amax", "amin", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "std", "sum", "var",
     # shape
