@@ -374,70 +374,91 @@ def normalized_sums(out, g, x, moments):
 
 @kernel("mm")
 def column_moments(out, x):
-    """The mean of each column, and below it the mean of (x − mean)²: added up 64 rows at a time, these blocks in float64."""
+    """The mean of each column, and below it the mean of (x − mean)²: two rows at a time, and 64 by 64 into float64."""
     rows, columns = x.shape
     total = np.zeros(columns, np.float64)
+    mean, part = out[0], out[1]
+    for j in range(columns):
+        mean[j] = T(0)
     for moment in range(2):
         for j in range(columns):
             total[j] = 0.0
         for begin in range(0, rows, 64):
+            end = min(begin + 64, rows)
+            whole = begin + (end - begin) // 2 * 2
             for j in range(columns):
-                out[1, j] = T(0)
-            for i in range(begin, min(begin + 64, rows)):
-                if moment == 0:
+                part[j] = T(0)
+            if moment == 0:
+                for i in range(begin, whole, 2):
                     for j in range(columns):
-                        out[1, j] += x[i, j]
-                else:
+                        part[j] += x[i, j] + x[i + 1, j]
+            else:
+                for i in range(begin, whole, 2):
                     for j in range(columns):
-                        out[1, j] += (x[i, j] - out[0, j]) * (x[i, j] - out[0, j])
+                        one, two = x[i, j] - mean[j], x[i + 1, j] - mean[j]
+                        part[j] += one * one + two * two
+            if whole < end:
+                for j in range(columns):
+                    one = x[whole, j] - mean[j]
+                    part[j] += one if moment == 0 else one * one
             for j in range(columns):
-                total[j] += out[1, j]
+                total[j] += part[j]
         for j in range(columns):
             out[moment, j] = T(total[j] / rows)
 
 
-@kernel("mmaaaaf")
-def normalize_columns(out, x, mean, variance, weight, bias, eps):
-    """y = weight (x − mean) / √(variance + ε) + bias, with one number a column of each."""
+@kernel("mmmaaf")
+def normalize_columns(out, x, moments, weight, bias, eps):
+    """y = weight (x − mean) / √(variance + ε) + bias, with one number a column of each; `moments` has the means above the variances."""
     rows, columns = x.shape
-    scale = np.empty(columns, x.dtype)
+    factor = np.empty(columns, x.dtype)
     for j in range(columns):
-        scale[j] = T(1.0 / np.sqrt(variance[j] + eps))
+        factor[j] = T(weight[j] / np.sqrt(moments[1, j] + eps))
     for i in range(rows):
         for j in range(columns):
-            out[i, j] = (x[i, j] - mean[j]) * scale[j] * weight[j] + bias[j]
+            out[i, j] = (x[i, j] - moments[0, j]) * factor[j] + bias[j]
 
 
-@kernel("ammaaf")
-def normalized_column_sums(out, g, x, mean, variance, eps):
-    """outⱼ = Σᵢ g[i, j] (x[i, j] − meanⱼ) / √(varianceⱼ + ε): added up 64 rows at a time, these blocks in float64."""
+@kernel("mmmmf")
+def normalized_column_sums(out, g, x, moments, eps):
+    """Σᵢ g[i, j], and below it Σᵢ g[i, j] z[i, j], z the normalized x: two rows at a time, and 64 by 64 into float64."""
     rows, columns = x.shape
-    total = np.zeros(columns, np.float64)
+    total = np.zeros((2, columns), np.float64)
+    plain, along, mean = out[0], out[1], moments[0]
     for begin in range(0, rows, 64):
+        end = min(begin + 64, rows)
+        whole = begin + (end - begin) // 2 * 2
         for j in range(columns):
-            out[j] = T(0)
-        for i in range(begin, min(begin + 64, rows)):
+            plain[j] = along[j] = T(0)
+        for i in range(begin, whole, 2):
             for j in range(columns):
-                out[j] += g[i, j] * (x[i, j] - mean[j])
+                plain[j] += g[i, j] + g[i + 1, j]
+                along[j] += g[i, j] * (x[i, j] - mean[j]) + g[i + 1, j] * (x[i + 1, j] - mean[j])
+        if whole < end:
+            for j in range(columns):
+                plain[j] += g[whole, j]
+                along[j] += g[whole, j] * (x[whole, j] - mean[j])
         for j in range(columns):
-            total[j] += out[j]
+            total[0, j] += plain[j]
+            total[1, j] += along[j]
     for j in range(columns):
-        out[j] = T(total[j] / np.sqrt(variance[j] + eps))
+        plain[j] = T(total[0, j])
+        along[j] = T(total[1, j] / np.sqrt(moments[1, j] + eps))
 
 
-@kernel("mmmaaaaaf")
-def normalize_columns_backward(dx, g, x, mean, variance, weight, plain, along, eps):
-    """dL/dx = weight s (g − plain / n − z along / n), z the normalized column, s its factor, `plain` = Σ g and `along` = Σ g z."""
+@kernel("mmmmamf")
+def normalize_columns_backward(dx, g, x, moments, weight, sums, eps):
+    """dL/dx = weight s (g − Σ g / n − z Σ g z / n), z the normalized column, s its factor; `sums` has Σ g above Σ g z."""
     rows, columns = x.shape
     factor, shift, slope = np.empty(columns, x.dtype), np.empty(columns, x.dtype), np.empty(columns, x.dtype)
     for j in range(columns):
-        scale = 1.0 / np.sqrt(variance[j] + eps)
+        scale = 1.0 / np.sqrt(moments[1, j] + eps)
         factor[j] = T(scale * weight[j])
-        shift[j] = T(plain[j] / rows)
-        slope[j] = T(along[j] / rows * scale)
+        shift[j] = T(sums[0, j] / rows)
+        slope[j] = T(sums[1, j] / rows * scale)
     for i in range(rows):
         for j in range(columns):
-            dx[i, j] = factor[j] * (g[i, j] - shift[j] - (x[i, j] - mean[j]) * slope[j])
+            dx[i, j] = factor[j] * (g[i, j] - shift[j] - (x[i, j] - moments[0, j]) * slope[j])
 
 
 @kernel("mmi")

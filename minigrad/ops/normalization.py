@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, op
+from ..core import Tensor, op, touch
 from ..errors import ArgumentError, DimError, InputTypeError, ShapeError
 from ..kernels import rows
 from ..kernels.arrays import sum_to, total
 from ..kernels.cache import compilable
 from ..kernels.notation import sqrt
 from .convert import float_only
-from .shape import cat
+from .shape import cat, stack
 
 _filled = lru_cache(maxsize=64)(np.full)
 
@@ -51,6 +51,12 @@ def _one_dtype(x: Any, *rest: Any) -> bool:
 
 def _vector(values: Any, columns: int, default: float, dtype: Any) -> Any:
     return _filled(columns, default, dtype) if values is None else values.ravel()
+
+
+def _column_sums(x: Any) -> Any:
+    out = np.empty(x.shape[1], x.dtype)
+    rows.column_sums[x.dtype](out, x)
+    return out
 
 
 # ---- the last axes of each example
@@ -154,6 +160,11 @@ def _(g, bias_shape):
     return sum_to(g, bias_shape)
 
 
+@layer_norm.backward_kernel("bias")
+def _(g, bias_shape):
+    return _column_sums(_as_rows(g, bias_shape)).reshape(bias_shape)
+
+
 @op
 def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """Root-mean-square normalization, y = weight · x / √(mean x² + ε) over the last axes; eps None is the dtype's machine epsilon.
@@ -243,79 +254,83 @@ def _(input):
 @op
 def normalize_channels(
     input: Tensor,
-    mean: Tensor,
-    var: Tensor,
+    moments: Tensor,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
     of_batch: bool = False,
 ) -> Tensor:
-    """y = z · weight + bias, z = (x − mean) / √(var + ε), with one number a channel of each: what batch_norm runs.
+    """y = z · weight + bias, z = (x − mean) / √(variance + ε), with one number a channel of each: what batch_norm runs.
 
-    Shapes: input (N, C, …), the others (C). `of_batch` says that mean and var are those of input itself, and depend on it.
-    Backward: dL/dx = s h, with h = g · weight, s = 1 / √(var + ε); of a batch s (h − mean h − z mean(h z)), means over the batch.
-    dL/dweight = Σ g z, dL/dbias = Σ g. None to mean and var.
+    Shapes: input (N, C, …), moments (2, C): means above variances, weight and bias (C). `of_batch` says that the moments are those of
+    input itself, and depend on it.
+    Backward: dL/dx = s h, with h = g · weight, s = 1 / √(variance + ε); of a batch s (h − mean h − z mean(h z)), means over the batch.
+    dL/dweight = Σ g z, dL/dbias = Σ g. None to the moments.
     """
-    ndim = input.ndim
-    z = (input - _by_channel(mean, ndim)) / sqrt(_by_channel(var, ndim) + eps)
-    y = _times(z, _by_channel(weight, ndim))
-    return y if bias is None else y + _by_channel(bias, ndim)
+    mean, var = (_by_channel(row, input.ndim) for row in moments)
+    y = _times((input - mean) / sqrt(var + eps), _by_channel(weight, input.ndim))
+    return y if bias is None else y + _by_channel(bias, input.ndim)
 
 
 @normalize_channels.kernel(when=_one_dtype)
-def _(input, mean, var, weight, bias, eps, of_batch):
+def _(input, moments, weight, bias, eps, of_batch):
     x = _as_columns(input)
     scale, shift = _vector(weight, x.shape[1], 1, x.dtype), _vector(bias, x.shape[1], 0, x.dtype)
     out = np.empty(x.shape, x.dtype)
-    rows.normalize_columns[x.dtype](out, x, mean.ravel(), var.ravel(), scale, shift, eps)
+    rows.normalize_columns[x.dtype](out, x, np.ascontiguousarray(moments), scale, shift, eps)
     return _from_columns(out, input.shape)
 
 
-def _channels(input: Any, mean: Any, var: Any, eps: float, of_batch: bool) -> tuple[Any, Any]:
+def _channels(input: Any, moments: Any, eps: float, of_batch: bool) -> tuple[Any, Any]:
     """z and s, as functions of input where the moments are."""
     if of_batch:
         return _standardized(input, _over_batch(input.ndim), eps)
-    scale = 1 / sqrt(_by_channel(var, input.ndim) + eps)
-    return (input - _by_channel(mean, input.ndim)) * scale, scale
+    scale = 1 / sqrt(_by_channel(moments[1], input.ndim) + eps)
+    return (input - _by_channel(moments[0], input.ndim)) * scale, scale
 
 
 @normalize_channels.backward("input")
-def _(g, input, mean, var, weight, eps, of_batch):
+def _(g, input, moments, weight, eps, of_batch):
     h = _times(g, _by_channel(weight, g.ndim))
-    z, scale = _channels(input, mean, var, eps, of_batch)
+    z, scale = _channels(input, moments, eps, of_batch)
     return _through(h, z, scale, _over_batch(g.ndim)) if of_batch else h * scale
 
 
+def _channel_sums(g: Any, x: Any, moments: Any, eps: float) -> Any:
+    out = np.empty(moments.shape, x.dtype)
+    rows.normalized_column_sums[x.dtype](out, g, x, moments, eps)
+    return out
+
+
 @normalize_channels.backward_kernel("input")
-def _(g, input, mean, var, weight, eps, of_batch):
-    x, g = _as_columns(input), _as_columns(g)
-    columns, dtype = x.shape[1], x.dtype
-    dx, plain, along = np.empty(x.shape, dtype), np.zeros(columns, dtype), np.zeros(columns, dtype)
-    mean, var = mean.ravel(), var.ravel()
-    if of_batch:
-        rows.column_sums[dtype](plain, g)
-        rows.normalized_column_sums[dtype](along, g, x, mean, var, eps)
-    rows.normalize_columns_backward[dtype](dx, g, x, mean, var, _vector(weight, columns, 1, dtype), plain, along, eps)
+def _(g, input, moments, weight, eps, of_batch):
+    x, g, moments = _as_columns(input), _as_columns(g), np.ascontiguousarray(moments)
+    sums = _channel_sums(g, x, moments, eps) if of_batch else _filled(moments.shape, 0, x.dtype)
+    dx = np.empty(x.shape, x.dtype)
+    rows.normalize_columns_backward[x.dtype](dx, g, x, moments, _vector(weight, x.shape[1], 1, x.dtype), sums, eps)
     return _from_columns(dx, input.shape)
 
 
 @normalize_channels.backward("weight")
-def _(g, input, mean, var, eps, of_batch):
-    z, _ = _channels(input, mean, var, eps, of_batch)
+def _(g, input, moments, eps, of_batch):
+    z, _ = _channels(input, moments, eps, of_batch)
     return (g * z).sum(_over_batch(g.ndim))
 
 
 @normalize_channels.backward_kernel("weight")
-def _(g, input, mean, var, eps):
-    out = np.empty(input.shape[1], input.dtype)
-    rows.normalized_column_sums[input.dtype](out, _as_columns(g), _as_columns(input), mean.ravel(), var.ravel(), eps)
-    return out
+def _(g, input, moments, eps):
+    return _channel_sums(_as_columns(g), _as_columns(input), np.ascontiguousarray(moments), eps)[1]
 
 
 @normalize_channels.backward("bias")
 def _(g):
     axes = _over_batch(g.ndim)
     return g.sum(axes) if isinstance(g, Tensor) else total(g, axes)
+
+
+@normalize_channels.backward_kernel("bias")
+def _(g):
+    return _column_sums(_as_columns(g))
 
 
 def batch_norm(
@@ -340,16 +355,22 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm: running_mean and running_var must be given where training is False, got None")
-        return normalize_channels(input, running_mean, running_var, weight, bias, eps, False)
+        return normalize_channels(input, stack([running_mean, running_var]), weight, bias, eps, False)
     count = math.prod(input.shape) // max(input.shape[1], 1)
     _several("batch_norm", count, input)
     moments = channel_moments(input.detach())
-    mean, var = moments[0], moments[1]
     if count and running_mean is not None:
-        running_mean.mul_(1 - momentum).add_(mean * momentum)
+        _move(running_mean, moments.array[0], momentum)
     if count and running_var is not None:
-        running_var.mul_(1 - momentum).add_(var * (momentum * count / (count - 1)))
-    return normalize_channels(input, mean, var, weight, bias, eps, True)
+        _move(running_var, moments.array[1] * (count / (count - 1)), momentum)
+    return normalize_channels(input, moments, weight, bias, eps, True)
+
+
+def _move(running: Tensor, new: Any, momentum: float) -> None:
+    """running ← (1 − momentum) running + momentum · new, in its storage."""
+    touch(running)
+    running.array *= 1 - momentum
+    running.array += (momentum * new).astype(running.dtype, copy=False)
 
 
 def _several(name: str, count: int, input: Tensor) -> None:
