@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, op
-from ..errors import ShapeError
+from ..core import Tensor, check_number, op
+from ..errors import InputTypeError, ShapeError
 from ..kernels.arrays import total
 from ..kernels.cache import compilable
 from ..kernels.quiet import quiet
@@ -150,3 +151,116 @@ def _(g, bias_shape):
     out = np.empty(bias_shape, g.dtype)
     column_sums[g.dtype](out, np.ascontiguousarray(g))
     return out
+
+
+# ---- products of given ranks
+
+
+def _check_ranks(name: str, **operands: tuple[Any, int]) -> None:
+    """Refuse operands that do not have the number of axes that the operation asks for."""
+    for argument, (value, ndim) in operands.items():
+        if not isinstance(value, Tensor):
+            raise InputTypeError(f"{name}: {argument} must be a Tensor, got {type(value).__name__}")
+        if value.ndim != ndim:
+            raise ShapeError(f"{name}: {argument} must have {ndim} axes, got shape {value.shape}")
+
+
+def _product(name: str, left: tuple[str, Tensor, int], right: tuple[str, Tensor, int]) -> Tensor:
+    """a @ b for operands (argument, tensor, number of axes)."""
+    (a_name, a, a_ndim), (b_name, b, b_ndim) = left, right
+    _check_ranks(name, **{a_name: (a, a_ndim), b_name: (b, b_ndim)})
+    inner = b.shape[-2] if b_ndim > 1 else b.shape[0]
+    if a.shape[-1] != inner or (a_ndim == 3 and a.shape[0] != b.shape[0]):
+        raise ShapeError(f"{name}: {a_name} {a.shape} and {b_name} {b.shape} do not fit each other")
+    return matmul(a, b)
+
+
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices, (n, k) @ (k, m) → (n, m): `matmul`, but refusing other numbers of axes."""
+    return _product("mm", ("input", input, 2), ("mat2", mat2, 2))
+
+
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Products of matrices, pair by pair, (b, n, k) @ (b, k, m) → (b, n, m), without broadcasting."""
+    return _product("bmm", ("input", input, 3), ("mat2", mat2, 3))
+
+
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """The product of a matrix and a vector, (n, k) @ (k) → (n)."""
+    return _product("mv", ("input", input, 2), ("vec", vec, 1))
+
+
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """Σ input · tensor, of two vectors of one length."""
+    return _product("dot", ("input", input, 1), ("tensor", tensor, 1))
+
+
+vdot = dot  # which differ for complex numbers only
+
+
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """The products of each element of one vector with each of another, (n), (m) → (n, m)."""
+    _check_ranks("outer", input=(input, 1), vec2=(vec2, 1))
+    return input[:, None] * vec2
+
+
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Σ input · other over the last axes of both, (…, k), (*, k) → (…, *); with a 0-d operand the plain product."""
+    if input.ndim == 0 or other.ndim == 0:
+        return input * other
+    if input.shape[-1] != other.shape[-1]:
+        raise ShapeError(f"inner: the last axes must have one size, got input {input.shape}, other {other.shape}")
+    size = input.shape[-1]
+    rows, columns = (x.reshape(math.prod(x.shape[:-1]), size) for x in (input, other))
+    return matmul(rows, columns.mT).reshape(input.shape[:-1] + other.shape[:-1])
+
+
+def trace(input: Tensor) -> Tensor:
+    """The sum of a matrix's diagonal."""
+    _check_ranks("trace", input=(input, 2))
+    along = np.arange(min(input.shape))
+    return input[along, along].sum()
+
+
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta · input + alpha · (mat1 @ mat2); input broadcasts to the product's shape, and is not looked at where beta is 0."""
+    return _added("addmm", input, mm(mat1, mat2), beta, alpha)
+
+
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta · input + alpha · (batch1 @ batch2), matrix by matrix: see `addmm` and `bmm`."""
+    return _added("baddbmm", input, bmm(batch1, batch2), beta, alpha)
+
+
+def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
+    check_number(name, beta=beta, alpha=alpha)
+    if not _broadcasts_to(input.shape, product.shape):
+        raise ShapeError(f"{name}: input {input.shape} does not broadcast to the product's shape {product.shape}")
+    scaled = product if alpha == 1 else product * alpha
+    if beta == 0:
+        return scaled
+    return scaled + (input if beta == 1 else input * beta)
+
+
+def _broadcasts_to(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(shape, larger) == larger
+    except ValueError:
+        return False
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """yₖ = Σᵢⱼ input1ᵢ weightₖᵢⱼ input2ⱼ + biasₖ.
+
+    Shapes: input1 (…, n), input2 (…, m) with equal leading axes, weight (out, n, m), bias (out) → (…, out).
+    """
+    _check_ranks("bilinear", weight=(weight, 3))
+    out, n, m = weight.shape
+    if input1.shape != (*input2.shape[:-1], n) or input2.shape[-1:] != (m,):
+        raise ShapeError(f"bilinear: input1 {input1.shape} and input2 {input2.shape} do not go with weight {weight.shape}")
+    if bias is not None and bias.shape != (out,):
+        raise ShapeError(f"bilinear: bias must have shape ({out},) to go with weight {weight.shape}, got {bias.shape}")
+    leading = input1.shape[:-1]
+    left = linear(input1, weight.permute(0, 2, 1).reshape(out * m, n)).reshape(*leading, out, m)
+    y = matmul(left, input2[..., None]).reshape(*leading, out)
+    return y if bias is None else y + bias

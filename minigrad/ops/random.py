@@ -1,4 +1,4 @@
-"""Random numbers: generators with a seed, random tensors, dropout."""
+"""Random numbers: generators with a seed, random tensors."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_number, check_probability, checked_dtype, elementwise
+from ..core import Tensor, check_number, checked_dtype
 from ..errors import ArgumentError, DtypeError, InputTypeError
-from ..kernels.notation import where
 from .convert import dtype_or_default, float_only
 from .shape import new_shape
 
@@ -130,32 +129,3 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
         raise ArgumentError(f"normal_: std must not be negative, got {std}")
     drawn = _bits(generator).standard_normal(self.shape, self.dtype.type)
     return self.copy_(Tensor(np.asarray(drawn * self.dtype.type(std) + self.dtype.type(mean))))
-
-
-@elementwise
-def keep_above(x: Tensor, u: Tensor, p: float) -> Tensor:
-    """x / (1 − p) where u ≥ p, else 0: dropout for given uniform numbers u. Backward: dL/dx = g / (1 − p) where u ≥ p, else 0."""
-    return where(u >= p, x / (1 - p), 0)
-
-
-@keep_above.backward("x")
-def _(g, u, p):
-    return where(u >= p, g / (1 - p), 0)
-
-
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
-) -> Tensor:
-    """In training, each element is 0 with probability p, else scaled by 1 / (1 − p), so that the mean stays; otherwise input itself.
-
-    Backward: g through what was kept, scaled alike. p = 1 gives zeros.
-    Source: Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
-    """
-    check_probability("dropout", p)
-    if not training or p == 0:
-        return input
-    if p == 1:
-        return input * 0.0
-    if inplace:
-        return input.mul_(dropout(Tensor(np.ones(input.shape, input.dtype)), p, generator=generator))
-    return keep_above(input, rand(input.shape, generator=generator, dtype=input.dtype), p)
