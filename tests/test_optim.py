@@ -457,6 +457,7 @@ def test_state_dict_holds_numbers_for_parameters():
     run.step(skipped=(1,))
     state = run.optimizer.state_dict()
     settings = {"lr": 0.25, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0}
+    settings |= {"amsgrad": False, "maximize": False, "decoupled_weight_decay": False}
     assert [{**settings, "params": [0, 1, 2, 3, 4]}] == state["param_groups"]
     assert [0, 2, 3, 4] == list(state["state"])
     assert {"step", "exp_avg", "exp_avg_sq"} == set(state["state"][0])
@@ -576,8 +577,8 @@ def test_repr_says_what_is_optimized():
     optimizer = optim.SGD([{"params": [p, q]}, {"params": nn.Parameter(mg.zeros(3)), "lr": 0.5}], lr=0.1, momentum=0.9)
     assert repr(optimizer) == (
         "SGD(\n"
-        "  group 0: 2 tensors, 2,001 parameters; lr=0.1, momentum=0.9, dampening=0, weight_decay=0, nesterov=False\n"
-        "  group 1: 1 tensors, 3 parameters; lr=0.5, momentum=0.9, dampening=0, weight_decay=0, nesterov=False\n"
+        "  group 0: 2 tensors, 2,001 parameters; lr=0.1, momentum=0.9, dampening=0, weight_decay=0, nesterov=False, maximize=False\n"
+        "  group 1: 1 tensors, 3 parameters; lr=0.5, momentum=0.9, dampening=0, weight_decay=0, nesterov=False, maximize=False\n"
         ")"
     )
 
@@ -622,7 +623,7 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
         "an unknown setting",
         lambda: optim.SGD([{"params": [one()], "rate": 3}]),
         ArgumentError,
-        r"SGD: unknown settings \['rate'\]; there are lr, momentum, dampening, weight_decay, nesterov",
+        r"SGD: unknown settings \['rate'\]; there are lr, momentum, dampening, weight_decay, nesterov, maximize",
     ),
 ]
 
@@ -654,7 +655,7 @@ def test_an_optimizer_of_ones_own():
             return ("count",)
 
         def update(self, group, step, p, g, state):
-            state[0] += step
+            state["count"] += step
             p -= group["lr"] * np.sign(g)
 
     p = nn.Parameter(np.zeros(3))
