@@ -111,17 +111,23 @@ class Optimizer:
             raise ArgumentError(f"{self.name}: unknown settings {sorted(unknown)}; there are {', '.join(self.defaults)}")
         group = {**self.defaults, **param_group, "params": params}
         self._check(group)
-        self._append(group)
+        self.param_groups.append(group)
+        self._checked.append(group.copy())
+        self._flats.append(self._storage(group))
 
     def _check(self, group: Mapping[str, Any], scheduled: bool = False) -> None:
         if "lr" in group:
             (self.require_numbers if scheduled else self.require_not_negative)(group, "lr")
         self.check(group)
 
-    def _append(self, group: dict[str, Any]) -> None:
-        self.param_groups.append(group)
-        self._checked.append(group.copy())
-        self._flats.append(self._storage(group))
+    def _recheck(self, n: int) -> None:
+        """Check the settings of a group again, if they were changed."""
+        group = self.param_groups[n]
+        if group != self._checked[n]:
+            self._check(group, scheduled=True)
+            self._checked[n] = group.copy()
+            for flat in self._flats[n]:
+                flat.require(self.state_names(group))
 
     def _storage(self, group: Mapping[str, Any]) -> list[Flat]:
         """The flat arrays of a group, one a dtype."""
@@ -163,11 +169,7 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         for n, (group, flats) in enumerate(zip(self.param_groups, self._flats, strict=True)):
-            if group != self._checked[n]:
-                self._check(group, scheduled=True)
-                self._checked[n] = group.copy()
-                for flat in flats:
-                    flat.require(self.state_names(group))
+            self._recheck(n)
             for flat in flats:
                 flat.step(self.update, group, group.get("maximize", False))
         return loss
