@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import pickle
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import pytest
+from optim_rules import CASES, RULES, AdamRule, SGDRule
 
 import minigrad as mg
 from minigrad import nn, optim
@@ -17,74 +20,13 @@ SHAPES = [(3, 4), (4,), (2, 1, 3), (), (1, 1)]
 TOLERANCE = {"float32": {"rtol": 2e-5, "atol": 2e-6}, "float64": {"rtol": 1e-12, "atol": 1e-13}}
 
 
-# ---- the published rules
-
-
-class SGDRule:
-    """d = g + λ p; b = μ b + (1 − τ) d, at first d; p ← p − lr b, with Nesterov p − lr (d + μ b)."""
-
-    def __init__(self, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
-        self.lr, self.momentum, self.dampening = lr, momentum, dampening
-        self.weight_decay, self.nesterov = weight_decay, nesterov
-        self.buffer = None
-
-    def step(self, p, g):
-        d = g + self.weight_decay * p
-        if self.momentum:
-            first = self.buffer is None
-            self.buffer = d if first else self.momentum * self.buffer + (1 - self.dampening) * d
-            d = d + self.momentum * self.buffer if self.nesterov else self.buffer
-        return p - self.lr * d
-
-
-class AdamRule:
-    """m = β₁ m + (1 − β₁) d; v = β₂ v + (1 − β₂) d²; p ← p − lr m̂ / (√v̂ + ε), m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)."""
-
-    decoupled = False
-
-    def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
-        self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
-        self.m = self.v = 0.0
-        self.t = 0
-
-    def step(self, p, g):
-        beta1, beta2 = self.betas
-        self.t += 1
-        if self.decoupled:
-            p = p - self.lr * self.weight_decay * p
-        else:
-            g = g + self.weight_decay * p
-        self.m = beta1 * self.m + (1 - beta1) * g
-        self.v = beta2 * self.v + (1 - beta2) * g**2
-        m_hat, v_hat = self.m / (1 - beta1**self.t), self.v / (1 - beta2**self.t)
-        return p - self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
-
-
-class AdamWRule(AdamRule):
-    """Adam, with p ← p − lr λ p apart from the gradient."""
-
-    decoupled = True
-
-    def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
-        super().__init__(lr, betas, eps, weight_decay)
-
-
-RULES = {optim.SGD: SGDRule, optim.Adam: AdamRule, optim.AdamW: AdamWRule}
-CASES = [
-    (optim.SGD, {}),
-    (optim.SGD, {"lr": 0.1}),
-    (optim.SGD, {"lr": 0.1, "weight_decay": 0.3}),
-    (optim.SGD, {"lr": 0.1, "momentum": 0.9}),
-    (optim.SGD, {"lr": 0.1, "momentum": 0.8, "dampening": 0.4, "weight_decay": 0.1}),
-    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
-    (optim.Adam, {}),
-    (optim.Adam, {"lr": 0.1, "betas": (0.6, 0.95), "eps": 0.01, "weight_decay": 0.2}),
-    (optim.Adam, {"lr": 0.05, "betas": (0.0, 0.0)}),
-    (optim.AdamW, {}),
-    (optim.AdamW, {"lr": 0.1, "betas": (0.8, 0.9), "weight_decay": 0.5}),
+EACH = [
+    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}),
+    (optim.AdamW, {"lr": 0.1, "weight_decay": 0.1}),
+    (optim.NAdam, {"lr": 0.1, "weight_decay": 0.1}),
+    (optim.RMSprop, {"lr": 0.1, "weight_decay": 0.1, "momentum": 0.5, "centered": True, "maximize": True}),
 ]
-EACH = [(optim.SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}), (optim.AdamW, {"lr": 0.1, "weight_decay": 0.1})]
-each = pytest.mark.parametrize(("kind", "settings"), EACH, ids=["SGD", "AdamW"])
+each = pytest.mark.parametrize(("kind", "settings"), EACH, ids=["SGD", "AdamW", "NAdam", "RMSprop"])
 
 
 def start_values(dtype: Any = np.float64, shapes: Sequence[tuple[int, ...]] = SHAPES) -> list[np.ndarray]:
@@ -144,7 +86,13 @@ def test_groups_have_their_own_settings_and_a_changed_learning_rate_counts_from_
     params = [nn.Parameter(value.copy()) for value in values]
     groups = [{"params": params[:2]}, {"params": params[2:4], "lr": 0.01, "momentum": 0.0}, {"params": params[4], "nesterov": True}]
     optimizer = optim.SGD(groups, lr=0.1, momentum=0.9)
-    rules = [SGDRule(0.1, 0.9), SGDRule(0.1, 0.9), SGDRule(0.01), SGDRule(0.01), SGDRule(0.1, 0.9, nesterov=True)]
+    rules = [
+        SGDRule(lr=0.1, momentum=0.9),
+        SGDRule(lr=0.1, momentum=0.9),
+        SGDRule(lr=0.01),
+        SGDRule(lr=0.01),
+        SGDRule(lr=0.1, momentum=0.9, nesterov=True),
+    ]
     expected = [value.astype(np.float64) for value in values]
     for step in range(30):
         if step in (10, 20):
@@ -207,6 +155,49 @@ def test_momentum_switched_on_and_off_between_steps():
             rule.momentum = momentum
         run.step()
         run.check()
+
+
+def test_amsgrad_switched_on_between_steps_starts_from_the_present_average():
+    run = Run(optim.Adam, {"lr": 0.1, "betas": (0.8, 0.7)})
+    for amsgrad in (False, False, True, True, False, True):
+        run.optimizer.param_groups[0]["amsgrad"] = amsgrad
+        for rule in run.rules:
+            rule.amsgrad = amsgrad
+        run.step()
+        run.check()
+
+
+def test_the_product_of_nadam_is_a_number_of_the_default_dtype(monkeypatch):
+    monkeypatch.setattr(RULES[optim.NAdam], "product_dtype", np.float64)
+    before = mg.get_default_dtype()
+    mg.set_default_dtype(np.float64)
+    try:
+        run = Run(optim.NAdam, {"lr": 0.1})
+        for _ in range(10):
+            run.step()
+            run.check()
+    finally:
+        mg.set_default_dtype(before)
+    assert np.float64 == run.optimizer.state[run.params[0]]["mu_product"].dtype
+
+
+def test_nadam_follows_settings_that_change():
+    run = Run(optim.NAdam, {"lr": 0.1})
+    for step in range(8):
+        settings = {"betas": (0.9 - 0.1 * (step // 3), 0.99), "momentum_decay": 0.01 * step}
+        run.optimizer.param_groups[0].update(settings)
+        for rule in run.rules:
+            vars(rule).update(settings)
+        run.step(skipped=(2,) if step == 4 else ())
+        run.check()
+
+
+def test_infinite_gradients_go_where_the_rule_goes():
+    p = nn.Parameter(np.zeros(2))
+    optimizer = optim.SGD([p], lr=0.5, momentum=0.9)
+    p.grad = mg.tensor(np.array([np.inf, -np.inf]))
+    optimizer.step()
+    assert [-np.inf, np.inf] == p.tolist()
 
 
 @pytest.mark.parametrize(("kind", "settings"), CASES[3:], ids=[f"{k.__name__}-{'-'.join(s)}" for k, s in CASES[3:]])
@@ -372,7 +363,7 @@ def test_dtypes_may_be_mixed_and_stay(kind, settings):
     copies = [nn.Parameter(p.array.copy()) for p in params]
     copy = kind(copies, **settings)
     copy.load_state_dict(run.optimizer.state_dict())
-    name = "exp_avg" if kind is optim.AdamW else "momentum_buffer"
+    name = "exp_avg" if kind in (optim.AdamW, optim.NAdam) else "momentum_buffer"
     assert dtypes == [copy.state[p][name].dtype.name for p in copies]
     assert [10, 9, 10, 10, 10] == [copy.state[p]["step"] for p in copies]
 
@@ -449,7 +440,7 @@ def test_saved_and_restored_in_mid_run(kind, settings, uneven):
         copy.step()
         copy.check()
     assert all(np.array_equal(value, saved["state"][n][k]) for n, values in frozen.items() for k, value in values.items())
-    assert settings.get("lr", 1e-3) == copy.optimizer.param_groups[0]["lr"]
+    assert run.rules[0].lr == copy.optimizer.param_groups[0]["lr"]
 
 
 def test_state_dict_holds_numbers_for_parameters():
@@ -471,12 +462,79 @@ def test_state_dict_holds_numbers_for_parameters():
     assert np.array_equal(momentum.optimizer.state[momentum.params[0]]["momentum_buffer"].array, g)
 
 
+STATE_NAMES = {
+    optim.SGD: {"momentum_buffer"},
+    optim.Adam: {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"},
+    optim.AdamW: {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"},
+    optim.NAdam: {"exp_avg", "exp_avg_sq", "mu_product"},
+    optim.RAdam: {"exp_avg", "exp_avg_sq"},
+    optim.Adamax: {"exp_avg", "exp_inf"},
+    optim.Adagrad: {"sum"},
+    optim.RMSprop: {"square_avg", "momentum_buffer", "grad_avg"},
+    optim.Adadelta: {"square_avg", "acc_delta"},
+    optim.Rprop: {"prev", "step_size"},
+}
+MOST_STATE: dict[Any, dict[str, Any]] = {
+    optim.SGD: {"momentum": 0.9},
+    optim.Adam: {"amsgrad": True},
+    optim.AdamW: {"amsgrad": True},
+    optim.RMSprop: {"momentum": 0.9, "centered": True},
+}
+
+
+@pytest.mark.parametrize("kind", STATE_NAMES, ids=lambda kind: kind.__name__)
+def test_state_has_the_names_that_pytorch_gives_it(kind):
+    run = Run(kind, MOST_STATE.get(kind, {}))
+    run.step()
+    state = run.optimizer.state_dict()["state"][0]
+    assert STATE_NAMES[kind] | {"step"} == set(state)
+    assert {() if name == "mu_product" else SHAPES[0] for name in STATE_NAMES[kind]} == {state[n].shape for n in STATE_NAMES[kind]}
+
+
+def test_a_state_of_pytorchs_layout_is_taken_over():
+    """Arrays for tensors, the step a float array; settings of PyTorch's that are not here; momentum without a step."""
+    run = Run(optim.Adam, {"lr": 0.1})
+    run.step()
+    saved = run.optimizer.state_dict()
+    state = {n: {**{k: np.asarray(v) for k, v in e.items()}, "step": np.float32(1)} for n, e in saved["state"].items()}
+    group = {**saved["param_groups"][0], "foreach": None, "fused": None, "capturable": False, "differentiable": False}
+    copy = Run(optim.Adam, {}, [nn.Parameter(p.array.copy()) for p in run.params])
+    copy.optimizer.load_state_dict({"state": state, "param_groups": [group]})
+    assert "fused" not in copy.optimizer.param_groups[0]
+    copy.rules, copy.expected, copy.count = run.rules, run.expected, 1
+    copy.step()
+    copy.check()
+
+    p = nn.Parameter(np.zeros(2))
+    optimizer = optim.SGD([p], lr=1.0, momentum=0.5, dampening=0.5)
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": {0: {"momentum_buffer": mg.tensor([2.0, 4.0])}}})
+    p.grad = mg.tensor(np.ones(2))
+    optimizer.step()
+    assert [-1.5, -2.5] == p.tolist()
+
+
+@pytest.mark.parametrize("copier", [deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))], ids=["deepcopy", "pickle"])
+@each
+def test_a_copy_trains_the_copied_parameters(kind, settings, copier):
+    run = Run(kind, settings)
+    for step in range(3):
+        run.step(skipped=(1,) if step == 0 else ())
+    params, optimizer = copier((run.params, run.optimizer))
+    copy = Run(kind, settings, params)
+    copy.optimizer, copy.rules, copy.expected, copy.count = optimizer, deepcopy(run.rules), deepcopy(run.expected), run.count
+    for _ in range(3):
+        copy.step()
+        copy.check()
+    run.step()
+    run.check()
+
+
 def test_an_empty_state_resets_the_optimizer():
     run = Run(optim.Adam, {"lr": 0.1})
     fresh = run.optimizer.state_dict()
     run.step()
     run.optimizer.load_state_dict(fresh)
-    run.rules = [AdamRule(0.1) for _ in run.params]
+    run.rules = [AdamRule(lr=0.1) for _ in run.params]
     run.step()
     run.check()
 
@@ -526,6 +584,67 @@ def test_closure_records_and_its_loss_is_returned():
     assert optimizer.step() is None
 
 
+def test_hooks_run_around_each_step():
+    p = nn.Parameter(np.zeros(1))
+    optimizer = optim.SGD([p], lr=1.0)
+    seen: list[Any] = []
+    before = optimizer.register_step_pre_hook(
+        lambda o, args, kwargs: seen.append(("before", o is optimizer, args, kwargs, p.item()))
+    )
+    optimizer.register_step_post_hook(lambda o, args, kwargs: seen.append(("after", o is optimizer, args, kwargs, p.item())))
+    p.grad = mg.tensor(np.ones(1))
+    optimizer.step()
+    assert [("before", True, (optimizer,), {}, 0.0), ("after", True, (optimizer,), {}, -1.0)] == seen
+    before.remove()
+    optimizer.step()
+    assert ["before", "after", "after"] == [name for name, *_ in seen]
+
+
+def test_a_hook_may_change_the_arguments_of_a_step():
+    optimizer = optim.SGD([one()], lr=1.0)
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: ((o, lambda: 5.0), kwargs))
+    assert 5.0 == optimizer.step()
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: 3)
+    with pytest.raises(ArgumentError, match=r"SGD.step: a hook must return None or \(args, kwargs\), got 3"):
+        optimizer.step()
+
+
+def test_edited_settings_are_checked_at_the_next_step():
+    optimizer = optim.Adam([one()], lr=1.0)
+    for name, value, message in (
+        ("eps", -1, "eps must be at least 0, got -1"),
+        ("betas", 0.9, "betas must be two numbers"),
+        ("lr", "0.1", "lr must be a number, got '0.1'"),
+        ("amsgrad", "no", "amsgrad must be True or False"),
+    ):
+        before = optimizer.param_groups[0][name]
+        optimizer.param_groups[0][name] = value
+        with pytest.raises(ArgumentError, match=f"Adam: {message}"):
+            optimizer.step()
+        optimizer.param_groups[0][name] = before
+    optimizer.step()
+
+
+def test_a_schedule_may_take_the_learning_rate_below_zero():
+    p = one()
+    optimizer = optim.SGD([p], lr=1.0)
+    optimizer.param_groups[0]["lr"] = -1e-17
+    p.grad = mg.tensor(np.ones(2))
+    optimizer.step()
+    assert [1.0, 1.0] == p.tolist()
+
+
+def test_notes_of_schedules_and_names_are_no_unknown_settings():
+    optimizer = optim.SGD([{"params": [one()], "initial_lr": 0.5, "name": "head"}], lr=0.1)
+    assert (0.1, 0.5, "head") == tuple(optimizer.param_groups[0][name] for name in ("lr", "initial_lr", "name"))
+
+
+def test_named_parameters_will_do():
+    model = nn.Linear(2, 3)
+    assert list(model.parameters()) == optim.SGD(model.named_parameters(), lr=0.1).param_groups[0]["params"]
+    assert list(model.parameters()) == optim.SGD([{"params": model.named_parameters()}]).param_groups[0]["params"]
+
+
 def test_zero_grad_forgets_or_zeroes():
     params = [nn.Parameter(np.ones(2)), nn.Parameter(np.ones(3))]
     optimizer = optim.SGD([{"params": params[:1]}, {"params": params[1:]}])
@@ -543,7 +662,13 @@ def test_add_param_group():
     values = start_values()
     params = [nn.Parameter(value.copy()) for value in values]
     optimizer = optim.SGD(params[:2], lr=0.1, momentum=0.5)
-    rules = [SGDRule(0.1, 0.5), SGDRule(0.1, 0.5), SGDRule(0.01, 0.5), SGDRule(0.1), SGDRule(0.1)]
+    rules = [
+        SGDRule(lr=0.1, momentum=0.5),
+        SGDRule(lr=0.1, momentum=0.5),
+        SGDRule(lr=0.01, momentum=0.5),
+        SGDRule(lr=0.1),
+        SGDRule(lr=0.1),
+    ]
     expected = list(values)
 
     def step(count: int, upto: int) -> None:
@@ -613,6 +738,41 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("one beta", lambda: optim.Adam([one()], betas=(0.9,)), ArgumentError, r"betas must be two numbers in \[0, 1\)"),
     ("a number for betas", lambda: optim.Adam([one()], betas=0.9), ArgumentError, r"betas must be two numbers in \[0, 1\)"),
     ("nesterov without momentum", lambda: optim.SGD([one()], nesterov=True), ArgumentError, "nesterov needs a momentum above 0"),
+    ("alpha", lambda: optim.RMSprop([one()], alpha=-1), ArgumentError, "RMSprop: alpha must be at least 0, got -1"),
+    ("momentum of RMSprop", lambda: optim.RMSprop([one()], momentum=-1), ArgumentError, "RMSprop: momentum must be at least 0"),
+    (
+        "centered",
+        lambda: optim.RMSprop([one()], centered="yes"),
+        ArgumentError,
+        "RMSprop: centered must be True or False, got 'yes'",
+    ),
+    ("lr_decay", lambda: optim.Adagrad([one()], lr_decay=-1), ArgumentError, "Adagrad: lr_decay must be at least 0, got -1"),
+    (
+        "accumulator",
+        lambda: optim.Adagrad([one()], initial_accumulator_value=-1),
+        ArgumentError,
+        "Adagrad: initial_accumulator_value must be at least 0, got -1",
+    ),
+    ("rho", lambda: optim.Adadelta([one()], rho=1.5), ArgumentError, r"Adadelta: rho must be in \[0, 1\], got 1.5"),
+    ("negative rho", lambda: optim.Adadelta([one()], rho=-0.5), ArgumentError, "Adadelta: rho must be at least 0, got -0.5"),
+    ("momentum_decay", lambda: optim.NAdam([one()], momentum_decay=-1), ArgumentError, "NAdam: momentum_decay must be at least 0"),
+    (
+        "betas of RAdam",
+        lambda: optim.RAdam([one()], betas=(0.5, 1)),
+        ArgumentError,
+        r"RAdam: betas must be two numbers in \[0, 1\)",
+    ),
+    ("betas of Adamax", lambda: optim.Adamax([one()], betas=(1, 0.5)), ArgumentError, r"Adamax: betas must be two numbers"),
+    (
+        "etas",
+        lambda: optim.Rprop([one()], etas=(1.1, 1.2)),
+        ArgumentError,
+        r"Rprop: etas must be two numbers, the first in \(0, 1\)",
+    ),
+    ("step_sizes", lambda: optim.Rprop([one()], step_sizes=0.1), ArgumentError, "Rprop: step_sizes must be two numbers, got 0.1"),
+    ("dampening", lambda: optim.SGD([one()], dampening="a"), ArgumentError, "SGD: dampening must be a number, got 'a'"),
+    ("maximize", lambda: optim.SGD([one()], maximize=None), ArgumentError, "SGD: maximize must be True or False, got None"),
+    ("a set", lambda: optim.SGD([{"params": {one()}}]), InputTypeError, "SGD: params must be in an order"),
     (
         "nesterov with dampening",
         lambda: optim.SGD([one()], momentum=0.9, dampening=0.1, nesterov=True),
@@ -676,8 +836,15 @@ def test_an_optimizer_of_ones_own():
         (lambda params: optim.SGD(params, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-3), 0.97),
         (lambda params: optim.Adam(params, lr=0.01), 0.96),
         (lambda params: optim.AdamW(params, lr=0.01, weight_decay=0.05), 0.96),
+        (lambda params: optim.NAdam(params, lr=0.01), 0.96),
+        (lambda params: optim.RAdam(params, lr=0.02), 0.96),
+        (lambda params: optim.Adamax(params, lr=0.02), 0.96),
+        (lambda params: optim.Adagrad(params, lr=0.05), 0.96),
+        (lambda params: optim.RMSprop(params, lr=0.005), 0.96),
+        (lambda params: optim.Adadelta(params, lr=5.0), 0.96),
+        (lambda params: optim.Rprop(params, lr=0.01), 0.94),
     ],
-    ids=["SGD", "Adam", "AdamW"],
+    ids=["SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adagrad", "RMSprop", "Adadelta", "Rprop"],
 )
 def test_breast_cancer_is_learned(make, accuracy):
     from sklearn.datasets import load_breast_cancer

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import Handle, Tensor, enable_grad
 from ..core.tensor import Array, tick
-from ..errors import ArgumentError, GraphError, InputTypeError, StateDictError
+from ..errors import ArgumentError, InputTypeError, StateDictError
 from .flat import Flat
 
 __all__ = ["Optimizer"]
@@ -161,7 +161,9 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient. With a closure, call it first (recording) and return its loss."""
         self.stepped = True
-        return self._step_with_hooks((closure,), {}) if self._hooks else self._step(closure)
+        if not self._hooks:
+            return self._step(closure)
+        return self._step_with_hooks((self,) if closure is None else (self, closure), {})
 
     def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
@@ -181,9 +183,9 @@ class Optimizer:
             changed = hook(self, args, kwargs)
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
-                    raise GraphError(f"{self.name}.step: a hook must return None or (args, kwargs), got {changed!r}")
+                    raise ArgumentError(f"{self.name}.step: a hook must return None or (args, kwargs), got {changed!r}")
                 args, kwargs = changed
-        result = self._step(*args, **kwargs)
+        result = type(self)._step(*args, **kwargs)
         for hook in [hook for before, hook in self._hooks.values() if not before]:
             hook(self, args, kwargs)
         return result
@@ -194,7 +196,10 @@ class Optimizer:
         return Handle(lambda: self._hooks.pop(key, None) and None)
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call `hook(optimizer, args, kwargs)` before each step; what it returns, if not None, takes the arguments' place."""
+        """Call `hook(optimizer, args, kwargs)` before each step; what it returns, if not None, takes the arguments' place.
+
+        As in PyTorch `args` starts with the optimizer itself.
+        """
         return self._add_hook(True, hook)
 
     def register_step_post_hook(self, hook: Callable[..., None]) -> Handle:
