@@ -1,12 +1,15 @@
-"""The published rules of the optimizers in plain NumPy, one parameter each; and the settings they are run with."""
+"""The published rules of the optimizers in plain NumPy, one parameter each; the settings they are run with, and a run beside minigrad's."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 
-from minigrad import optim
+import minigrad as mg
+from minigrad import nn, optim
 
 
 class Rule:
@@ -241,3 +244,51 @@ CASES: list[tuple[Any, dict[str, Any]]] = [
     (optim.Rprop, {}),
     (optim.Rprop, {"lr": 0.1, "etas": (0.4, 1.7), "step_sizes": (0.03, 0.5), "maximize": True}),
 ]
+
+EACH = [
+    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}),
+    (optim.AdamW, {"lr": 0.1, "weight_decay": 0.1}),
+    (optim.NAdam, {"lr": 0.1, "weight_decay": 0.1}),
+    (optim.RMSprop, {"lr": 0.1, "weight_decay": 0.1, "momentum": 0.5, "centered": True, "maximize": True}),
+]
+each = pytest.mark.parametrize(("kind", "settings"), EACH, ids=["SGD", "AdamW", "NAdam", "RMSprop"])
+
+
+SHAPES = [(3, 4), (4,), (2, 1, 3), (), (1, 1)]
+TOLERANCE = {"float32": {"rtol": 2e-5, "atol": 2e-6}, "float64": {"rtol": 1e-12, "atol": 1e-13}}
+
+
+def start_values(dtype: Any = np.float64, shapes: Sequence[tuple[int, ...]] = SHAPES) -> list[np.ndarray]:
+    rng = np.random.default_rng(1)
+    return [np.asarray(rng.standard_normal(shape), dtype) for shape in shapes]
+
+
+def gradient(step: int, i: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Varies in sign and in size over three orders of magnitude."""
+    rng = np.random.default_rng((step, i))
+    return np.asarray(rng.standard_normal(shape) * 10.0 ** rng.integers(-2, 2))
+
+
+class Run:
+    """Parameters under an optimizer, and beside them the same under the published rule in float64."""
+
+    def __init__(self, kind: Any, settings: dict[str, Any], params: Sequence[mg.Tensor] | None = None, dtype: Any = np.float64):
+        self.params = [nn.Parameter(value) for value in start_values(dtype)] if params is None else list(params)
+        self.optimizer = kind(self.params, **settings)
+        self.rules = [RULES[kind](**settings) for _ in self.params]
+        self.expected = [np.asarray(p.array, np.float64).copy() for p in self.params]
+        self.count = 0
+
+    def step(self, skipped: Sequence[int] = (), optimizer: Any = None) -> None:
+        for i, p in enumerate(self.params):
+            g = gradient(self.count, i, p.shape).astype(p.dtype)
+            p.grad = None if i in skipped else mg.tensor(g)
+            if i not in skipped:
+                self.expected[i] = self.rules[i].step(self.expected[i], g.astype(np.float64))
+        (optimizer or self.optimizer).step()
+        self.count += 1
+
+    def check(self) -> None:
+        for p, expected in zip(self.params, self.expected, strict=True):
+            np.testing.assert_allclose(p.array, expected, **TOLERANCE[p.dtype.name])
+            assert p.grad is None or p.grad.dtype == p.dtype
