@@ -271,16 +271,32 @@ UPDATES = [
     (update.sgd_momentum, 2, (0.1, 0.3, 0.9, 0.6, 0.0)),
     (update.sgd_momentum, 2, (0.1, 0.3, 0.9, 1.0, 1.0)),
     (update.adam, 3, (0.05, 0.97, 0.2, 0.9, 0.999, 0.1, 0.001, 1e-4)),
+    (update.adam_amsgrad, 4, (0.05, 0.97, 0.2, 0.9, 0.999, 0.1, 0.001, 1e-4)),
+    (update.nadam, 3, (0.05, 0.03, 0.97, 0.2, 0.9, 0.999, 0.1, 0.001, 1e-4)),
+    (update.radam, 3, (0.05, 0.97, 0.2, 0.9, 0.999, 0.1, 0.001, 1e-4, 1.0)),
+    (update.radam, 3, (0.05, 0.97, 0.2, 0.9, 0.999, 0.1, 0.001, 1e-4, 0.0)),
+    (update.adamax, 3, (0.05, 0.2, 0.9, 0.999, 0.1, 1e-4)),
+    (update.adagrad, 2, (0.05, 0.2, 1e-4)),
+    (update.adadelta, 3, (0.05, 0.2, 0.9, 0.1, 1e-4)),
+    (update.rmsprop, 2, (0.2, 0.9, 0.1, 1e-4)),
+    (update.rmsprop_centered, 3, (0.2, 0.9, 0.1, 1e-4)),
+    (update.rprop, 3, (0.5, 1.2, 0.3, 0.8)),
 ]
+# The arrays that hold squares.
+SQUARES = {"v", "u", "top", "total", "moved"}
 
 
 @dtypes
-@pytest.mark.parametrize(("rule", "changed", "settings"), UPDATES, ids=["sgd", "momentum", "nesterov", "adam"])
+@pytest.mark.parametrize(
+    ("rule", "changed", "settings"), UPDATES, ids=lambda value: getattr(getattr(value, "formula", None), "__name__", None)
+)
 def test_update_kernels_equal_their_formula(rule, changed, settings, dtype):
     rng = np.random.default_rng(0)
     for size in (0, 1, 7, 1000):
         arrays = [rng.standard_normal(size) for _ in rule.arrays]
-        arrays[2 if rule is update.adam else 0] **= 2
+        arrays = [np.abs(array) if name in SQUARES else array for name, array in zip(rule.arrays, arrays, strict=True)]
+        if rule is update.rmsprop_centered:
+            arrays[1] += 20  # above the square of the average, far enough for float32
         if size == 1000:
             arrays[-1][:3] = [np.nan, np.inf, 0.0]
         arrays = [array.astype(dtype) for array in arrays]

@@ -1,4 +1,4 @@
-"""Adam and AdamW."""
+"""Adam and its kin: averages of gradients, divided by averages of their squares."""
 
 from __future__ import annotations
 
@@ -11,43 +11,64 @@ from ..core.tensor import Array
 from ..kernels import update
 from .optimizer import Optimizer
 
-__all__ = ["Adam", "AdamW"]
+__all__ = ["Adam", "AdamW", "Adamax", "NAdam", "RAdam"]
+
+Params = Iterable[Tensor] | Iterable[dict[str, Any]]
 
 
-class Adam(Optimizer):
-    """m ← β₁ m + (1 − β₁) d, v ← β₂ v + (1 − β₂) d², p ← p − lr m̂ / (√v̂ + ε), with d = g + λ p, m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ).
-
-    λ = weight_decay is L2 in the gradient, which the division by √v̂ distorts: AdamW keeps the two apart.
-    Source: Kingma & Ba 2015, "Adam: a method for stochastic optimization".
-    """
-
-    decoupled = False
-
-    def __init__(
-        self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-    ):
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+class _Moments(Optimizer):
+    """What the family shares: the settings' ranges, the state, and where weight decay goes."""
 
     def check(self, group: Mapping[str, Any]) -> None:
-        self.require_not_negative(group, "lr", "eps", "weight_decay")
-        betas = group["betas"]
-        pair = isinstance(betas, (tuple, list)) and len(betas) == 2 and all(isinstance(beta, (int, float)) for beta in betas)
-        self.require(group, "betas", pair and all(0 <= beta < 1 for beta in betas), "two numbers in [0, 1)")
+        self.require_not_negative(group, "eps", "weight_decay")
+        self.require_pair(group, "betas", lambda beta1, beta2: 0 <= beta1 < 1 and 0 <= beta2 < 1, "two numbers in [0, 1)")
+        self.require_flags(group, "maximize", *(name for name in ("amsgrad", "decoupled_weight_decay") if name in group))
 
     def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
         return ("exp_avg", "exp_avg_sq")
 
-    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Sequence[Array]) -> None:
-        (beta1, beta2), lr, weight_decay = group["betas"], group["lr"], float(group["weight_decay"])
-        shrink, added_decay = (1 - lr * weight_decay, 0.0) if self.decoupled else (1.0, weight_decay)
+    def decay(self, group: Mapping[str, Any]) -> tuple[float, float]:
+        """By what the parameters shrink, and how much of them is added to the gradient."""
+        weight_decay = float(group["weight_decay"])
+        return (1 - group["lr"] * weight_decay, 0.0) if group["decoupled_weight_decay"] else (1.0, weight_decay)
+
+
+class Adam(_Moments):
+    """m ← β₁ m + (1 − β₁) d, v ← β₂ v + (1 − β₂) d², p ← p − lr m̂ / (√v̂ + ε), with d = g + λ p, m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ).
+
+    With amsgrad the largest v so far takes the place of v in v̂. λ = weight_decay is L2 in the gradient, which the division by √v̂
+    distorts: AdamW, or decoupled_weight_decay, keeps the two apart.
+    Source: Kingma & Ba 2015, "Adam: a method for stochastic optimization"; Reddi et al. 2018, "On the convergence of Adam and beyond".
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        decoupled_weight_decay: bool = False,
+    ):
+        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad, "maximize": maximize}
+        super().__init__(params, {**settings, "decoupled_weight_decay": decoupled_weight_decay})
+
+    def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
+        return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
+
+    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
+        beta1, beta2 = group["betas"]
         root = math.sqrt(1 - beta2**step)
-        step_size, eps = lr * root / (1 - beta1**step), group["eps"] * root
-        update.adam[p.dtype](p, state[0], state[1], g, step_size, shrink, added_decay, beta1, beta2, 1 - beta1, 1 - beta2, eps)
+        step_size, eps = group["lr"] * root / (1 - beta1**step), group["eps"] * root
+        settings = (step_size, *self.decay(group), beta1, beta2, 1 - beta1, 1 - beta2, eps)
+        m, v = state["exp_avg"], state["exp_avg_sq"]
+        if group["amsgrad"]:
+            update.adam_amsgrad[p.dtype](p, m, v, state["max_exp_avg_sq"], g, *settings)
+        else:
+            update.adam[p.dtype](p, m, v, g, *settings)
 
 
 class AdamW(Adam):
@@ -56,14 +77,117 @@ class AdamW(Adam):
     Source: Loshchilov & Hutter 2019, "Decoupled weight decay regularization".
     """
 
-    decoupled = True
-
     def __init__(
         self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        params: Params,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
     ):
-        super().__init__(params, lr, betas, eps, weight_decay)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True)
+
+
+class NAdam(_Moments):
+    """Adam with Nesterov's look ahead: p ← p − lr ((1 − μₜ) d / (1 − Πμ) + μₜ₊₁ m / (1 − Πμ μₜ₊₁)) / (√v̂ + ε).
+
+    μₜ = β₁ (1 − ½ · 0.96^(t ψ)) with ψ = momentum_decay, Πμ = μ₁ ⋯ μₜ. As in PyTorch Πμ, the state mu_product, is a number of the
+    default dtype: float32 rounds it, in float64 training too, unless `set_default_dtype` says otherwise when the optimizer is made.
+    Source: Dozat 2016, "Incorporating Nesterov momentum into Adam".
+    """
+
+    number_names = ("mu_product",)
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+    ):
+        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "momentum_decay": momentum_decay}
+        super().__init__(params, {**settings, "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize})
+
+    def check(self, group: Mapping[str, Any]) -> None:
+        super().check(group)
+        self.require_not_negative(group, "momentum_decay")
+
+    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
+        (beta1, beta2), lr = group["betas"], group["lr"]
+        mu, mu_next = (beta1 * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"])) for t in (step, step + 1))
+        product = state["mu_product"]
+        product[:] = mu if step == 1 else product * product.dtype.type(mu)
+        root = math.sqrt(1 - beta2**step)
+        step_size = lr * root * (1 - mu) / (1 - product.item())
+        step_size_next = lr * root * mu_next / (1 - product.item() * mu_next)
+        settings = (*self.decay(group), beta1, beta2, 1 - beta1, 1 - beta2, group["eps"] * root)
+        update.nadam[p.dtype](p, state["exp_avg"], state["exp_avg_sq"], g, step_size, step_size_next, *settings)
+
+
+class RAdam(_Moments):
+    """Adam with its step size rectified: p ← p − lr r m̂ / (√v̂ + ε) while v̂ has a variance, at first p ← p − lr m̂.
+
+    r = √((ρₜ − 4)(ρₜ − 2) ρ∞ / ((ρ∞ − 4)(ρ∞ − 2) ρₜ)) where ρₜ = ρ∞ − 2 t β₂ᵗ / (1 − β₂ᵗ) > 5, ρ∞ = 2 / (1 − β₂) − 1. As in PyTorch
+    ε is added to √v, before the bias correction.
+    Source: Liu et al. 2020, "On the variance of the adaptive learning rate and beyond".
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+    ):
+        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        super().__init__(params, {**settings, "decoupled_weight_decay": decoupled_weight_decay})
+
+    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
+        beta1, beta2 = group["betas"]
+        correction = 1 - beta2**step
+        most = 2 / (1 - beta2) - 1
+        rho = most - 2 * step * beta2**step / correction
+        adaptive, step_size = rho > 5, group["lr"] / (1 - beta1**step)
+        if adaptive:
+            step_size *= math.sqrt(correction * (rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
+        settings = (*self.decay(group), beta1, beta2, 1 - beta1, 1 - beta2, group["eps"], float(adaptive))
+        update.radam[p.dtype](p, state["exp_avg"], state["exp_avg_sq"], g, step_size, *settings)
+
+
+class Adamax(_Moments):
+    """Adam over the largest gradients: m ← β₁ m + (1 − β₁) d, u ← max(β₂ u, |d| + ε), p ← p − lr m / ((1 − β₁ᵗ) u), with d = g + λ p.
+
+    Source: Kingma & Ba 2015, "Adam: a method for stochastic optimization", section 7.1.
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        *,
+        maximize: bool = False,
+    ):
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize})
+
+    def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
+        return ("exp_avg", "exp_inf")
+
+    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
+        (beta1, beta2), step_size = group["betas"], group["lr"] / (1 - group["betas"][0] ** step)
+        settings = (step_size, float(group["weight_decay"]), beta1, beta2, 1 - beta1, group["eps"])
+        update.adamax[p.dtype](p, state["exp_avg"], state["exp_inf"], g, *settings)

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from ..core import Tensor, stamp_of
+from ..core import Tensor, get_default_dtype, stamp_of
 from ..core.tensor import Array, tick
 from ..errors import ArgumentError, DtypeError
 
@@ -21,17 +21,19 @@ _GATHER = 1 << 17
 
 _storages: WeakValueDictionary[int, Array] = WeakValueDictionary()
 
-Update = Callable[[Mapping[str, Any], int, Array, Array, Sequence[Array]], None]
+Update = Callable[[Mapping[str, Any], int, Array, Array, Mapping[str, Array]], None]
 
 
 class Flat:
     """Parameters of one dtype with their optimizer state. The tensors' own arrays become views of the flat one.
 
+    State is an array of the parameters' size for each of `state_names`, and one number a parameter for each of `number_names`.
+
     A parameter whose array is seen from elsewhere too (an ndarray it shares, a detached alias, another optimizer) stays where it is,
     so that nobody is left with a stale copy; then the update runs parameter by parameter.
     """
 
-    def __init__(self, params: Sequence[Tensor], state_names: Sequence[str]):
+    def __init__(self, params: Sequence[Tensor], state_names: Sequence[str], number_names: Sequence[str] = ()):
         self.params = list(params)
         offsets = [0]
         for p in params:
@@ -39,6 +41,7 @@ class Flat:
         self.slices = [slice(a, b) for a, b in pairwise(offsets)]
         self.size = offsets[-1]
         self.state: dict[str, Array] = {}
+        self.numbers = {name: np.zeros(len(params), get_default_dtype()) for name in number_names}
         self.steps = [0] * len(params)
         self.even = True
         self._allocate(params[0].dtype)
@@ -52,23 +55,23 @@ class Flat:
         self.gradients = np.empty(self.size if self.size <= _GATHER else 0, dtype)
         views = [self.values[s].reshape(p.shape) for s, p in zip(self.slices, self.params, strict=True)]
         places = [self.gradients[s].reshape(p.shape) for s, p in zip(self.slices, self.params, strict=True) if self.gradients.size]
-        self.places = list(zip(views, places or views, strict=True))
+        self.places = list(zip(self.params, views, places or views, strict=True))
         self.state = {name: array.astype(dtype) for name, array in self.state.items()}
         for p, view in zip(self.params, views, strict=True):
             self._adopt(p, view)
 
     def require(self, state_names: Sequence[str]) -> None:
-        """Add state arrays that are not there yet (a setting was changed since); steps then count anew."""
-        for name in state_names:
-            if name not in self.state:
-                self.state[name] = np.zeros(self.size, self.dtype)
-                self.steps = [0] * len(self.params)
-                self.even = True
+        """Add state arrays that are not there yet (a setting was changed since); steps count from the first of them."""
+        missing = [name for name in state_names if name not in self.state]
+        if missing and not self.state:
+            self.set_steps([0] * len(self.params))
+        for name in missing:
+            self.state[name] = np.zeros(self.size, self.dtype)
 
     def set_steps(self, steps: Sequence[int]) -> None:
         """Say how often each parameter was updated."""
         self.steps = list(steps)
-        self.even = len(set(self.steps)) == 1
+        self.even = len(set(zip(self.steps, *self.numbers.values(), strict=True))) == 1
 
     def _adopt(self, p: Tensor, view: Array) -> bool:
         """Move a parameter into the flat array, if nobody else sees its present one."""
@@ -84,34 +87,45 @@ class Flat:
         p.array = view
         return True
 
-    def step(self, update: Update, group: Mapping[str, Any]) -> None:
-        """Update every parameter that has a gradient."""
-        gradients = self._gathered()
-        if gradients is None:
-            self._follow_dtype()
-            for i, p in enumerate(self.params):
-                if p.grad is not None:
-                    self._step_one(i, p, update, group)
-            self.set_steps(self.steps)
-        else:
+    def step(self, update: Update, group: Mapping[str, Any], ascend: bool) -> None:
+        """Update every parameter that has a gradient; with `ascend` by the opposite gradient."""
+        if self._gathered():
+            if ascend:
+                np.negative(self.gradients, self.gradients)
             step = self.steps[0] + 1
             self.steps = [step] * len(self.steps)
-            update(group, step, self.values, gradients, list(self.state.values()))
+            state = {**self.state, **self._numbers_of(0)} if self.numbers else self.state
+            update(group, step, self.values, self.gradients, state)
+            for numbers in self.numbers.values():
+                numbers[:] = numbers[0]
+        else:
+            self._follow_dtype()
+            for i, p in enumerate(self.params):
+                if p._grad is not None:
+                    self._step_one(i, p, update, group, ascend)
+            self.set_steps(self.steps)
         now = tick()
         for p in self.params:
             if p._grad is not None:
                 (p.stamp or stamp_of(p)).written = now
 
-    def _gathered(self) -> Array | None:
-        """All gradients in one array; None unless each parameter has one, lies in the flat array and is at the same step."""
+    def _numbers_of(self, i: int) -> dict[str, Array]:
+        """The numbers of one parameter, as arrays of one element."""
+        return {name: numbers[i : i + 1] for name, numbers in self.numbers.items()}
+
+    def _state_of(self, i: int) -> dict[str, Array]:
+        return {name: array[self.slices[i]] for name, array in self.state.items()} | self._numbers_of(i)
+
+    def _gathered(self) -> bool:
+        """Gather the gradients into one array, unless a parameter has none, does not lie in the flat array or is at another step."""
         if not (self.even and self.gradients.size):
-            return None
-        for p, (view, place) in zip(self.params, self.places, strict=True):
+            return False
+        for p, view, place in self.places:
             g = p._grad
             if g is None or (p.array is not view and not self._adopt(p, view)):
-                return None
+                return False
             place[...] = g.array
-        return self.gradients
+        return True
 
     def _follow_dtype(self) -> None:
         """Go over to the parameters' dtype, if all were converted since the last step."""
@@ -124,17 +138,29 @@ class Flat:
         if self.dtype not in dtypes:
             self._allocate(dtypes.pop())
 
-    def _step_one(self, i: int, p: Tensor, update: Update, group: Mapping[str, Any]) -> None:
+    def _step_one(self, i: int, p: Tensor, update: Update, group: Mapping[str, Any], ascend: bool) -> None:
         if not p.array.flags.writeable:
             raise ArgumentError(f"step: the array behind a parameter of shape {p.shape} is read-only; clone() it first")
         self.steps[i] += 1
         flat = p.array.ravel()
         gradient = p.grad.array.astype(self.dtype, copy=False).ravel()  # type: ignore[union-attr]
-        update(group, self.steps[i], flat, gradient, [array[self.slices[i]] for array in self.state.values()])
+        update(group, self.steps[i], flat, -gradient if ascend else gradient, self._state_of(i))
         if not np.shares_memory(flat, p.array):
             p.array[...] = flat.reshape(p.shape)
 
+    def shape_of(self, i: int, name: str) -> tuple[int, ...]:
+        """The shape that a state of one parameter has."""
+        return () if name in self.numbers else self.params[i].shape
+
     def state_of(self, i: int) -> dict[str, Any]:
         """The state of one parameter: its step and its arrays, as Tensors that share the flat memory."""
-        shape = self.params[i].shape
-        return {"step": self.steps[i], **{name: Tensor(a[self.slices[i]].reshape(shape)) for name, a in self.state.items()}}
+        arrays = self._state_of(i)
+        return {"step": self.steps[i], **{name: Tensor(array.reshape(self.shape_of(i, name))) for name, array in arrays.items()}}
+
+    def load(self, state_names: Sequence[str], entries: Sequence[Mapping[str, Array]]) -> None:
+        """Overwrite the state of every parameter; what an entry does not hold becomes 0."""
+        self.require(state_names)
+        for i, entry in enumerate(entries):
+            for name, array in self._state_of(i).items():
+                array[:] = entry[name].ravel() if name in entry else 0
+        self.set_steps([int(entry.get("step", 1 if entry else 0)) for entry in entries])  # PyTorch's SGD counts no steps

@@ -3,37 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
+from itertools import count
 from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, enable_grad
-from ..core.tensor import Array
+from ..core import Handle, Tensor, enable_grad
+from ..core.tensor import Array, tick
 from ..errors import ArgumentError, InputTypeError, StateDictError
 from .flat import Flat
 
 __all__ = ["Optimizer"]
+
+_NUMBER = (int, float, np.number)
+
+# What schedules and users note in a group, beside the settings; and what PyTorch's files hold of settings that are not here.
+_NOTES = frozenset({"initial_lr", "max_lr", "min_lr", "swa_lr", "base_momentum", "max_momentum", "name"})
+_FOREIGN = frozenset({"params", "param_names", "foreach", "fused", "capturable", "differentiable"})
 
 
 class Optimizer:
     """Base of the optimizers.
 
     `params` are Tensors, or groups: dictionaries with "params" and settings of their own. A change of a group's settings (a learning
-    rate) takes effect at the next step. A subclass says which state arrays it needs and updates stretches of flat arrays.
+    rate) takes effect at the next step, which checks them again; the sign of the learning rate alone is left to who changed it, as a
+    schedule may come out a rounding error below 0. With the setting "maximize" an optimizer goes up the gradient.
+    A subclass says which state arrays it needs and updates stretches of flat arrays.
     Errors: ArgumentError for an empty list or settings out of range; InputTypeError for what is no Tensor.
     """
+
+    number_names: Sequence[str] = ()
+    """The names of what is one number a parameter, beside its step."""
 
     def __init__(self, params: Iterable[Tensor] | Iterable[dict[str, Any]], defaults: dict[str, Any]):
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
+        self.stepped = False  # schedules ask, to warn of a schedule that runs ahead
         self._flats: list[list[Flat]] = []
+        self._checked: list[dict[str, Any]] = []
+        self._hooks: dict[int, tuple[bool, Callable[..., Any]]] = {}  # whether to run before the step, and the hook
         if isinstance(params, Tensor):
             raise InputTypeError(f"{self.name}: params must be an iterable of Tensors, got a Tensor; write [tensor]")
         if not isinstance(params, Iterable):
             raise InputTypeError(
                 f"{self.name}: params must be an iterable of Tensors, got {type(params).__name__}; see .parameters()"
             )
-        given: list[Any] = [item[1] if isinstance(item, tuple) else item for item in params]  # named_parameters() will do
+        given: list[Any] = list(params)
         if not given:
             raise ArgumentError(f"{self.name}: the parameter list is empty")
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
@@ -42,13 +58,13 @@ class Optimizer:
     # ---- what a subclass defines
 
     def check(self, group: Mapping[str, Any]) -> None:
-        """Raise ArgumentError for settings out of range."""
+        """Raise ArgumentError for settings out of range; the learning rate is checked already."""
 
     def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
-        """The names of the state arrays that a group needs, each of the parameters' size."""
+        """The names of the state arrays that a group needs, each of the parameters' size; they start from 0."""
         return ()
 
-    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Sequence[Array]) -> None:
+    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
         """Overwrite flat parameters `p` and state, given flat gradients `g`; `step` counts from 1."""
         raise NotImplementedError(f"{self.name} does not define update")
 
@@ -65,26 +81,60 @@ class Optimizer:
 
     def require_not_negative(self, group: Mapping[str, Any], *names: str) -> None:
         for name in names:
-            value = group[name]
-            self.require(group, name, isinstance(value, (int, float, np.number)) and bool(value >= 0), "at least 0")
+            self.require(group, name, isinstance(group[name], _NUMBER) and group[name] >= 0, "at least 0")
+
+    def require_numbers(self, group: Mapping[str, Any], *names: str) -> None:
+        for name in names:
+            self.require(group, name, isinstance(group[name], _NUMBER), "a number")
+
+    def require_flags(self, group: Mapping[str, Any], *names: str) -> None:
+        for name in names:
+            self.require(group, name, isinstance(group[name], (bool, int, np.bool_)), "True or False")
+
+    def require_pair(self, group: Mapping[str, Any], name: str, condition: Callable[[Any, Any], bool], expected: str) -> None:
+        pair = group[name]
+        numbers = isinstance(pair, (tuple, list)) and len(pair) == 2 and all(isinstance(n, _NUMBER) for n in pair)
+        self.require(group, name, numbers and condition(*pair), expected)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Optimize further parameters, with settings of their own where given."""
         if not isinstance(param_group, dict) or "params" not in param_group:
             raise InputTypeError(f"{self.name}: a parameter group is a dictionary with 'params', got {param_group!r}")
-        params = param_group["params"]
-        params = [params] if isinstance(params, Tensor) else list(params)
+        given = param_group["params"]
+        if isinstance(given, (set, frozenset)):
+            raise InputTypeError(f"{self.name}: params must be in an order, for the state to find them again; got a set")
+        items = [given] if isinstance(given, Tensor) else list(given)
+        params = [item[1] if isinstance(item, tuple) else item for item in items]  # named_parameters() will do
         self._check_params(params)
-        unknown = set(param_group) - {"params", *self.defaults}
+        unknown = set(param_group) - {"params", *self.defaults} - _NOTES
         if unknown:
             raise ArgumentError(f"{self.name}: unknown settings {sorted(unknown)}; there are {', '.join(self.defaults)}")
         group = {**self.defaults, **param_group, "params": params}
-        self.check(group)
-        by_dtype: dict[Any, list[Tensor]] = {}
-        for p in params:
-            by_dtype.setdefault(p.dtype, []).append(p)
+        self._check(group)
         self.param_groups.append(group)
-        self._flats.append([Flat(alike, self.state_names(group)) for alike in by_dtype.values()])
+        self._checked.append(group.copy())
+        self._flats.append(self._storage(group))
+
+    def _check(self, group: Mapping[str, Any], scheduled: bool = False) -> None:
+        if "lr" in group:
+            (self.require_numbers if scheduled else self.require_not_negative)(group, "lr")
+        self.check(group)
+
+    def _recheck(self, n: int) -> None:
+        """Check the settings of a group again, if they were changed."""
+        group = self.param_groups[n]
+        if group != self._checked[n]:
+            self._check(group, scheduled=True)
+            self._checked[n] = group.copy()
+            for flat in self._flats[n]:
+                flat.require(self.state_names(group))
+
+    def _storage(self, group: Mapping[str, Any]) -> list[Flat]:
+        """The flat arrays of a group, one a dtype."""
+        by_dtype: dict[Any, list[Tensor]] = {}
+        for p in group["params"]:
+            by_dtype.setdefault(p.dtype, []).append(p)
+        return [Flat(alike, self.state_names(group), self.number_names) for alike in by_dtype.values()]
 
     def _check_params(self, params: Sequence[Any]) -> None:
         if not params:
@@ -110,15 +160,51 @@ class Optimizer:
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient. With a closure, call it first (recording) and return its loss."""
+        self.stepped = True
+        if not self._hooks:
+            return self._step(closure)
+        return self._step_with_hooks((self,) if closure is None else (self, closure), {})
+
+    def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        for group, flats in zip(self.param_groups, self._flats, strict=True):
+        for n, (group, flats) in enumerate(zip(self.param_groups, self._flats, strict=True)):
+            self._recheck(n)
             for flat in flats:
-                flat.require(self.state_names(group))
-                flat.step(self.update, group)
+                flat.step(self.update, group, group.get("maximize", False))
         return loss
+
+    # ---- hooks
+
+    def _step_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        for hook in [hook for before, hook in self._hooks.values() if before]:
+            changed = hook(self, args, kwargs)
+            if changed is not None:
+                if not (isinstance(changed, tuple) and len(changed) == 2):
+                    raise ArgumentError(f"{self.name}.step: a hook must return None or (args, kwargs), got {changed!r}")
+                args, kwargs = changed
+        result = type(self)._step(*args, **kwargs)
+        for hook in [hook for before, hook in self._hooks.values() if not before]:
+            hook(self, args, kwargs)
+        return result
+
+    def _add_hook(self, before: bool, hook: Callable[..., Any]) -> Handle:
+        key = tick()
+        self._hooks[key] = before, hook
+        return Handle(lambda: self._hooks.pop(key, None) and None)
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(optimizer, args, kwargs)` before each step; what it returns, if not None, takes the arguments' place.
+
+        As in PyTorch `args` starts with the optimizer itself.
+        """
+        return self._add_hook(True, hook)
+
+    def register_step_post_hook(self, hook: Callable[..., None]) -> Handle:
+        """Call `hook(optimizer, args, kwargs)` after each step."""
+        return self._add_hook(False, hook)
 
     # ---- state
 
@@ -131,14 +217,13 @@ class Optimizer:
         """The state by parameter number, and the groups with numbers for parameters: a copy, for `load_state_dict`."""
         number = {id(p): n for n, p in enumerate(self._all_params())}
         groups = [{**group, "params": [number[id(p)] for p in group["params"]]} for group in self.param_groups]
-        state = {
-            number[id(p)]: {k: v.clone() if isinstance(v, Tensor) else v for k, v in values.items()}
-            for p, values in self.state.items()
-        }
-        return {"state": state, "param_groups": groups}
+        return {"state": {number[id(p)]: deepcopy(values) for p, values in self.state.items()}, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over a state_dict of an optimizer with the same groups. Errors: StateDictError, before anything is changed."""
+        """Take over a state_dict of an optimizer with the same groups. Errors: StateDictError, before anything is changed.
+
+        PyTorch's will do, its tensors as they are: the names are the same.
+        """
         if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
             raise StateDictError(f"{self.name}.load_state_dict: expected a dictionary with 'state' and 'param_groups'")
         groups = state_dict["param_groups"]
@@ -146,32 +231,42 @@ class Optimizer:
         if sizes != own:
             raise StateDictError(f"{self.name}.load_state_dict: groups of {sizes} parameters do not fit groups of {own}")
         updated = [
-            {**group, **{key: value for key, value in new.items() if key != "params"}}
+            {**group, **{key: value for key, value in new.items() if key not in _FOREIGN}}
             for group, new in zip(self.param_groups, groups, strict=True)
         ]
         for group in updated:
-            self.check(group)
-        names = {id(p): self.state_names(group) for group in updated for p in group["params"]}
-        places = {id(p): (flat, i) for flats in self._flats for flat in flats for i, p in enumerate(flat.params)}
-        entries = []
-        for n, p in enumerate(self._all_params()):
-            flat, i = places[id(p)]
-            entry = state_dict["state"].get(n, {})
-            for name in names[id(p)]:
-                if entry and (name not in entry or entry[name].shape != p.shape):
-                    found = entry[name].shape if name in entry else "nothing"
-                    raise StateDictError(
-                        f"{self.name}.load_state_dict: {name} of parameter {n} must have shape {p.shape}, got {found}"
-                    )
-            entries.append((flat, i, entry))
-        for flat, i, entry in entries:
-            flat.require(names[id(flat.params[i])])
-            for name, array in flat.state.items():
-                array[flat.slices[i]] = entry[name].array.ravel() if name in entry else 0
-        for flat in (flat for flats in self._flats for flat in flats):
-            flat.set_steps([int(entry.get("step", 0)) for own_flat, _, entry in entries if own_flat is flat])
+            self._check(group)
+        self._load_state(state_dict["state"], updated)
         for group, new in zip(self.param_groups, updated, strict=True):
             group.update(new)
+
+    def _load_state(self, state: Mapping[int, Mapping[str, Any]], groups: Sequence[Mapping[str, Any]]) -> None:
+        number = count()
+        entries = {id(p): self._entry(state, next(number), p, self.state_names(group)) for group in groups for p in group["params"]}
+        for group, flats in zip(groups, self._flats, strict=True):
+            for flat in flats:
+                flat.load(self.state_names(group), [entries[id(p)] for p in flat.params])
+
+    def _entry(self, state: Mapping[int, Mapping[str, Any]], n: int, p: Tensor, names: Sequence[str]) -> dict[str, Array]:
+        """What is saved of parameter n, as arrays; an empty dictionary if it was never updated."""
+        found = {name: value.array if isinstance(value, Tensor) else np.asarray(value) for name, value in state.get(n, {}).items()}
+        shapes = {**dict.fromkeys(names, p.shape), **dict.fromkeys(self.number_names, ())}
+        for name, shape in shapes.items() if found else ():
+            if name not in found or found[name].shape != shape:
+                raise StateDictError(
+                    f"{self.name}.load_state_dict: {name} of parameter {n} must have shape {shape}, "
+                    f"got {found[name].shape if name in found else 'nothing'}"
+                )
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and deepcopy: the flat arrays, into which parameters look, stay here."""
+        return {**vars(self), "_flats": self.state_dict()["state"], "_hooks": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._flats = [self._storage(group) for group in self.param_groups]
+        self._load_state(state["_flats"], self.param_groups)
 
     def _all_params(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -179,7 +274,7 @@ class Optimizer:
     def __repr__(self) -> str:
         lines = []
         for n, group in enumerate(self.param_groups):
-            count = sum(p.numel() for p in group["params"])
+            size = sum(p.numel() for p in group["params"])
             settings = ", ".join(f"{key}={value}" for key, value in group.items() if key != "params")
-            lines.append(f"  group {n}: {len(group['params'])} tensors, {count:,} parameters; {settings}\n")
+            lines.append(f"  group {n}: {len(group['params'])} tensors, {size:,} parameters; {settings}\n")
         return f"{self.name}(\n{''.join(lines)})"

@@ -29,12 +29,16 @@ class SGD(Optimizer):
         dampening: float = 0,
         weight_decay: float = 0,
         nesterov: bool = False,
+        *,
+        maximize: bool = False,
     ):
         settings = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov}
-        super().__init__(params, settings)
+        super().__init__(params, {**settings, "maximize": maximize})
 
     def check(self, group: Mapping[str, Any]) -> None:
-        self.require_not_negative(group, "lr", "momentum", "weight_decay")
+        self.require_not_negative(group, "momentum", "weight_decay")
+        self.require_numbers(group, "dampening")
+        self.require_flags(group, "nesterov", "maximize")
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ArgumentError(
                 f"SGD: nesterov needs a momentum above 0 and no dampening, got momentum {group['momentum']}, dampening {group['dampening']}"
@@ -43,10 +47,10 @@ class SGD(Optimizer):
     def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
         return ("momentum_buffer",) if group["momentum"] else ()
 
-    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Sequence[Array]) -> None:
+    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
         lr, weight_decay, momentum = float(group["lr"]), float(group["weight_decay"]), float(group["momentum"])
         if not momentum:
             update.sgd[p.dtype](p, g, lr, weight_decay)
             return
-        undamped = 1.0 if step == 1 else 1.0 - group["dampening"]
-        update.sgd_momentum[p.dtype](p, state[0], g, lr, weight_decay, momentum, undamped, float(group["nesterov"]))
+        undamped, buffer = 1.0 if step == 1 else 1.0 - group["dampening"], state["momentum_buffer"]
+        update.sgd_momentum[p.dtype](p, buffer, g, lr, weight_decay, momentum, undamped, float(group["nesterov"]))
