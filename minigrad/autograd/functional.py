@@ -101,12 +101,12 @@ def _gradient(name: str, func: Function, strict: bool, values: list[Tensor] | No
 
     def gradient(*inputs: Tensor) -> Tensors:
         many, outputs = _as_tuple(name, "what func returns", func(*inputs))
-        y = outputs[0]
-        if many or y.numel() != 1:
-            raise ShapeError(f"{name}: func must return a Tensor with a single element, got {'a tuple' if many else y.shape}")
+        if many or outputs[0].numel() != 1:
+            what = "a tuple" if many else f"one of shape {outputs[0].shape}"
+            raise ShapeError(f"{name}: func must return a Tensor with a single element, got {what}")
         if values is not None:
-            values.append(y)
-        found = _complete(name, _pull([y], inputs, [None], True), inputs, strict, False)
+            values.extend(outputs)
+        found = _complete(name, _pull(outputs, inputs, [None], True), inputs, strict, False)
         if strict and not all(g.requires_grad for g in found):
             raise GraphError(f"{name}: the gradient of func is constant in one of the inputs, which strict=True forbids")
         return found
