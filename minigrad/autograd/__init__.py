@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..core import Tensor, backward_all, grad
+from ..core import Tensor, grad
+from ..core import backward as run_backward
 from ..errors import ArgumentError
 from . import functional
 from .functional import hessian, hvp, jacobian, jvp, vhp, vjp
@@ -42,4 +43,4 @@ def backward(
         seeds = [grad_tensors] if isinstance(grad_tensors, Tensor) else list(grad_tensors)
     if len(seeds) != len(roots):
         raise ArgumentError(f"backward: grad_tensors has {len(seeds)} entries for {len(roots)} tensors")
-    backward_all(roots, seeds, retain_graph, create_graph, inputs)
+    run_backward(roots, seeds, retain_graph, create_graph, inputs)

@@ -1,6 +1,6 @@
 """The record of operations, the Tensor and the engine."""
 
-from .backward import Handle, backward, backward_all, grad, register_hook, replace, retain_grad
+from .backward import Handle, backward, grad, register_hook, replace, retain_grad
 from .check import check_number, check_probability, check_reduction, checked_dtype
 from .elementwise import Elementwise, elementwise
 from .engine import Step, apply
@@ -17,7 +17,6 @@ __all__ = [
     "Tensor",
     "apply",
     "backward",
-    "backward_all",
     "check_number",
     "check_probability",
     "check_reduction",

@@ -17,14 +17,14 @@ from .engine import Step, lines
 from .mode import ANOMALY, GRAD, defect, enable_grad, get_mode, mode, switched
 from .tensor import Tensor, output_stamp, tick
 
-__all__ = ["Handle", "backward", "backward_all", "grad", "register_hook", "replace", "retain_grad"]
+__all__ = ["Handle", "backward", "grad", "register_hook", "replace", "retain_grad"]
 
 _new = object.__new__
 
 
 def backward(
-    tensor: Tensor,
-    gradient: Tensor | None = None,
+    tensor: Tensor | Sequence[Tensor],
+    gradient: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
     inputs: Tensor | Sequence[Tensor] | None = None,
@@ -33,37 +33,30 @@ def backward(
 
     `gradient` is dL/dtensor, of the tensor's shape; it may be left out for a one-element tensor (then 1). The graph is freed unless
     `retain_graph` (default: `create_graph`). With `create_graph` the gradients are themselves recorded. With `inputs`, only those
-    tensors' `.grad` is touched.
+    tensors' `.grad` is touched. Several tensors with their gradients, in two lists, are gone through in one pass.
     Errors: GraphError without a graph, on a second pass over a freed graph, or when a saved value was changed in place.
     """
-    backward_all([tensor], [gradient], retain_graph, create_graph, inputs)
-
-
-def backward_all(
-    tensors: Sequence[Tensor],
-    gradients: Sequence[Tensor | None],
-    retain_graph: bool | None,
-    create_graph: bool,
-    inputs: Tensor | Sequence[Tensor] | None,
-) -> None:
-    """`backward` of several tensors in one pass: of their sum, each weighted by its gradient."""
     if create_graph and not get_mode() & GRAD:
         with enable_grad():
-            return backward_all(tensors, gradients, retain_graph, create_graph, inputs)
+            backward(tensor, gradient, retain_graph, create_graph, inputs)
+        return
     retain = create_graph if retain_graph is None else retain_graph
-    if inputs is not None:
+    if isinstance(tensor, Tensor):
+        starts = [(tensor, _seed(tensor, gradient, "backward"))]
+    else:
+        starts = [(root, _seed(root, seed, "backward")) for root, seed in zip(tensor, gradient, strict=True)]  # type: ignore[arg-type]
+    if inputs is None:
+        reached = _walk(starts, retain, create_graph)
+        while reached:
+            leaf, g = reached.popitem()
+            if leaf._grad is None and not leaf.hooks:
+                leaf._grad = _own(g, 1)
+            else:
+                _deposit(leaf, g, create_graph)
+    else:
         wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-        for target, g in _gradients(tensors, gradients, retain, create_graph, wanted, "backward"):
+        for target, g in _gradients(starts, retain, create_graph, wanted, "backward"):
             _deposit(target, g, create_graph)
-        return None
-    reached = _walk([(t, _seed(t, g, "backward")) for t, g in zip(tensors, gradients, strict=True)], retain, create_graph)
-    while reached:
-        leaf, g = reached.popitem()
-        if leaf._grad is None and not leaf.hooks:
-            leaf._grad = _own(g, 1)
-        else:
-            _deposit(leaf, g, create_graph)
-    return None
 
 
 def grad(
@@ -98,8 +91,9 @@ def grad(
     if len(seeds) != len(roots):
         raise ArgumentError(f"grad: grad_outputs has {len(seeds)} entries for {len(roots)} outputs")
     retain = create_graph if retain_graph is None else retain_graph
+    starts = [(root, _seed(root, seed, "grad")) for root, seed in zip(roots, seeds, strict=True)]
     found = {}
-    for target, g in _gradients(roots, seeds, retain, create_graph, wanted, "grad"):
+    for target, g in _gradients(starts, retain, create_graph, wanted, "grad"):
         found[id(target)] = _own(_run_hooks(target.hooks.values(), g, create_graph) if target.hooks else g, 2)
     for position, target in enumerate(wanted):
         if id(target) in found:
@@ -112,22 +106,20 @@ def grad(
 
 
 def _gradients(
-    roots: Sequence[Tensor],
-    seeds: Sequence[Tensor | None],
+    starts: list[tuple[Tensor, Tensor]],
     retain: bool,
     create_graph: bool,
     inputs: Sequence[Tensor],
     caller: str,
 ) -> Iterator[tuple[Tensor, Any]]:
-    """Run backward from the roots no further than the inputs need; those that were reached, with their gradients."""
+    """Run backward from the starts no further than the inputs need; those that were reached, with their gradients."""
     if not inputs:
         raise ArgumentError(f"{caller}: inputs must hold at least one Tensor, got none")
     for position, target in enumerate(inputs):
         if not isinstance(target, Tensor) or not target._requires_grad:
             raise GraphError(f"{caller}: inputs[{position}] does not require grad")
-    starts = [(tensor, _seed(tensor, seed, caller)) for tensor, seed in zip(roots, seeds, strict=True)]
     wanted = {target.step or target for target in inputs}
-    reached = _walk(starts, retain, create_graph, wanted, _leading_to(roots, wanted))
+    reached = _walk(starts, retain, create_graph, wanted, _leading_to([root for root, _ in starts], wanted))
     nodes = {target: target.step or target for target in inputs}
     return ((target, reached[node]) for target, node in nodes.items() if node in reached)
 
