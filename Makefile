@@ -8,7 +8,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment would get into each other's way
-.PHONY: help train test lint types bench examples clean
+.PHONY: help train test lint types bench examples docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ bench: $(VENV)/.has-bench  ## measure against PyTorch and JAX, and write benchma
 
 examples: $(VENV)/.has-examples  ## run every example
 	@for example in examples/*.py; do echo "== $$example"; $(PY) "$$example" || exit 1; done
+
+docs: $(VENV)/.has-examples  ## write docs/operations.md and its pictures from the operations
+	@$(PY) tools/op_reference.py
 
 clean:  ## remove .venv, builds and caches
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

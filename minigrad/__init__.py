@@ -1,6 +1,6 @@
 """minigrad: reverse-mode automatic differentiation from scratch on NumPy and Numba."""
 
-from . import data, errors, nn, optim
+from . import autograd, data, errors, nn, optim
 from .core import (
     Elementwise,
     Op,
@@ -35,6 +35,7 @@ __all__ = [
     "Op",
     "Tensor",
     "apply",
+    "autograd",
     "bool",
     "data",
     "detect_anomaly",

@@ -23,17 +23,17 @@ _new = object.__new__
 
 
 def backward(
-    tensor: Tensor,
-    gradient: Tensor | None = None,
+    tensor: Tensor | Sequence[Tensor],
+    gradient: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    inputs: Sequence[Tensor] | None = None,
+    inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
     """Add the gradients of `tensor` to the `.grad` of the leaves it depends on.
 
     `gradient` is dL/dtensor, of the tensor's shape; it may be left out for a one-element tensor (then 1). The graph is freed unless
     `retain_graph` (default: `create_graph`). With `create_graph` the gradients are themselves recorded. With `inputs`, only those
-    tensors' `.grad` is touched.
+    tensors' `.grad` is touched. Several tensors with their gradients, in two lists, are gone through in one pass.
     Errors: GraphError without a graph, on a second pass over a freed graph, or when a saved value was changed in place.
     """
     if create_graph and not get_mode() & GRAD:
@@ -41,8 +41,12 @@ def backward(
             backward(tensor, gradient, retain_graph, create_graph, inputs)
         return
     retain = create_graph if retain_graph is None else retain_graph
+    if isinstance(tensor, Tensor):
+        starts = [(tensor, _seed(tensor, gradient, "backward"))]
+    else:
+        starts = [(root, _seed(root, seed, "backward")) for root, seed in zip(tensor, gradient, strict=True)]  # type: ignore[arg-type]
     if inputs is None:
-        reached = _walk([(tensor, _seed(tensor, gradient, "backward"))], retain, create_graph)
+        reached = _walk(starts, retain, create_graph)
         while reached:
             leaf, g = reached.popitem()
             if leaf._grad is None and not leaf.hooks:
@@ -50,7 +54,8 @@ def backward(
             else:
                 _deposit(leaf, g, create_graph)
     else:
-        for target, g in _gradients([tensor], [gradient], retain, create_graph, inputs, "backward"):
+        wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        for target, g in _gradients(starts, retain, create_graph, wanted, "backward"):
             _deposit(target, g, create_graph)
 
 
@@ -60,15 +65,22 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    allow_unused: bool = False,
+    allow_unused: bool | None = None,
+    *,
+    materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """The gradients of the sum of `outputs` (weighted by `grad_outputs`) at `inputs`, without touching any `.grad`.
 
-    Returns one gradient an input; None for an input that the outputs do not depend on if `allow_unused`, else GraphError.
+    Returns one gradient an input. For an input that the outputs do not depend on: zeros with `materialize_grads`, None with
+    `allow_unused`, else GraphError.
     """
+    if allow_unused is False and materialize_grads:
+        raise ArgumentError("grad: materialize_grads=True fills in unused inputs, which allow_unused=False forbids")
     if create_graph and not get_mode() & GRAD:
         with enable_grad():
-            return grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused)
+            return grad(
+                outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads=materialize_grads
+            )
     roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     seeds: list[Tensor | None]
@@ -79,30 +91,35 @@ def grad(
     if len(seeds) != len(roots):
         raise ArgumentError(f"grad: grad_outputs has {len(seeds)} entries for {len(roots)} outputs")
     retain = create_graph if retain_graph is None else retain_graph
+    starts = [(root, _seed(root, seed, "grad")) for root, seed in zip(roots, seeds, strict=True)]
     found = {}
-    for target, g in _gradients(roots, seeds, retain, create_graph, wanted, "grad"):
+    for target, g in _gradients(starts, retain, create_graph, wanted, "grad"):
         found[id(target)] = _own(_run_hooks(target.hooks.values(), g, create_graph) if target.hooks else g, 2)
     for position, target in enumerate(wanted):
-        if id(target) not in found and not allow_unused:
+        if id(target) in found:
+            continue
+        if materialize_grads:
+            found[id(target)] = Tensor(np.zeros(target.shape, target.dtype))
+        elif not allow_unused:
             raise GraphError(f"grad: the outputs do not depend on inputs[{position}]; pass allow_unused=True to get None for it")
     return tuple(found.get(id(target)) for target in wanted)
 
 
 def _gradients(
-    roots: list[Tensor],
-    seeds: Sequence[Tensor | None],
+    starts: list[tuple[Tensor, Tensor]],
     retain: bool,
     create_graph: bool,
     inputs: Sequence[Tensor],
     caller: str,
 ) -> Iterator[tuple[Tensor, Any]]:
-    """Run backward from the roots no further than the inputs need; those that were reached, with their gradients."""
+    """Run backward from the starts no further than the inputs need; those that were reached, with their gradients."""
+    if not inputs:
+        raise ArgumentError(f"{caller}: inputs must hold at least one Tensor, got none")
     for position, target in enumerate(inputs):
         if not isinstance(target, Tensor) or not target._requires_grad:
             raise GraphError(f"{caller}: inputs[{position}] does not require grad")
-    starts = [(tensor, _seed(tensor, seed, caller)) for tensor, seed in zip(roots, seeds, strict=True)]
     wanted = {target.step or target for target in inputs}
-    reached = _walk(starts, retain, create_graph, wanted, _leading_to(roots, wanted))
+    reached = _walk(starts, retain, create_graph, wanted, _leading_to([root for root, _ in starts], wanted))
     nodes = {target: target.step or target for target in inputs}
     return ((target, reached[node]) for target, node in nodes.items() if node in reached)
 
@@ -151,7 +168,7 @@ def _walk(
                 continue
         saved = step.saved
         if saved is None:
-            _raise_freed(step)
+            saved = _computed_again(step)
         for stamp in step.stamps:
             if stamp.written > step.seq:
                 _raise_stale(step)
@@ -217,7 +234,7 @@ def _seed(tensor: Tensor, seed: Any, caller: str) -> Tensor:
         seed = Tensor(np.asarray(seed))
     if seed.array.shape != array.shape:
         raise ShapeError(f"{caller}: gradient has shape {seed.shape} but the tensor has shape {tensor.shape}")
-    return seed if seed.array.dtype == array.dtype else Tensor(seed.array.astype(array.dtype))
+    return seed if seed.array.dtype == array.dtype else seed.to(array.dtype)  # type: ignore[no-any-return]
 
 
 def _plus(a: Any, b: Any, create_graph: bool) -> Any:
@@ -273,7 +290,12 @@ def _as_tensor(step: Step, index: int, value: Any) -> Any:
     return out
 
 
-def _raise_freed(step: Step) -> None:
+def _computed_again(step: Step) -> tuple[Any, ...]:
+    """The saved values of a step that a checkpoint let go; of any other, they were freed."""
+    recompute = getattr(step, "recompute", None)
+    if recompute is not None:
+        recompute()
+        return step.saved or ()
     raise GraphError(
         f"backward: the graph was freed by an earlier backward pass (at {step.name}); pass retain_graph=True to the first one"
     )

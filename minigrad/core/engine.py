@@ -28,7 +28,7 @@ _new = object.__new__
 class Step:
     """One recorded application of an operation."""
 
-    __slots__ = ("__weakref__", "edges", "hooks", "live", "record", "saved", "seq", "stamps")
+    __slots__ = ("__weakref__", "edges", "hooks", "live", "recompute", "record", "saved", "seq", "stamps")
 
     record: Record
     edges: tuple[Step | Tensor, ...]
@@ -37,6 +37,7 @@ class Step:
     live: tuple[Any, ...]
     seq: int
     hooks: list[Callable[[Tensor], Tensor | None]] | None
+    recompute: Any  # set by a checkpoint only: what brings back the saved values that it let go, or None
 
     @property
     def op(self) -> Op[Any]:

@@ -1,0 +1,46 @@
+"""Derivatives of functions as wholes, recomputing instead of keeping, and what a graph keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..core import Tensor, grad
+from ..core import backward as run_backward
+from ..errors import ArgumentError
+from . import functional
+from .functional import hessian, hvp, jacobian, jvp, vhp, vjp
+from .memory import SavedMemory, saved_memory
+from .recompute import checkpoint
+
+__all__ = [
+    "SavedMemory",
+    "backward",
+    "checkpoint",
+    "functional",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "saved_memory",
+    "vhp",
+    "vjp",
+]
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """`Tensor.backward` of several tensors in one pass: of their sum, each weighted by its entry of `grad_tensors`."""
+    roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if grad_tensors is None:
+        seeds: list[Tensor | None] = [None] * len(roots)
+    else:
+        seeds = [grad_tensors] if isinstance(grad_tensors, Tensor) else list(grad_tensors)
+    if len(seeds) != len(roots):
+        raise ArgumentError(f"backward: grad_tensors has {len(seeds)} entries for {len(roots)} tensors")
+    run_backward(roots, seeds, retain_graph, create_graph, inputs)
