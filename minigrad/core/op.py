@@ -220,7 +220,8 @@ class Op(Generic[P]):
 
     def _make_caller(self, count: int, keywords: tuple[str, ...]) -> Callable[..., Any]:
         """For calls with `count` positional arguments and these keywords: a function that sorts them and runs the operation."""
-        for variant in [self._variants[keyword] for keyword in keywords if keyword in self._variants]:
+        variant = next((self._variants[keyword] for keyword in keywords if keyword in self._variants), None)
+        if variant is not None:
             return self._callers.setdefault((count, *keywords), lambda args, kwargs: variant(*args, **kwargs))
         if count > self._positional:
             raise InputTypeError(f"{self.name}: takes {self._positional} positional arguments, got {count} ({self._usage()})")
