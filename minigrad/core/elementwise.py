@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Callable, Sequence
 from types import FunctionType
@@ -31,12 +30,12 @@ class Elementwise(Op[P]):
         super().__init__(function, broadcasts=True)
         self.integers = integers
         self.static = tuple(static)
-        self.text = _one_value(Text(function))
+        self.text = Text(function)
         self.reduces = "reduction" in self.attributes
         self._tensors_only = []
 
     def _rule_text(self, function: FunctionType) -> Text:
-        text = _one_value(Text(function))
+        text = Text(function)
         text.name = f"{self.name}_backward"
         if self.reduces and "y" in text.parameters:
             raise RuleError(f"{self.name}.backward: the output is reduced, a rule cannot use y")
@@ -176,12 +175,6 @@ class Elementwise(Op[P]):
         terms += [str(layout.rows), str(layout.columns)] if layout.rows is not None else []
         body = f"out = empty(shape, dtype)\nkernel(out.ravel(), {', '.join(terms)})\nreturn out"
         return closure(parameters, body, kernel=kernel, shape=shape, dtype=plan.dtype, full=plan.shape)
-
-
-def _one_value(text: Text) -> Text:
-    if isinstance(text.result, ast.Tuple):
-        raise RuleError(f"rule {text.name!r}: returns one value, not {len(text.result.elts)}")
-    return text
 
 
 def _cast(value: Any, dtype: np.dtype[Any], mask: bool) -> Any:

@@ -31,18 +31,35 @@ Number = int | float
 
 
 class Text:
-    """The parsed text of one rule: parameter names, straight-line assignments and the returned expression."""
+    """The parsed text of one rule: parameter names, straight-line assignments and the returned expression.
 
-    def __init__(self, function: FunctionType):
+    A user's rule is read, and refused if need be, when it is declared. The library's own, which its tests read, wait until they are
+    needed: reading them all would take longer than the rest of the import.
+    """
+
+    def __init__(self, function: FunctionType, several: bool = False):
         self.name = function.__name__
-        node = definition(function)
-        arguments = node.args
-        self.parameters = [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+        self._function, self._several = function, several
+        self.parameters = list(inspect.signature(function).parameters)
+        if not str(function.__module__).startswith("minigrad."):
+            self._read()
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("assignments", "conditions", "is_identity", "notation", "result"):
+            raise AttributeError(name)
+        self._read()
+        return vars(self)[name]
+
+    def _read(self) -> None:
+        """Take the text apart. Each attribute is set once, complete: another thread may be looking."""
+        node = definition(self._function)
         body = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
         if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
             raise RuleError(f"{self._where()}: a rule must end with `return` and a value")
-        self.result = body[-1].value
-        self.assignments: list[tuple[str, ast.expr]] = []
+        result = body[-1].value
+        if isinstance(result, ast.Tuple) and not self._several:
+            raise RuleError(f"{self._where()}: returns one value, not {len(result.elts)}")
+        assignments: list[tuple[str, ast.expr]] = []
         for statement in body[:-1]:
             target = statement.targets[0] if isinstance(statement, ast.Assign) else None
             if not isinstance(statement, ast.Assign) or len(statement.targets) != 1 or not isinstance(target, ast.Name):
@@ -50,33 +67,33 @@ class Text:
                     f"{self._where()}: a rule is straight-line assignments and one return, not "
                     f"`{ast.unparse(statement).splitlines()[0]}`; choose between values with where(condition, a, b)"
                 )
-            self.assignments.append((target.id, statement.value))
-        self._resolve(function)
+            assignments.append((target.id, statement.value))
+        self._resolve(assignments, result)
 
     def _where(self) -> str:
         return f"rule {self.name!r}"
 
-    def _resolve(self, function: FunctionType) -> None:
+    def _resolve(self, assignments: list[tuple[str, ast.expr]], result: ast.expr) -> None:
         """Turn every name into a parameter, a local, a notation name or a number; refuse all else now, not at run time."""
+        function = self._function
         closure = inspect.getclosurevars(function) if function.__closure__ else None
         outer: dict[str, Any] = {**function.__globals__, **(closure.nonlocals if closure else {})}
-        known = set(self.parameters)
-        self.notation: set[str] = set()
-        resolver = _Resolver(known, outer, self.notation, self._where())
+        known, used = set(self.parameters), set[str]()
+        resolver = _Resolver(known, outer, used, self._where())
         resolved = []
-        for name, value in self.assignments:
+        for name, value in assignments:
             resolved.append((name, resolver.visit(value)))
             known.add(name)
-        self.assignments = resolved
-        self.result = resolver.visit(self.result)
-        self.is_identity = not self.assignments and isinstance(self.result, ast.Name) and self.result.id == "g"
-        expressions = [value for _, value in self.assignments] + [self.result]
-        self.conditions = {
+        result = resolver.visit(result)
+        conditions = {
             call.args[0].id
-            for expression in expressions
+            for expression in [*(value for _, value in resolved), result]
             for call in ast.walk(expression)
             if isinstance(call, ast.Call) and ast.unparse(call.func) == "where" and isinstance(call.args[0], ast.Name)
-        } & set(self.parameters)
+        }
+        self.assignments, self.result, self.notation = resolved, result, used
+        self.conditions = conditions & set(self.parameters)
+        self.is_identity = not resolved and isinstance(result, ast.Name) and result.id == "g"
 
     def lines(self, names: Mapping[str, str | Number], prefix: str) -> tuple[list[str], str]:
         """Assignment lines and result expression, the parameters written as `names` says (a number is baked in)."""

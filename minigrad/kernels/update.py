@@ -37,7 +37,7 @@ class Update(dict[Any, Callable[..., None]]):
     def __init__(self, function: FunctionType, arrays: Sequence[str], changed: int):
         super().__init__()
         self.formula: Callable[..., Any] = function
-        self.text = Text(function)
+        self.text = Text(function, several=True)
         self.arrays, self.changed, self.__doc__ = tuple(arrays), changed, function.__doc__
 
     def __missing__(self, dtype: np.dtype[Any]) -> Callable[..., None]:
