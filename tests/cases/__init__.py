@@ -2,11 +2,29 @@
 
 from op_cases import OpCase
 
-from . import activation, arithmetic, comparison, indexing, linalg, loss, reduction, shape, softmax
+from . import (
+    activation,
+    arithmetic,
+    comparison,
+    exponential,
+    indexing,
+    inplace,
+    linalg,
+    loss,
+    reduction,
+    rounding,
+    shape,
+    softmax,
+    trigonometry,
+)
 
 CASES: tuple[OpCase, ...] = (
     *arithmetic.CASES,
     *comparison.CASES,
+    *exponential.CASES,
+    *rounding.CASES,
+    *trigonometry.CASES,
+    *inplace.CASES,
     *activation.CASES,
     *reduction.CASES,
     *shape.CASES,
