@@ -17,6 +17,21 @@ FUNCTIONS: dict[str, tuple[float, dict[str, tuple[float, float]]]] = {
     "log": (2, {"float32": (0.3, 3), "float64": (0.3, 3)}),
     "log1p": (2, {"float32": (-0.9999, 2), "float64": (-0.9999, 2)}),
     "expm1": (2, {"float32": (-20, 89), "float64": (-40, 710)}),
+    "exp2": (2, {"float32": (-150, 128), "float64": (-1075, 1024)}),
+    "log2": (2, {"float32": (0.3, 3), "float64": (0.3, 3)}),
+    "log10": (2, {"float32": (0.3, 3), "float64": (0.3, 3)}),
+    "sqrt": (2, {"float32": (0, 9), "float64": (0, 9)}),
+    "rsqrt": (2, {"float32": (0, 9), "float64": (0, 9)}),
+    "reciprocal": (2, {"float32": (-3, 3), "float64": (-3, 3)}),
+    "square": (2, {"float32": (-3, 3), "float64": (-3, 3)}),
+    "sin": (2, {"float32": (-50, 50), "float64": (-50, 50)}),
+    "cos": (2, {"float32": (-50, 50), "float64": (-50, 50)}),
+    "tan": (2, {"float32": (-50, 50), "float64": (-50, 50)}),
+    "asin": (2, {"float32": (-1, 1), "float64": (-1, 1)}),
+    "acos": (2, {"float32": (-1, 1), "float64": (-1, 1)}),
+    "atan": (2, {"float32": (-5, 5), "float64": (-5, 5)}),
+    "sinh": (2, {"float32": (-89.5, 89.5), "float64": (-711, 711)}),
+    "cosh": (2, {"float32": (-89.5, 89.5), "float64": (-711, 711)}),
     "tanh": (2, {"float32": (-10, 10), "float64": (-20, 20)}),
     "sigmoid": (2, {"float32": (-104, 20), "float64": (-746, 40)}),
     "softplus": (2, {"float32": (-104, 40), "float64": (-746, 40)}),
@@ -66,9 +81,30 @@ def exact_functions() -> dict[str, Callable[[Any], Any]]:
     def log(x: Any) -> Any:
         return mp.log(x) if x > 0 else mp.mpf("-inf" if x == 0 else "nan")
 
+    def arc(function: Any) -> Any:
+        return lambda x: function(x) if abs(x) <= 1 else mp.mpf("nan")
+
+    def root(x: Any) -> Any:
+        return mp.sqrt(x) if x >= 0 else mp.mpf("nan")
+
     return {
         "exp": exp,
+        "exp2": lambda x: exp(x * mp.log(2)),
         "log": log,
+        "log2": lambda x: log(x) / mp.log(2),
+        "log10": lambda x: log(x) / mp.log(10),
+        "sqrt": root,
+        "rsqrt": lambda x: 1 / root(x),
+        "reciprocal": lambda x: 1 / x,
+        "square": lambda x: x * x,
+        "sin": mp.sin,
+        "cos": mp.cos,
+        "tan": mp.tan,
+        "asin": arc(mp.asin),
+        "acos": arc(mp.acos),
+        "atan": mp.atan,
+        "sinh": lambda x: mp.sinh(max(-BEYOND, min(x, BEYOND))),
+        "cosh": lambda x: mp.cosh(max(-BEYOND, min(x, BEYOND))),
         "log1p": lambda x: mp.log1p(x) if x > -1 else log(1 + x),
         "expm1": lambda x: mp.expm1(x) if abs(x) < 1 else exp(x) - 1,
         "tanh": lambda x: mp.tanh(max(-BEYOND, min(x, BEYOND))),
@@ -81,16 +117,29 @@ def exact_functions() -> dict[str, Callable[[Any], Any]]:
     }
 
 
+# Values at ∞ and at −∞. At −∞, silu and gelu are −∞ · 0, NaN by IEEE 754 and in both libraries.
+INF, NAN = float("inf"), float("nan")
+LIMITS = {
+    **dict.fromkeys(("exp", "exp2", "softplus"), (INF, 0.0)),
+    **dict.fromkeys(("log", "log2", "log10", "log1p", "sqrt", "silu", "gelu"), (INF, NAN)),
+    **dict.fromkeys(("sin", "cos", "tan", "asin", "acos"), (NAN, NAN)),
+    **dict.fromkeys(("cosh", "square"), (INF, INF)),
+    **dict.fromkeys(("tanh", "erf"), (1.0, -1.0)),
+    "expm1": (INF, -1.0),
+    "sinh": (INF, -INF),
+    "atan": (np.pi / 2, -np.pi / 2),
+    "reciprocal": (0.0, 0.0),
+    "rsqrt": (0.0, NAN),
+    "sigmoid": (1.0, 0.0),
+    "erfc": (0.0, 2.0),
+}
+
+
 def limit_value(function: str, x: float) -> float:
-    """The value at ±∞ and NaN. At −∞, silu and gelu are −∞ · 0, NaN by IEEE 754 and in both libraries."""
-    if np.isnan(x):
-        return x
-    if x < 0 and function in ("silu", "gelu"):
-        return np.nan
-    rises = {"exp", "log", "log1p", "expm1", "softplus", "silu", "gelu"}
-    at_top = np.inf if function in rises else 0.0 if function == "erfc" else 1.0
-    at_bottom = {"log": np.nan, "log1p": np.nan, "expm1": -1.0, "tanh": -1.0, "erf": -1.0, "erfc": 2.0}.get(function, 0.0)
-    return at_top if x > 0 else at_bottom
+    """The value at ±∞ and NaN, and at a pole in 0, where mpmath knows no sign."""
+    if x == 0:
+        return float(np.copysign(INF, x))
+    return x if np.isnan(x) else LIMITS[function][x < 0]
 
 
 def exact(function: str, dtype: str, quick: bool) -> tuple[list[float], list[float]]:
@@ -101,7 +150,8 @@ def exact(function: str, dtype: str, quick: bool) -> tuple[list[float], list[flo
     nearest, rest = [], []
     with np.errstate(over="ignore", under="ignore"):
         for x in points(function, dtype, quick).tolist():
-            value = evaluate(mp.mpf(x)) if np.isfinite(x) else limit_value(function, x)
+            smooth = np.isfinite(x) and (x != 0 or function not in ("reciprocal", "rsqrt"))
+            value = evaluate(mp.mpf(x)) if smooth else limit_value(function, x)
             rounded = scalar(float(value))
             nearest.append(float(rounded))
             finite = np.isfinite(rounded)

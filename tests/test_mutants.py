@@ -42,18 +42,22 @@ class Mutant(NamedTuple):
 
 
 # Rules whose gradient is 0 everywhere: a sign, a factor or a lost gradient changes nothing there.
-ALWAYS_ZERO = {("floor", "x")}
+ALWAYS_ZERO = {
+    ("floor", "x"), ("ceil", "x"), ("trunc", "x"), ("rint", "x"), ("round_scaled", "x"), ("sign", "x"),
+    ("div_floor", "a"), ("div_floor", "b"), ("div_trunc", "a"), ("div_trunc", "b"),
+}  # fmt: skip
 
 # Exchanges between which the rule cannot tell: it is symmetric in the two.
 SYMMETRIC = {
+    "lerp-end-g for weight", "exp2-x-g for y", "xlogy-b-g for a", "hypot-a-g for a", "hypot-b-g for b",
     "mul-a-g for b", "mul-b-g for a", "exp-x-g for y", "div-b-g for y", "pow_tensor-exponent-g for y", "clamp_both-max-x for min",
     "normal_pdf-x-g for x", "normal_pdf-x-g for y", "normal_pdf-x-x for y", "binary_cross_entropy-input-g for weight",
     "binary_cross_entropy-target-g for weight", "binary_cross_entropy_with_logits-input-g for weight",
     "binary_cross_entropy_with_logits-target-g for weight",
 }  # fmt: skip
 
-# Only at x = 0 does the rule look at the exponent: the special values of `pow` see to that.
-AT_A_POINT = {"pow_tensor-exponent-without exponent"}
+# Only at x = 0 do these rules look at the exponent or at a, and only at infinities at x: the special values see to that.
+AT_A_POINT = {"pow_tensor-exponent-without exponent", "xlogy-a-without a", "nan_to_num-x-without x"}
 
 
 def results_spoilt(rule: Function) -> dict[str, Function]:
@@ -205,7 +209,9 @@ def _first_instead_of_sum(x: Any, shape: Any) -> Any:
 BROADCASTING = [
     op
     for op in LIBRARY
-    if len(op.rules) > 1 and (op.broadcasts or isinstance(op, mg.Elementwise)) and not getattr(op, "reduces", False)
+    if sum((op.name, argument) not in ALWAYS_ZERO for argument in op.rules) > 1
+    and (op.broadcasts or isinstance(op, mg.Elementwise))
+    and not getattr(op, "reduces", False)
 ]
 
 

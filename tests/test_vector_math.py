@@ -32,6 +32,17 @@ EXACT: dict[str, Callable[[Any], Any]] = {
     "expm1": mp.expm1,
     "log": mp.log,
     "log1p": mp.log1p,
+    "exp2": lambda x: mpf(2) ** x,
+    "log2": lambda x: mp.log(x) / mp.log(2),
+    "log10": mp.log10,
+    "sin": mp.sin,
+    "cos": mp.cos,
+    "tan": mp.tan,
+    "asin": mp.asin,
+    "acos": mp.acos,
+    "atan": mp.atan,
+    "sinh": mp.sinh,
+    "cosh": mp.cosh,
     "tanh": mp.tanh,
     "erf": mp.erf,
     "erfc": exact_erfc,
@@ -51,6 +62,17 @@ DOMAINS: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "expm1": ((-20, 88.8), (-40, 709.8)),
     "log": ((0.5, 2), (0.5, 2)),
     "log1p": ((-0.9999, 2), (-0.9999, 2)),
+    "exp2": ((-150, 128), (-1075, 1024)),
+    "log2": ((0.5, 2), (0.5, 2)),
+    "log10": ((0.5, 2), (0.5, 2)),
+    "sin": ((-50, 50), (-50, 50)),
+    "cos": ((-50, 50), (-50, 50)),
+    "tan": ((-50, 50), (-50, 50)),
+    "asin": ((-1, 1), (-1, 1)),
+    "acos": ((-1, 1), (-1, 1)),
+    "atan": ((-5, 5), (-5, 5)),
+    "sinh": ((-89.4, 89.4), (-710.4, 710.4)),
+    "cosh": ((-89.4, 89.4), (-710.4, 710.4)),
     "tanh": ((-3, 3), (-3, 3)),
     "erf": ((-4, 4), (-6, 6)),
     "erfc": ((-4, 10.1), (-6, 27.3)),
@@ -61,6 +83,14 @@ DOMAINS: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "softplus": ((-104, 20), (-745, 40)),
     "gelu": ((-15, 6), (-39, 8)),
 }
+
+
+# Between what each function has a value.
+DEFINED = {
+    "log": (0, math.inf), "log2": (0, math.inf), "log10": (0, math.inf), "log1p": (-1, math.inf), "asin": (-1, 1), "acos": (-1, 1),
+}  # fmt: skip
+# The floats that are nearest to multiples of π/2, relative to their spacing (Muller, Elementary Functions, 11.3.2).
+HARDEST = {"float32": 16367173.0 * 2.0**72, "float64": 6381956970095103.0 * 2.0**797}
 
 
 def loop(function: Any) -> Callable[[np.ndarray], np.ndarray]:
@@ -108,9 +138,11 @@ def samples(name: str, dtype: str, count: int) -> np.ndarray:
     near_hard = [np.nextafter(h, side) for h in np.array(hard, dtype) for side in np.array([-3, h, 3], dtype)]
     x = np.concatenate([inside, middle, binades, near_hard]).astype(dtype)
     x = np.concatenate([x, -x])
-    if name in ("log", "log1p"):
-        x = x[x > (0 if name == "log" else -1)]
-    return x
+    if name in ("sin", "cos", "tan"):
+        multiples = 0.5 * math.pi * random.integers(1, 10**6, count // 4)
+        x = np.concatenate([x, multiples.astype(dtype), np.array([HARDEST[dtype]], dtype)])
+    lowest, highest = DEFINED.get(name, (-math.inf, math.inf))
+    return x[(x > lowest) & (x < highest)]
 
 
 def spacing(reference: float, dtype: str) -> float:
@@ -148,6 +180,17 @@ DENSE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "expm1": np.expm1,
     "log": np.log,
     "log1p": np.log1p,
+    "exp2": np.exp2,
+    "log2": np.log2,
+    "log10": np.log10,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
     "tanh": np.tanh,
     "erf": np.vectorize(math.erf),
     "erfc": np.vectorize(math.erfc),
@@ -175,6 +218,17 @@ SPECIAL_VALUES: dict[str, tuple[float, ...]] = {
     "expm1": (0.0, -0.0, INF, -1.0, NAN),
     "log": (-INF, -INF, INF, NAN, NAN),
     "log1p": (0.0, -0.0, INF, NAN, NAN),
+    "exp2": (1.0, 1.0, INF, 0.0, NAN),
+    "log2": (-INF, -INF, INF, NAN, NAN),
+    "log10": (-INF, -INF, INF, NAN, NAN),
+    "sin": (0.0, -0.0, NAN, NAN, NAN),
+    "cos": (1.0, 1.0, NAN, NAN, NAN),
+    "tan": (0.0, -0.0, NAN, NAN, NAN),
+    "asin": (0.0, -0.0, NAN, NAN, NAN),
+    "acos": (math.pi / 2, math.pi / 2, NAN, NAN, NAN),
+    "atan": (0.0, -0.0, math.pi / 2, -math.pi / 2, NAN),
+    "sinh": (0.0, -0.0, INF, -INF, NAN),
+    "cosh": (1.0, 1.0, INF, INF, NAN),
     "tanh": (0.0, -0.0, 1.0, -1.0, NAN),
     "erf": (0.0, -0.0, 1.0, -1.0, NAN),
     "erfc": (1.0, 1.0, 0.0, 2.0, NAN),
@@ -183,6 +237,9 @@ SPECIAL_VALUES: dict[str, tuple[float, ...]] = {
     "sqrt": (0.0, -0.0, INF, NAN, NAN),
     "absolute": (0.0, 0.0, INF, INF, NAN),
     "floor": (0.0, -0.0, INF, -INF, NAN),
+    "ceil": (0.0, -0.0, INF, -INF, NAN),
+    "trunc": (0.0, -0.0, INF, -INF, NAN),
+    "rint": (0.0, -0.0, INF, -INF, NAN),
     "sigmoid": (0.5, 0.5, 1.0, 0.0, NAN),
     "softplus": (math.log(2), math.log(2), INF, 0.0, NAN),
 }
@@ -203,24 +260,31 @@ def test_special_values(name: str, dtype: str, repeat: int) -> None:
     assert same(np.repeat(np.array(SPECIAL_VALUES[name], dtype), repeat), kernel(name, dtype)(x))
 
 
+VALUES = [
+    ("log", 1, 0), ("log", -1, NAN), ("log1p", -1, -INF), ("log1p", -2, NAN), ("log2", 2.0**-140, -140), ("log10", 1, 0),
+    ("exp2", 7, 128), ("asin", 1, math.pi / 2), ("asin", -1.5, NAN), ("acos", 1, 0), ("acos", -1, math.pi), ("acos", 2, NAN),
+    ("floor", -1.5, -2), ("ceil", -1.5, -1), ("trunc", -1.5, -1), ("rint", 2.5, 2), ("rint", -0.4, -0.0), ("sqrt", 4, 2),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("name", "x", "expected"),
-    [("log", 1, 0), ("log", -1, NAN), ("log1p", -1, -INF), ("log1p", -2, NAN), ("floor", -1.5, -2), ("sqrt", 4, 2)],
+    VALUES,
 )
 def test_values_at_points(name: str, dtype: str, x: float, expected: float) -> None:
     assert same(np.array([expected], dtype), kernel(name, dtype)(np.array([x], dtype)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["expm1", "log1p", "tanh"])
+@pytest.mark.parametrize("name", ["expm1", "log1p", "sin", "tan", "asin", "atan", "sinh", "tanh"])
 def test_subnormal_arguments_come_back_unchanged(name: str, dtype: str) -> None:
     x = np.finfo(dtype).smallest_subnormal * np.array([1, 3, 1000, -1, -7], dtype)
     assert same(x, kernel(name, dtype)(x))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["tanh", "erf"])
+@pytest.mark.parametrize("name", ["sin", "tan", "asin", "atan", "sinh", "tanh", "erf"])
 def test_odd_functions_are_odd(name: str, dtype: str) -> None:
     x = samples(name, dtype, 4000)
     assert same(-kernel(name, dtype)(x), kernel(name, dtype)(-x))
@@ -233,6 +297,44 @@ def test_results_do_not_depend_on_the_position(name: str, dtype: str) -> None:
     x = samples(name, dtype, 200)
     y = kernel(name, dtype)(x)
     assert same(y, np.concatenate([kernel(name, dtype)(x[i : i + 1]) for i in range(x.size)]))
+
+
+def both(function: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """A kernel of a function of two arguments."""
+
+    @njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+    def kernel(a: Any, b: Any, out: Any) -> None:
+        for i in range(a.size):
+            out[i] = function(a[i], b[i])
+
+    def run(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        out = np.empty(a.shape, a.dtype)
+        kernel(a, b, out)
+        return out
+
+    return run
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_atan2(dtype: str) -> None:
+    info, random = np.finfo(dtype), np.random.default_rng(3)
+    powers = 2.0 ** random.uniform(int(info.minexp) - info.nmant, int(info.maxexp) - 1e-9, (2, 500))
+    near = random.uniform(0.1, 10, (2, 1500)) * 2.0 ** random.uniform(-20, 20, 1500)
+    y, x = (np.concatenate([powers, near], axis=1) * random.choice([-1, 1], (2, 2000))).astype(dtype)
+    for a, b, angle in zip(y.tolist(), x.tolist(), both(vector_math.functions(dtype)["atan2"])(y, x).tolist(), strict=True):
+        with mp.workprec(BITS):
+            exact = mp.atan2(mpf(a), mpf(b))
+            assert abs(mpf(angle) - exact) <= 2 * spacing(float(exact), dtype), (a, b)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_functions_of_two_arguments_at_special_values(dtype: str) -> None:
+    """As the C library has them, signs of zeros included."""
+    values = np.array([0.0, -0.0, 1.0, -1.0, 2.5, INF, -INF, NAN], dtype)
+    a, b = (part.ravel() for part in np.meshgrid(values, values))
+    with np.errstate(invalid="ignore"):
+        for name, expected in (("atan2", np.arctan2(a.astype(float), b.astype(float)).astype(dtype)), ("fmod", np.fmod(a, b))):
+            assert same(expected, both(vector_math.functions(dtype)[name])(a, b)), name
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -311,5 +413,6 @@ def test_coefficients_are_reproducible() -> None:
     text = Path(coefficients.__file__).read_text(encoding="utf-8")
     with mp.workdps(tool.DIGITS):
         entries = [tool.entry(fit) for fit in tool.fits() if fit.name == "tanh_remainder"]
+        assert tool.two_over_pi() in text
     assert 2 == len(entries)
     assert all(entry in text for entry in entries)

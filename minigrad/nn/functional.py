@@ -1,17 +1,32 @@
 """The operations that networks are made of, under PyTorch's name for their place."""
 
 from ..ops.activation import gelu, glu, logsigmoid, mish, sigmoid, silu, softplus, softsign, swish, tanh, tanhshrink
-from ..ops.linalg import linear
-from ..ops.loss import (
+from ..ops.arranging import pad
+from ..ops.attention import embedding, scaled_dot_product_attention
+from ..ops.classification import cross_entropy, focal_loss, multi_margin_loss, nll_loss
+from ..ops.distance import cosine_similarity, normalize
+from ..ops.dropout import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
+from ..ops.likelihood import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    cross_entropy,
-    huber_loss,
-    l1_loss,
-    mse_loss,
-    nll_loss,
+    gaussian_nll_loss,
+    kl_div,
+    multilabel_soft_margin_loss,
+    poisson_nll_loss,
 )
-from ..ops.random import dropout
+from ..ops.linalg import bilinear, linear
+from ..ops.loss import huber_loss, l1_loss, log_cosh, mse_loss, smooth_l1_loss
+from ..ops.margin import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    pairwise_distance,
+    soft_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
+from ..ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from ..ops.picking import one_hot
 from ..ops.rectifier import (
     celu,
     celu_,
@@ -40,16 +55,92 @@ from ..ops.softmax import log_softmax, softmax, softmin
 
 __all__ = [
     # activation
-    "gelu", "glu", "logsigmoid", "mish", "sigmoid", "silu", "softplus", "softsign", "swish", "tanh", "tanhshrink",
+    "gelu",
+    "glu",
+    "logsigmoid",
+    "mish",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "softsign",
+    "swish",
+    "tanh",
+    "tanhshrink",
+    # arranging
+    "pad",
+    # attention
+    "embedding",
+    "scaled_dot_product_attention",
+    # classification
+    "cross_entropy",
+    "focal_loss",
+    "multi_margin_loss",
+    "nll_loss",
+    # distance
+    "cosine_similarity",
+    "normalize",
+    # dropout
+    "alpha_dropout",
+    "dropout",
+    "dropout1d",
+    "feature_alpha_dropout",
+    # likelihood
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "gaussian_nll_loss",
+    "kl_div",
+    "multilabel_soft_margin_loss",
+    "poisson_nll_loss",
     # linalg
+    "bilinear",
     "linear",
     # loss
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss", "nll_loss",
-    # random
-    "dropout",
+    "huber_loss",
+    "l1_loss",
+    "log_cosh",
+    "mse_loss",
+    "smooth_l1_loss",
+    # margin
+    "cosine_embedding_loss",
+    "hinge_embedding_loss",
+    "margin_ranking_loss",
+    "pairwise_distance",
+    "soft_margin_loss",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
+    # normalization
+    "batch_norm",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "rms_norm",
+    # picking
+    "one_hot",
     # rectifier
-    "celu", "celu_", "elu", "elu_", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "prelu",
-    "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_", "softshrink", "threshold", "threshold_",
+    "celu",
+    "celu_",
+    "elu",
+    "elu_",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hardtanh_",
+    "leaky_relu",
+    "leaky_relu_",
+    "prelu",
+    "relu",
+    "relu6",
+    "relu_",
+    "rrelu",
+    "rrelu_",
+    "selu",
+    "selu_",
+    "softshrink",
+    "threshold",
+    "threshold_",
     # softmax
-    "log_softmax", "softmax", "softmin",
-]  # fmt: skip
+    "log_softmax",
+    "softmax",
+    "softmin",
+]

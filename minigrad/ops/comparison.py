@@ -325,7 +325,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
     for name, value in (("input", input), ("other", other)):
         if not isinstance(value, Tensor):
             raise InputTypeError(f"equal: {name} must be a Tensor, got {type(value).__name__}")
-    return bool(np.array_equal(input.array, other.array))
+    return input.shape == other.shape and bool(eq(input, other).array.all())
 
 
 # Bits of integers; of booleans the logic.

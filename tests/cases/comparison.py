@@ -16,6 +16,7 @@ from op_cases import (
     I32,
     I64,
     PROMOTED,
+    SAME,
     TO_BOOL,
     U8,
     OpCase,
@@ -38,9 +39,9 @@ from op_cases import (
 
 import minigrad as mg
 from minigrad.errors import ArgumentError, DtypeError, GraphError, ShapeError
-from minigrad.ops import arithmetic, comparison
+from minigrad.ops import arithmetic, comparison, rounding
 
-from .arithmetic import does_not_broadcast
+from .arithmetic import call_errors, does_not_broadcast
 
 inf, nan = math.inf, math.nan
 positive = uniform(0.2, 3)
@@ -141,38 +142,141 @@ LOGIC = [
         edges=[edge([nan, inf, -inf, 0.0], value=[False, False, False, True])],
     ),
     case(
-        "operator &",
-        lambda a, b: a & b,
-        np.logical_and,
-        *binary(mask, mask, FEW_PAIRS),
-        sample(mask(3), True),
-        sample(True, mask(3)),
-        covers=(mg.logical_and,),
+        "logical_xor",
+        mg.logical_xor,
+        lambda a, b: (a != 0) != (b != 0),
+        *binary(mask, mask),
         order=0,
-        refused=[
-            Refused(lambda: mg.tensor([1, 2]) & mg.tensor([1, 2]), (DtypeError, TypeError), "operators & | ~ take bool tensors"),
-            Refused(lambda: mg.tensor([True]) & 1, TypeError, "operators & | ~ take bool tensors"),
-        ],
+        typed=[Typed((I64, F32), "bool")],
+        edges=[edge([0.0, 0.0, nan, 2.0], [0.0, nan, 1.0, 0.0], value=[False, True, False, True])],
+        refused=[does_not_broadcast(mg.logical_xor, "logical_xor")],
+    ),
+    *(
+        case(
+            f"bitwise_{name}",
+            getattr(mg, f"bitwise_{name}"),
+            getattr(np, f"logical_{name}"),
+            *binary(mask, mask),
+            order=0,
+            typed=[Typed((BOOL, BOOL), "bool")],
+            refused=[
+                does_not_broadcast(getattr(mg, f"bitwise_{name}"), f"bitwise_{name}"),
+                *call_errors(getattr(mg, f"bitwise_{name}"), f"bitwise_{name}"),
+            ],
+        )
+        for name in ("and", "or", "xor")
     ),
     case(
-        "operator |",
-        lambda a, b: a | b,
-        np.logical_or,
-        *binary(mask, mask, FEW_PAIRS),
-        sample(mask(3), False),
-        sample(False, mask(3)),
-        covers=(mg.logical_or,),
+        "bitwise_not",
+        mg.bitwise_not,
+        np.logical_not,
+        *unary(mask),
         order=0,
-        refused=[Refused(lambda: mg.ones(2) | mg.tensor([True, False]), TypeError, "operators & | ~ take bool tensors")],
+        typed=[Typed((BOOL,), "bool")],
+        refused=call_errors(mg.bitwise_not, "bitwise_not"),
+    ),
+    *(
+        case(
+            f"operator {name}",
+            function,
+            np.vectorize(function, otypes=[np.int64]),
+            *binary(integers(-9, 9), integers(-9, 9), FEW_PAIRS),
+            *binary(mask, mask, FEW_PAIRS),
+            sample(integers(-9, 9)(5), 5),
+            sample(5, integers(-9, 9)(5)),
+            sample(True, mask(3)),
+            covers=(covers,),
+            order=0,
+            typed=[
+                *(Typed(pair, "int64") for pair in ((I64, I64), (I32, I64), (I64, 6), (6, I64), (BOOL, 3), (BOOL, I64))),
+                *(
+                    Typed(pair, dtype)
+                    for pair, dtype in (((U8, U8), "uint8"), ((U8, 3), "uint8"), ((I32, BOOL), "int32"), ((BOOL, True), "bool"))
+                ),
+            ],
+            refused=[
+                Refused(
+                    lambda function=function: function(mg.ones(2), mg.tensor([1, 2])),
+                    (DtypeError, RuntimeError),
+                    r"take integers and booleans, got dtype float32",
+                ),
+                Refused(
+                    lambda function=function: function(mg.tensor([1, 2]), 2.5),
+                    TypeError,
+                    r"the operators & \| \^ ~ take integers and booleans, got 2.5",
+                ),
+            ],
+        )
+        for name, function, covers in (
+            ("&", operator.and_, mg.bitwise_and),
+            ("|", operator.or_, mg.bitwise_or),
+            ("^", operator.xor, mg.bitwise_xor),
+        )
     ),
     case(
         "operator ~",
         lambda a: ~a,
-        np.logical_not,
-        *unary(mask),
-        covers=(mg.logical_not,),
+        np.vectorize(operator.invert, otypes=[np.int64]),
+        *unary(integers(-9, 9)),
+        covers=(mg.bitwise_not,),
         order=0,
-        refused=[Refused(lambda: ~mg.tensor([1]), TypeError, "operators & | ~ take bool tensors")],
+        typed=[Typed((I32,), "int32"), Typed((U8,), "uint8")],
+        refused=[Refused(lambda: ~mg.ones(2), (DtypeError, RuntimeError), "bitwise_not: .* got dtype float32")],
+    ),
+    case(
+        "isclose",
+        mg.isclose,
+        lambda a, b, rtol=1e-5, atol=1e-8: abs(a - 1.0 * b) <= atol + rtol * abs(b),
+        *binary(normal, normal),
+        *binary(normal, normal, FEW_PAIRS, rtol=0.5, atol=0.5),
+        sample(given([1.0, 1.0, 0.0]), given([1.00001, 1.0001, 1e-9])),
+        order=0,
+        typed=[Typed((I64, I64), "bool"), Typed((BOOL, BOOL), "bool")],
+        edges=[
+            edge([nan, inf, inf, 1.0], [nan, inf, -inf, inf], value=[False, True, False, False]),
+            edge([nan, inf, inf, 1.0], [nan, inf, -inf, nan], equal_nan=True, value=[True, True, False, False]),
+        ],
+        refused=[
+            Refused(
+                lambda: mg.isclose(mg.ones(2), mg.tensor([1, 2])),
+                (DtypeError, RuntimeError),
+                "isclose: a and b must have one dtype",
+            ),
+            Refused(
+                lambda: mg.isclose(mg.ones(2), mg.ones(2), rtol=-1.0),
+                (ArgumentError, RuntimeError),
+                "isclose: rtol must not be negative",
+            ),
+            Refused(lambda: mg.isclose(mg.ones(2), 1.0), TypeError, "isclose: b must be a Tensor, got float"),
+            Refused(lambda: mg.isclose(mg.ones(2), mg.ones(3)), ShapeError, "isclose: shapes do not broadcast"),
+        ],
+    ),
+    case(
+        "allclose",
+        lambda a, b, **settings: mg.tensor(mg.allclose(a, b, **settings)),
+        np.allclose,
+        sample(normal(3, 4), normal(3, 4)),
+        sample(normal(3, 4), normal(4), atol=99.0),
+        sample(normal(0), normal(0)),
+        covers=(mg.isclose,),
+        order=0,
+        refused=[
+            Refused(lambda: mg.allclose(mg.ones(2), mg.ones(2).double()), (DtypeError, RuntimeError), "isclose: .* one dtype")
+        ],
+    ),
+    case(
+        "equal",
+        lambda a, b: mg.tensor(mg.equal(a, b)),
+        np.array_equal,
+        sample(given([1.0, 2.0]), given([1.0, 2.0])),
+        sample(given([1.0, 2.0]), given([1.0, 3.0])),
+        sample(given([1.0, 2.0]), given([1, 2])),
+        sample(given([nan]), given([nan])),
+        sample(normal(3, 1), normal(3)),
+        sample(normal(0), normal(0)),
+        covers=(mg.eq,),
+        order=0,
+        refused=[Refused(lambda: mg.equal(mg.ones(1), 1.0), TypeError, "equal: other must be a Tensor, got float")],
     ),
 ]
 
@@ -285,9 +389,131 @@ CHOICES = [
             Refused(
                 lambda: mg.where(mg.tensor([True]), mg.ones(2), mg.ones(3)),
                 ShapeError,
-                r"where: shapes do not broadcast: condition \(1,\), a \(2,\), b \(3,\)",
+                r"where: shapes do not broadcast: condition \(1,\), input \(2,\), other \(3,\)",
             ),
         ],
+    ),
+    *(
+        case(
+            f"clamp_{name}",
+            getattr(mg, f"clamp_{name}"),
+            reference,
+            *binary(lattice(0, 2), lattice(1, 2)),
+            sample(away(0.5)(3), 0.5),
+            typed=[Typed((I64, 2), "int64"), Typed((I64, 1.5), "float32"), Typed((F32, F64), "float64")],
+            edges=[edge([0.0, 1.0, 2.0, nan], 1.0, value=[*np.asarray(reference([0, 1, 2], 1)), nan], grads=[[*mine, 0]])],
+            refused=[does_not_broadcast(getattr(mg, f"clamp_{name}"), f"clamp_{name}")],
+        )
+        for name, reference, mine in (
+            ("min", lambda x, low: np.where(x < np.asarray(low), low, x), [0, 1, 1]),
+            ("max", lambda x, high: np.where(x > np.asarray(high), high, x), [1, 1, 0]),
+        )
+    ),
+    case(
+        "masked_fill",
+        mg.masked_fill,
+        lambda x, m, value: x * ~m + value * m,
+        sample(normal(3, 4), mask(3, 4), normal()),
+        sample(normal(3, 4), mask(4), -1.5),
+        sample(normal(4), mask(3, 1), normal()),
+        sample(normal(), mask(), 2),
+        sample(normal(0, 3), mask(3), 2.0),
+        covers=(mg.where,),
+        typed=[
+            Typed((I64, BOOL, 2), "int64"),
+            Typed((F32, BOOL, 2), "float32"),
+            Typed((U8, BOOL, 7.0), "uint8"),
+            Typed((F32, BOOL, np.array(2.0)), "float32"),
+            Typed((BOOL, BOOL, False), "bool"),
+        ],
+        edges=[edge([nan, 1.0], np.array([True, False]), -inf, value=[-inf, 1], grads=[[0, 1]])],
+        refused=[
+            Refused(
+                lambda: mg.masked_fill(mg.ones(2), mg.ones(2), 1.0),
+                (DtypeError, RuntimeError),
+                "masked_fill: mask must be a bool tensor",
+            ),
+            Refused(
+                lambda: mg.masked_fill(mg.ones(1), mg.tensor([True]), mg.ones(1)),
+                (ShapeError, RuntimeError),
+                r"masked_fill: value must be a number or a 0-d tensor, got shape \(1,\)",
+            ),
+            Refused(
+                lambda: mg.masked_fill(mg.ones(1), mg.tensor([True]), "1"),
+                TypeError,
+                "masked_fill: value must be a number, got '1'",
+            ),
+            Refused(
+                lambda: mg.masked_fill(mg.ones(3), mg.tensor([True, False]), 1.0), ShapeError, "where: shapes do not broadcast"
+            ),
+        ],
+    ),
+    case(
+        "lerp",
+        mg.lerp,
+        lambda a, b, w: a * (1 - w) + b * w,
+        *(
+            sample(normal(*a), normal(*b), weight)
+            for a, b, weight in (
+                ((3, 4), (3, 4), away(0.5)(3, 4)),
+                ((3, 4), (4,), away(0.5)(3, 1)),
+                ((4,), (3, 4), 0.25),
+                ((), (), away(0.5)()),
+                ((3,), (), 2),
+                ((0, 3), (3,), away(0.5)(3)),
+            )
+        ),
+        close=True,
+        edges=[
+            edge([1.0, 2.0], [3.0, 4.0], [0.25, 0.75], value=[1.5, 3.5], grads=[[0.75, 0.25], [0.25, 0.75], [2, 2]]),
+            edge(
+                [inf, 2.0, 1.0],
+                [3.0, inf, 1.0],
+                [0.25, 1.0, nan],
+                value=[nan] * 3,
+                grads=[[0.75, 0, nan], [0.25, 1, nan], [-inf, inf, 0]],
+            ),
+            edge([1e20, 1.0], [1.0, 3.0], 1, value=[1, 3], grads=[[0, 0], [1, 1]]),
+        ],
+        refused=[
+            Refused(
+                lambda: mg.lerp(mg.ones(2), mg.ones(2).double(), 0.5),
+                (DtypeError, RuntimeError),
+                "lerp: .* got float32, float64, a number",
+            ),
+            Refused(
+                lambda: mg.lerp(mg.tensor([1]), mg.tensor([2]), 0.5), DtypeError, "lerp: .* floating-point tensors of one dtype"
+            ),
+            Refused(lambda: mg.lerp(mg.ones(2), 3.0, 0.5), TypeError, "lerp: .* got float32, a number, a number"),
+            Refused(lambda: mg.lerp(mg.ones(2), mg.ones(3), 0.5), ShapeError, "lerp: shapes do not broadcast"),
+        ],
+    ),
+    case(
+        "nan_to_num",
+        mg.nan_to_num,
+        lambda x, **settings: x + 0,
+        *unary(normal),
+        *unary(normal, nan=1.5, posinf=2.5, neginf=3.5)[:2],
+        typed=[*SAME, Typed((BOOL,), "bool")],
+        edges=[
+            points(
+                (nan, 0, 0),
+                (1.5, 1.5, 1),
+                (inf, np.finfo(np.float32).max, 0),
+                (-inf, np.finfo(np.float32).min, 0),
+                dtypes=["float32"],
+            ),
+            points(
+                (nan, 0, 0),
+                (1.5, 1.5, 1),
+                (inf, np.finfo(np.float64).max, 0),
+                (-inf, np.finfo(np.float64).min, 0),
+                dtypes=["float64"],
+            ),
+            points((nan, 7, 0), (inf, 8, 0), (-inf, -9, 0), nan=7.0, posinf=8.0, neginf=-9.0),
+            points((nan, 0, 0), (inf, 5, 0), nan=None, posinf=5),
+        ],
+        refused=[Refused(lambda: mg.nan_to_num(mg.ones(2), "0"), TypeError, "nan_to_num: nan must be a number, got '0'")],
     ),
     case(
         "Tensor.where",
@@ -331,6 +557,20 @@ OPERATORS = [
             np.divide,
             (*binary(normal, positive, FEW_PAIRS), sample(normal(3), 2), sample(2.5, positive(3))),
             mg.div,
+        ),
+        (
+            "//",
+            lambda a, b: a // b,
+            np.floor_divide,
+            (*binary(normal, positive, FEW_PAIRS), sample(normal(3), 2), sample(2.5, positive(3))),
+            rounding.div_floor,
+        ),
+        (
+            "%",
+            lambda a, b: a % b,
+            np.mod,
+            (*binary(normal, positive, FEW_PAIRS), sample(normal(3), 2), sample(2.5, positive(3))),
+            mg.remainder,
         ),
         ("array +", lambda a: ROW + a + ROW, lambda a: a + 2 * ROW, (sample(normal(3, 4)),), mg.add),
         ("array -", lambda a: (ROW - a) - ROW, lambda a: -a, (sample(normal(3, 4)),), mg.sub),
