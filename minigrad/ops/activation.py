@@ -128,7 +128,7 @@ def _(g, x):
 @elementwise
 def gelu_tanh(x: Tensor) -> Tensor:
     """The tanh approximation of gelu, x/2 (1 + tanh u) with u = √(2/π) (x + 0.044715 x³); computed as x σ(2u), which is the same
-    and loses no digits in the negative tail.
+    without the difference in the negative tail; there only the rounding of 2u counts, times |2u|.
 
     Backward: dL/dx = g (σ + x σ(1 − σ) 2u′).
     Source: Hendrycks & Gimpel 2016, equation 2.
