@@ -73,7 +73,10 @@ def silu(x: Tensor, inplace: bool = False) -> Tensor:
     Source: Elfwing, Uchibe & Doya 2017; Ramachandran, Zoph & Le 2017.
     """
     a = absolute(x)
-    return where(x >= 0, x, scaled_exp(-a, x)) / (1 + exp(-a))
+    e = exp(-a)
+    n = where(x >= 0, x, scaled_exp(-a, x))
+    q = n / (1 + e)
+    return where(x < -1, n - q * e, q)  # n / (1 + e) both, the first with the rounding of the quotient on a small term
 
 
 @silu.backward("x")
