@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import nn
 from minigrad.errors import ArgumentError, DtypeError, GraphError, IndexRangeError, InputTypeError, ShapeError
 
 
@@ -479,3 +480,56 @@ def test_a_read_only_array_is_refused() -> None:
         with pytest.raises(ArgumentError, match=r"in-place write: the array behind this tensor is read-only; clone\(\) it first"):
             write(x)
     assert [1.0, 2.0] == x.tolist()
+
+
+# ---- the setting `inplace`
+
+
+@mg.elementwise
+def scaled(x: mg.Tensor, factor: float = 2.0, inplace: bool = False) -> mg.Tensor:
+    return x * factor
+
+
+@scaled.backward("x")
+def _(g: Any, factor: float) -> Any:
+    return g * factor
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: scaled(x, 3.0, True),
+        lambda x: scaled(x, 3.0, inplace=True),
+        lambda x: scaled(x, inplace=True, factor=3.0),
+        lambda x: scaled(input=x, factor=3.0, inplace=1),
+    ],
+)
+def test_inplace_takes_the_first_inputs_place(call: Any) -> None:
+    x = plain(1.0, 2.0)
+    view = x[:1]
+    assert x is call(x)
+    assert [3.0, 6.0] == x.tolist()
+    assert [3.0] == view.tolist()
+    leaf = mg.tensor([1.0, 2.0], requires_grad=True)
+    y = leaf * 1
+    assert y is call(y)
+    y.sum().backward()
+    assert [3.0, 3.0] == leaf.grad.tolist()
+    with pytest.raises(GraphError, match="scaled_: a leaf that requires grad cannot be changed in place"):
+        call(leaf)
+
+
+def test_without_inplace_the_input_stays() -> None:
+    x = plain(1.0, 2.0)
+    for y in (scaled(x), scaled(x, 2.0, False), scaled(x, inplace=False)):
+        assert [2.0, 4.0] == y.tolist()
+    assert [1.0, 2.0] == x.tolist()
+
+
+def test_an_overwritten_value_that_a_step_saved_is_noticed() -> None:
+    leaf = mg.tensor([1.0, 2.0], requires_grad=True)
+    x = leaf.detach()
+    y = leaf * x
+    nn.functional.relu6(x, inplace=True)
+    with pytest.raises(GraphError, match="mul"):
+        y.sum().backward()

@@ -543,8 +543,8 @@ def test_prelu():
     assert [0.25] * 3 == layer.weight.tolist()
     assert [0.5] == nn.PReLU(init=0.5, dtype=np.float64).weight.tolist()
     assert np.float64 == nn.PReLU(dtype=np.float64).weight.dtype
-    with pytest.raises(ArgumentError, match="PReLU: num_parameters must be a non-negative int, got 1.5"):
-        nn.PReLU(1.5)
+    with pytest.raises(ArgumentError, match="PReLU: num_parameters must be a non-negative int, got -1"):
+        nn.PReLU(-1)
     with pytest.raises(InputTypeError, match="PReLU: init must be a number, got 'x'"):
         nn.PReLU(1, "x")
 

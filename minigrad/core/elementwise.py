@@ -238,8 +238,9 @@ def elementwise(function: Any = None, /, *, integers: bool = False, static: Sequ
     The function is straight-line assignments and one return, of arithmetic, comparisons and the notation's functions (`mg.notation`).
     Parameters without default are inputs (Tensors that broadcast, or numbers), the others are settings; an annotation decides instead
     of that, as it speaks of Tensors or not. A setting named `reduction`
-    ("mean", "sum" or "none") makes it a loss, whose kernel sums as it goes. `.backward(argument)` then
-    declares one rule per input, whose parameters name what it needs: `g`, the output `y`, inputs and settings.
+    ("mean", "sum" or "none") makes it a loss, whose kernel sums as it goes; with `inplace=True`, if that is a setting, the result takes
+    the first input's place. `.backward(argument)` then declares one rule per input, whose parameters name what it needs: `g`, the output
+    `y`, inputs and settings.
 
         @elementwise
         def swish(x, beta=1.0):

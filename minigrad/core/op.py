@@ -67,8 +67,8 @@ class Op(Generic[P]):
 
     The parameters of the forward are inputs (Tensors or numbers) or attributes (settings). A parameter is an attribute if its
     annotation does not speak of Tensors, or, without annotation, if it has a default or is keyword-only. An input whose default is
-    None may be absent; another default takes the place of None. A last parameter `inplace` is neither: with True the result takes
-    the first input's place.
+    None may be absent; another default takes the place of None. A last parameter `inplace` is neither: where it is True, the result
+    takes the first input's place.
     """
 
     instances: ClassVar[list[Op[Any]]] = []

@@ -73,7 +73,10 @@ def silu(x: Tensor, inplace: bool = False) -> Tensor:
     Source: Elfwing, Uchibe & Doya 2017; Ramachandran, Zoph & Le 2017.
     """
     a = absolute(x)
-    return where(x >= 0, x, scaled_exp(-a, x)) / (1 + exp(-a))
+    e = exp(-a)
+    n = where(x >= 0, x, scaled_exp(-a, x))
+    q = n / (1 + e)
+    return where(x < -1, n - q * e, q)  # n / (1 + e) both, the first with the rounding of the quotient on a small term
 
 
 @silu.backward("x")
@@ -128,7 +131,7 @@ def _(g, x):
 @elementwise
 def gelu_tanh(x: Tensor) -> Tensor:
     """The tanh approximation of gelu, x/2 (1 + tanh u) with u = √(2/π) (x + 0.044715 x³); computed as x σ(2u), which is the same
-    and loses no digits in the negative tail.
+    without the difference in the negative tail; there only the rounding of 2u counts, times |2u|.
 
     Backward: dL/dx = g (σ + x σ(1 − σ) 2u′).
     Source: Hendrycks & Gimpel 2016, equation 2.

@@ -19,9 +19,12 @@ from .reduction import axis_of
 def _check(name: str, x: Any, dim: Any, dtype: Any, temperature: Any) -> dict[str, Any]:
     if not 0 < temperature < np.inf:
         raise ArgumentError(f"{name}: temperature must be a positive number, got {temperature}")
-    if dtype is None and x.dtype.kind != "f":
-        raise DtypeError(f"{name}: expected a floating-point tensor, got dtype {x.dtype}; convert it or pass dtype=")
-    return {"dim": axis_of(name, dim, x.ndim), "dtype": None if dtype is None else checked_dtype(name, dtype)}
+    wanted = None if dtype is None else checked_dtype(name, dtype)
+    kind = x.dtype if wanted is None else wanted
+    if kind.kind != "f":
+        hint = "a floating-point tensor" if wanted is None else "dtype= to be a floating-point one"
+        raise DtypeError(f"{name}: expected {hint}, got dtype {kind}" + "; convert it or pass dtype=" * (wanted is None))
+    return {"dim": axis_of(name, dim, x.ndim), "dtype": wanted}
 
 
 def _compiled(x: Any, dim: int, dtype: Any, temperature: float) -> bool:

@@ -68,6 +68,11 @@ def refused(function: Any, name: str) -> list[Refused]:
             (DtypeError, RuntimeError),
             f"{name}: expected a floating-point tensor, got dtype int64",
         ),
+        Refused(
+            lambda: function(mg.ones(2), 0, dtype=np.int64),
+            (DtypeError, RuntimeError),
+            f"{name}: expected dtype= to be a floating-point one, got dtype int64",
+        ),
         *(
             Refused(
                 lambda t=t: function(mg.ones(2, 3), 1, temperature=t),
