@@ -206,11 +206,11 @@ def _(input, target, weight, ignore_index, reduction, label_smoothing):
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     dtype, loss = input.dtype, _output(input, reduction)
     if input.ndim == 2 or math.prod(input.shape[2:]) <= input.shape[_class_axis(input)]:
-        run, scores, more = rows.cross_entropy_rows, _to_rows(input), ()
+        run, scores, more = rows.cross_entropy_rows, _to_rows(input), []
         n, classes = scores.shape
     else:  # the axes behind the classes are the longer ones: loops run along them
         run, scores, classes = losses.cross_entropy_columns, _to_columns(input), input.shape[1]
-        n, more = target.size, (classes,)
+        n, more = target.size, [classes]
     dinput, work = np.empty(scores.shape, dtype), np.empty((4, n), dtype)
     weights = _ones(classes, dtype) if weight is None else weight.ravel()
     bad = run[dtype](
@@ -234,9 +234,9 @@ def _soft_cross_entropy(input: Any, target: Any, weight: Any, reduction: str, sm
     dtype, classes, loss = input.dtype, input.shape[_class_axis(input)], _output(input, reduction)
     work, weights = np.empty((4, input.size // classes), dtype), _class_weights(weight, classes, dtype)
     if math.prod(input.shape[2:]) <= classes:
-        run, lay, more = losses.soft_cross_entropy_rows, _to_rows, ()
+        run, lay, more = losses.soft_cross_entropy_rows, _to_rows, []
     else:
-        run, lay, more = losses.soft_cross_entropy_columns, _to_columns, (classes,)
+        run, lay, more = losses.soft_cross_entropy_columns, _to_columns, [classes]
     scores = lay(input)
     dinput = np.empty(scores.shape, dtype)
     run[dtype](loss.ravel(), dinput, work, scores, lay(target), weights, *more, _REDUCE[reduction], smoothing)

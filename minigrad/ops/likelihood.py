@@ -248,7 +248,7 @@ def _(g, input, target, var):
 
 
 @elementwise
-def raised(x: Tensor, low: float) -> Tensor:
+def raised(x: Tensor, low: float = 1e-6) -> Tensor:
     """max(x, low), differentiated as if it were x: what keeps a variance away from 0 shall not stop it from learning. Backward: dL/dx = g."""
     return maximum(x, low)
 

@@ -2,7 +2,20 @@
 
 from op_cases import OpCase
 
-from . import activation, arithmetic, comparison, indexing, linalg, loss, reduction, shape, softmax
+from . import (
+    activation,
+    arithmetic,
+    classification,
+    comparison,
+    indexing,
+    likelihood,
+    linalg,
+    loss,
+    margin,
+    reduction,
+    shape,
+    softmax,
+)
 
 CASES: tuple[OpCase, ...] = (
     *arithmetic.CASES,
@@ -14,4 +27,7 @@ CASES: tuple[OpCase, ...] = (
     *linalg.CASES,
     *softmax.CASES,
     *loss.CASES,
+    *likelihood.CASES,
+    *margin.CASES,
+    *classification.CASES,
 )
