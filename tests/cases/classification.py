@@ -329,10 +329,10 @@ HINGES = [
         edges=[
             MEAN_OF_NOTHING,
             edge(
-                [-1e3, -1e3, 1e3, 1e3, 0.0, nan, inf],
-                [0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0],
-                value=[0, 1e3, 0, 1e3, math.log(2) / 4, nan, 0],
-                grads=[[0, -1, 0, 1, -math.log(2) / 4 - 0.125, nan, 0]],
+                [-1e3, -1e3, 1e3, 1e3, 0.0, nan],
+                [0.0, 1.0, 1.0, 0.0, 1.0, 1.0],
+                value=[0, 1e3, 0, 1e3, math.log(2) / 4, nan],
+                grads=[[0, -1, 0, 1, -math.log(2) / 4 - 0.125, nan]],
                 reduction="none",
             ),
             edge([-40.0], [0.0], value=[math.exp(-120)], grads=[[3 * math.exp(-120)]], reduction="none", dtypes=["float64"]),

@@ -66,7 +66,7 @@ SCORES = [
         *regression((away(0.25), signs), margin=0.25)[:3],
         fixed=(1,),
         close=True,
-        typed=[Typed((F32, F32), "float32"), Typed((F32, F64), "float64")],
+        typed=[Typed((F32, np.ones_like(F32)), "float32"), Typed((F32, np.ones(3)), "float64")],
         edges=[
             edge(NOTHING, NOTHING, value=nan, grads=[NOTHING]),
             edge(
@@ -152,7 +152,7 @@ COSINES = [
         sample(normal(2, 3, 4), normal(2, 3, 4)),
         sample(normal(2, 70), normal(2, 70)),
         close=True,
-        typed=[Typed((F32, F32), "float32"), Typed((F32, F64), "float64")],
+        typed=[Typed((F32, F32[::-1].copy()), "float32"), Typed((F32, F64), "float64")],
         edges=[
             edge([0.0, 0.0], [3.0, 4.0], value=0, grads=[[6e5, 8e5], [0, 0]]),
             edge([3.0, 4.0], [3.0, 4.0], value=1, dtypes=["float64"]),
@@ -171,14 +171,14 @@ COSINES = [
         covers=(margins.cosine_of_rows, margins.cosine_hinge),
         fixed=(2,),
         close=True,
-        typed=[Typed((F32[None], F32[None], F32[:1] * 2), "float32")],
+        typed=[Typed((F32[None], F32[None, ::-1].copy(), F32[:1] * 2), "float32")],
         edges=[
             edge(
-                [[1.0, 0.0]] * 3,
-                [[0.0, 1.0]] * 3,
+                [[1e3, 0.0]] * 3,
+                [[0.0, 1e3]] * 3,
                 [1.0, -1.0, 0.0],
                 value=[1, 0, 0],
-                grads=[[[0, -1], [0, 1], [0, 0]]],
+                grads=[[[0, -1e-3], [0, 1e-3], [0, 0]]],
                 reduction="none",
             ),
         ],
