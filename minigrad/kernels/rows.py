@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     T: Any
     exp: Any
     log: Any
+    log1p: Any
     maximum: Any
     add_sum: Any
 
@@ -57,7 +58,7 @@ class Kernel(dict[Any, Callable[..., Any]]):
 
         node = definition(self.function)
         body = ast.unparse(ast.fix_missing_locations(ast.Module([s for s in node.body if not _is_text(s)], [])))
-        source = head(node.name, [a.arg for a in node.args.args], {"exp", "log", "maximum", "where", "add_sum"}, dtype)
+        source = head(node.name, [a.arg for a in node.args.args], {"exp", "log", "log1p", "maximum", "where", "add_sum"}, dtype)
         source += "".join(f"    {line}\n" for line in body.splitlines())
         kinds = {
             "a": types.Array(getattr(types, dtype), 1, "C"),
@@ -229,19 +230,21 @@ def cross_entropy_rows(loss, dx, work, x, target, weight, ignore_index, reduce, 
                 for j in range(columns):
                     dx[i, j] = T(0)
                 continue
-            total = T(0)
+            t = chosen[i]
+            own = dx[i, t]
+            dx[i, t] = rest = T(0)
             for j in range(columns):
-                total = add_sum(total, dx[i, j])
-            sums[i] = total
-            scale = (pulls[i] + spread) * norm / total
+                rest = add_sum(rest, dx[i, j])
+            sums[i] = rest + (own - T(1))  # not the whole sum: log1p of what is beside a dominant target keeps its digits
+            scale = norm / (rest + own)
             for j in range(columns):
-                dx[i, j] = dx[i, j] * scale
+                dx[i, j] = dx[i, j] * ((pulls[i] + spread) * scale)
             if smoothing > 0:
                 for j in range(columns):
                     dx[i, j] -= share * weight[j] * norm
-            dx[i, chosen[i]] -= pulls[i] * norm
+            dx[i, t] += (spread * own - pulls[i] * rest) * scale
     for i in range(rows):
-        sums[i] = log(sums[i])
+        sums[i] = log1p(sums[i])
     summed = 0.0
     for i in range(rows):
         losses[i] = losses[i] + (pulls[i] + spread) * sums[i] if chosen[i] >= 0 else T(0)

@@ -132,7 +132,7 @@ def cross_entropy(
     """
     axis = _class_axis(input)
     desired, divisor, _ = _desired("cross_entropy", input.shape, input.dtype, target, weight, ignore_index, label_smoothing)
-    terms = where(desired == 0, 0, desired * log_softmax.of(input, axis))
+    terms = where(desired == 0, 0, desired * _log_probabilities(input, axis))
     return _reduced(-total(terms, (axis,)), divisor, reduction)
 
 
@@ -152,6 +152,18 @@ def _(input, target, weight):
             "leave the softmax out (or hand log(p) to nll_loss)",
             stacklevel=user_depth(),
         )
+
+
+def _log_probabilities(x: Any, axis: int) -> Any:
+    """log softmax(x), with log1p of what is beside the largest: so −log p of a dominant class keeps its digits."""
+    if not x.size:
+        return x
+    peak = np.expand_dims(np.argmax(x, axis), axis)
+    shifted = x - np.take_along_axis(x, peak, axis)
+    e = exp(shifted)
+    own = np.take_along_axis(e, peak, axis)
+    np.put_along_axis(e, peak, 0, axis)
+    return shifted - log1p(total(e, (axis,), True) + (own - 1))
 
 
 def _over_rows(input, target, weight, *settings):
@@ -211,7 +223,7 @@ def _(input, target, weight, ignore_index, reduction, label_smoothing):
     else:  # the axes behind the classes are the longer ones: loops run along them
         run, scores, classes = losses.cross_entropy_columns, _to_columns(input), input.shape[1]
         n, more = target.size, [classes]
-    dinput, work = np.empty(scores.shape, dtype), np.empty((4, n), dtype)
+    dinput, work = np.empty(scores.shape, dtype), np.empty((5, n), dtype)
     weights = _ones(classes, dtype) if weight is None else weight.ravel()
     bad = run[dtype](
         loss.ravel(),
@@ -232,7 +244,7 @@ def _(input, target, weight, ignore_index, reduction, label_smoothing):
 
 def _soft_cross_entropy(input: Any, target: Any, weight: Any, reduction: str, smoothing: float) -> tuple[Any, Any]:
     dtype, classes, loss = input.dtype, input.shape[_class_axis(input)], _output(input, reduction)
-    work, weights = np.empty((4, input.size // classes), dtype), _class_weights(weight, classes, dtype)
+    work, weights = np.empty((5, input.size // classes), dtype), _class_weights(weight, classes, dtype)
     if math.prod(input.shape[2:]) <= classes:
         run, lay, more = losses.soft_cross_entropy_rows, _to_rows, []
     else:
