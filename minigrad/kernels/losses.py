@@ -136,16 +136,18 @@ def soft_cross_entropy_rows(loss, dx, work, x, target, weight, reduce, smoothing
         for k in range(block.size):
             block[k] = exp(block[k])
         for i in range(begin, end):
-            peak = 0
-            while peak < columns - 1 and dx[i, peak] != T(1):
-                peak += 1
-            own = dx[i, peak]
-            dx[i, peak] = rest = T(0)
+            total = T(0)
             for j in range(columns):
-                rest = add_sum(rest, dx[i, j])
-            dx[i, peak] = own
-            sums[i] = rest + (own - T(1))  # not the whole sum: log1p of what is beside a dominant class keeps its digits
-            scale = weights[i] * norm / (rest + own)
+                total = add_sum(total, dx[i, j])
+            scale = weights[i] * norm / total
+            sums[i] = total - T(1)
+            if total < T(2):  # beside a dominant class, whose term is 1, the difference has no digits
+                peak, rest = 0, T(0)
+                while dx[i, peak] != T(1):
+                    peak += 1
+                for j in range(columns):
+                    rest = add_sum(rest, dx[i, j] if j != peak else T(0))
+                sums[i] = rest
             for j in range(columns):
                 dx[i, j] = dx[i, j] * scale - norm * (weight[j] * (sharp * target[i, j] + share))
     summed = 0.0

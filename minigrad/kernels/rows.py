@@ -231,18 +231,23 @@ def cross_entropy_rows(loss, dx, work, x, target, weight, ignore_index, reduce, 
                     dx[i, j] = T(0)
                 continue
             t = chosen[i]
-            own = dx[i, t]
-            dx[i, t] = rest = T(0)
+            total, own = T(0), dx[i, t]
             for j in range(columns):
-                rest = add_sum(rest, dx[i, j])
-            sums[i] = rest + (own - T(1))  # not the whole sum: log1p of what is beside a dominant target keeps its digits
+                total = add_sum(total, dx[i, j])
+            rest = total - own
+            if own > rest:  # beside a dominant target the difference has no digits
+                rest = T(0)
+                for j in range(columns):
+                    rest = add_sum(rest, dx[i, j] if j != t else T(0))
+            sums[i] = rest + (own - T(1))
             scale = norm / (rest + own)
+            factor = (pulls[i] + spread) * scale
             for j in range(columns):
-                dx[i, j] = dx[i, j] * ((pulls[i] + spread) * scale)
+                dx[i, j] = dx[i, j] * factor
             if smoothing > 0:
                 for j in range(columns):
                     dx[i, j] -= share * weight[j] * norm
-            dx[i, t] += (spread * own - pulls[i] * rest) * scale
+            dx[i, t] = (spread * own - pulls[i] * rest) * scale - share * weight[t] * norm
     for i in range(rows):
         sums[i] = log1p(sums[i])
     summed = 0.0
