@@ -16,7 +16,7 @@ from ..kernels import losses, rows
 from ..kernels.arrays import total
 from ..kernels.cache import compilable
 from ..kernels.notation import absolute, exp, expm1, log1p, maximum, where
-from .loss import same_shape
+from .loss import check_call, same_shape
 from .softmax import log_softmax
 
 
@@ -455,7 +455,7 @@ def _(g, input, target, positive, negative, gamma):
 
 @elementwise(static=("gamma",))
 def focused(ce: Tensor, alpha: Operand, gamma: float = 2.0, reduction: str = "mean") -> Tensor:
-    """α (1 − p)ᵞ ce, where ce = −log p. Backward: dL/dce = g α (qᵞ + γ qᵞ⁻¹ p ce), q = 1 − p = −expm1(−ce)."""
+    """α (1 − p)ᵞ ce, where ce = −log p. Backward: dL/dce = g α (qᵞ + γ qᵞ⁻¹ p ce), q = 1 − p = −expm1(−ce); dL/dα = g qᵞ ce."""
     return alpha * (-expm1(-ce)) ** gamma * ce
 
 
@@ -463,6 +463,11 @@ def focused(ce: Tensor, alpha: Operand, gamma: float = 2.0, reduction: str = "me
 def _(g, ce, alpha, gamma):
     q = -expm1(-ce)
     return g * (alpha * (q**gamma + gamma * q ** (gamma - (gamma != 0)) * (1 - q) * ce))
+
+
+@focused.backward("alpha")
+def _(g, ce, gamma):
+    return g * ((-expm1(-ce)) ** gamma * ce)
 
 
 def focal_loss(
@@ -476,13 +481,16 @@ def focal_loss(
     The mean divides by the number of targets. γ = 0 is cross-entropy; without α nothing is weighted.
     Errors: as `cross_entropy`; ArgumentError for a negative gamma. Source: Lin et al. 2017, "Focal loss for dense object detection".
     """
+    check_call("focal_loss", reduction, input=input, target=target)
     check_number("focal_loss", gamma=gamma)
-    check_reduction("focal_loss", reduction)
     if not gamma >= 0:
         raise ArgumentError(f"focal_loss: gamma must not be negative, got {gamma}")
     if target.shape == input.shape:
         positive, negative = (1.0, 1.0) if alpha is None else (alpha, 1 - alpha)
         return binary_focal_loss(input, target, positive, negative, gamma, reduction)
     ce = cross_entropy(input, target, reduction="none")
-    weight = 1.0 if alpha is None else Tensor(alpha.array[target.array]) if isinstance(alpha, Tensor) else alpha
-    return focused(ce, weight, gamma, reduction)
+    if isinstance(alpha, Tensor):
+        if alpha.shape != (input.shape[_class_axis(input)],):
+            raise ShapeError(f"focal_loss: alpha must have one entry a class, got shape {alpha.shape} for input {input.shape}")
+        alpha = alpha[target.long()]
+    return focused(ce, 1.0 if alpha is None else alpha, gamma, reduction)

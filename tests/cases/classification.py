@@ -358,7 +358,6 @@ HINGES = [
         sample(normal(2, 3, 4), INDICES(2, 4)),
         sample(normal(3), given(1), reduction="none"),
         covers=(F.cross_entropy, classification.focused),
-        fixed=(3,),
         close=True,
         edges=[
             edge([[1e4, 0.0, -1e4]], ZERO, value=0, grads=[[[0, 0, 0]]]),
@@ -366,6 +365,12 @@ HINGES = [
         ],
         typed=[Typed((F32[None], ZERO), "float32"), Typed((F64[None], ZERO), "float64")],
         refused=[
+            Refused(
+                lambda: F.focal_loss(mg.ones(4, 3), mg.tensor([0, 1, 2, 0]), alpha=mg.ones(4)),
+                ShapeError,
+                r"focal_loss: alpha must have one entry a class, got shape \(4,\) for input \(4, 3\)",
+            ),
+            Refused(lambda: F.focal_loss([1.0], mg.ones(1)), TypeError, "focal_loss: input must be a Tensor, got list"),
             Refused(
                 lambda: F.focal_loss(mg.ones(4, 3), mg.tensor([0, 1, 2, 3])),
                 IndexRangeError,

@@ -187,6 +187,7 @@ KULLBACK_LEIBLER = [
                 (ShapeError, ValueError),
                 r"kl_div: input and target must have the same shape, got input \(3, 1\), target \(3,\)",
             ),
+            Refused(lambda: F.kl_div(mg.ones(3), [1.0] * 3), TypeError, "kl_div: target must be a Tensor, got list"),
             Refused(
                 lambda: F.kl_div(mg.ones(3), mg.ones(3), reduction="max"),
                 (ArgumentError, ValueError),
@@ -308,7 +309,7 @@ MEASURED = [
             Refused(
                 lambda: F.gaussian_nll_loss(mg.ones(3), mg.ones(3), mg.ones(3), reduction="max"),
                 ValueError,
-                "gaussian_nll: reduction must be one of",
+                "gaussian_nll_loss: reduction must be one of",
             ),
         ],
     ),

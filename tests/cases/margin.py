@@ -199,7 +199,7 @@ COSINES = [
             Refused(
                 lambda: F.cosine_embedding_loss(mg.ones(3, 4), mg.ones(3, 4), mg.ones(3), reduction="max"),
                 ValueError,
-                "reduction must be one of",
+                "cosine_embedding_loss: reduction must be one of",
             ),
         ],
     ),

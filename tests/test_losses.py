@@ -1,4 +1,4 @@
-"""Losses where they saturate: within 4 units in the last place of the exact value, in both dtypes."""
+"""Losses beyond the table of cases: within 4 units in the last place where they saturate, and on shapes of many blocks."""
 
 from __future__ import annotations
 
@@ -124,3 +124,30 @@ def cross_entropies(logits: np.ndarray, layout: str) -> tuple[np.ndarray, np.nda
     loss.sum().backward()
     slopes = x.grad.numpy()
     return loss.detach().numpy().ravel(), slopes[0, 0] if columns else slopes[:, 0]
+
+
+@pytest.mark.parametrize("shape", [(300, 10), (5, 3000), (4, 7, 600), (2, 300, 9), (3000, 2)])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("soft", [False, True])
+def test_cross_entropy_of_many_rows(shape, reduction, soft):
+    """Shapes beyond one block of the kernels, with weights, smoothing and targets to be ignored: as the formula says."""
+    rng = np.random.default_rng(0)
+    classes = shape[1]
+    logits, weight = 3 * rng.standard_normal(shape), rng.uniform(0.5, 2, classes)
+    goal = rng.integers(0, classes, (shape[0], *shape[2:]))
+    goal[::3] = -100
+    q = rng.random(shape) if soft else (np.arange(classes).reshape(-1, *[1] * (len(shape) - 2)) == goal[:, None]).astype(float)
+    w = weight.reshape(-1, *[1] * (len(shape) - 2))
+    q = w * (0.9 * q + 0.1 / classes) * (1 if soft else goal[:, None] != -100)
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    terms = -(q * np.log(p)).sum(1)
+    divisor = terms.size if soft else weight[goal[goal != -100]].sum()
+    x = mg.tensor(logits, requires_grad=True)
+    target = mg.tensor(((q / w - 0.1 / classes) / 0.9) if soft else goal)
+    loss = F.cross_entropy(x, target, mg.tensor(weight), reduction=reduction, label_smoothing=0.1)
+    g = rng.standard_normal(loss.shape)
+    loss.backward(mg.tensor(g))
+    expected = terms if reduction == "none" else terms.sum() / (divisor if reduction == "mean" else 1)
+    np.testing.assert_allclose(loss.detach().numpy(), expected, rtol=1e-11)
+    pull = np.expand_dims(g, 1) if reduction == "none" else g / (divisor if reduction == "mean" else 1)
+    np.testing.assert_allclose(x.grad.numpy(), pull * (p * q.sum(1, keepdims=True) - q), rtol=1e-10, atol=1e-13)
