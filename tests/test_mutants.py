@@ -54,6 +54,10 @@ SYMMETRIC = {
     "normal_pdf-x-g for x", "normal_pdf-x-g for y", "normal_pdf-x-x for y", "binary_cross_entropy-input-g for weight",
     "binary_cross_entropy-target-g for weight", "binary_cross_entropy_with_logits-input-g for weight",
     "binary_cross_entropy_with_logits-target-g for weight",
+    "mse_loss-input-g for weight", "mse_loss-target-g for weight", "mse_loss-weight-input for target",
+    "l1_loss-input-g for weight", "l1_loss-target-g for weight", "l1_loss-weight-input for target",
+    "huber_loss-input-g for weight", "huber_loss-target-g for weight", "huber_loss-weight-input for target",
+    "focused-ce-g for alpha", "kl_div_of_probabilities-input-g for target", "gaussian_nll-var-input for target",
 }  # fmt: skip
 
 # Only at x = 0 do these rules look at the exponent or at a, and only at infinities at x: the special values see to that.

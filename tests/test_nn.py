@@ -330,7 +330,11 @@ def test_repr_counts_parameters():
     assert "GELU(approximate='tanh')" == repr(nn.GELU("tanh"))
     assert "Softmax(dim=1)" == repr(nn.Softmax(1))
     assert "Flatten(start_dim=1, end_dim=-1)" == repr(nn.Flatten())
-    assert "MSELoss(reduction='mean')" == repr(nn.MSELoss())
+    assert "MSELoss()" == repr(nn.MSELoss())
+    assert "HuberLoss()" == repr(nn.HuberLoss("sum", 2.0))
+    assert "TripletMarginWithDistanceLoss(\n  (distance_function): PairwiseDistance()\n)" == repr(
+        nn.TripletMarginWithDistanceLoss()
+    )
 
 
 # ---- Sequential
@@ -605,6 +609,7 @@ P = 1 / (1 + np.exp(-X))
 T = np.array([[0.0, 1.0, 0.5], [1.0, 0.25, 1.0]])
 W = np.array([0.5, 2.0, 1.0])
 C = np.array([2, 0])
+S = np.array([[1.0, -1.0, 1.0], [-1.0, 1.0, -1.0]])
 LOSSES = [
     (nn.MSELoss, F.mse_loss, {}, X, T),
     (nn.L1Loss, F.l1_loss, {}, X, T),
@@ -620,6 +625,40 @@ LOSSES = [
     (nn.CrossEntropyLoss, F.cross_entropy, {"weight": W, "label_smoothing": 0.2}, X, C),
     (nn.CrossEntropyLoss, F.cross_entropy, {"ignore_index": 2}, X, C),
     (nn.CrossEntropyLoss, F.cross_entropy, {}, X, T),
+    (nn.SmoothL1Loss, F.smooth_l1_loss, {}, X, T),
+    (nn.SmoothL1Loss, F.smooth_l1_loss, {"beta": 0.3}, X, T),
+    (nn.LogCoshLoss, F.log_cosh, {}, X, T),
+    (nn.KLDivLoss, F.kl_div, {}, X, T),
+    (nn.KLDivLoss, F.kl_div, {"log_target": True}, X, T),
+    (nn.PoissonNLLLoss, F.poisson_nll_loss, {}, P, T),
+    (nn.PoissonNLLLoss, F.poisson_nll_loss, {"log_input": False, "full": True, "eps": 0.1}, P, 3 * T),
+    (nn.FocalLoss, F.focal_loss, {}, X, T),
+    (nn.FocalLoss, F.focal_loss, {"gamma": 1.0, "alpha": 0.3}, X, T),
+    (nn.FocalLoss, F.focal_loss, {"alpha": W}, X, C),
+    (nn.MultiLabelSoftMarginLoss, F.multilabel_soft_margin_loss, {}, X, T),
+    (nn.MultiLabelSoftMarginLoss, F.multilabel_soft_margin_loss, {"weight": W}, X, T),
+    (nn.MultiMarginLoss, F.multi_margin_loss, {}, X, C),
+    (nn.MultiMarginLoss, F.multi_margin_loss, {"p": 2, "margin": 0.3, "weight": W}, X, C),
+    (nn.SoftMarginLoss, F.soft_margin_loss, {}, X, S),
+    (nn.HingeEmbeddingLoss, F.hinge_embedding_loss, {}, X, S),
+    (nn.HingeEmbeddingLoss, F.hinge_embedding_loss, {"margin": 0.3}, X, S),
+]
+LOSSES_OF_THREE = [
+    (nn.GaussianNLLLoss, F.gaussian_nll_loss, {}, (X, T, P)),
+    (nn.GaussianNLLLoss, F.gaussian_nll_loss, {"full": True, "eps": 0.7}, (X, T, P)),
+    (nn.MarginRankingLoss, F.margin_ranking_loss, {}, (X, T, S)),
+    (nn.MarginRankingLoss, F.margin_ranking_loss, {"margin": 0.3}, (X, T, S)),
+    (nn.CosineEmbeddingLoss, F.cosine_embedding_loss, {}, (X, P, S[:, 0])),
+    (nn.CosineEmbeddingLoss, F.cosine_embedding_loss, {"margin": -0.3}, (X, P, S[:, 0])),
+    (nn.TripletMarginLoss, F.triplet_margin_loss, {}, (X, P, T)),
+    (nn.TripletMarginLoss, F.triplet_margin_loss, {"margin": 50.0, "p": 1.0, "eps": 0.1, "swap": True}, (X, P, T)),
+    (nn.TripletMarginWithDistanceLoss, F.triplet_margin_with_distance_loss, {}, (X, P, T)),
+    (
+        nn.TripletMarginWithDistanceLoss,
+        F.triplet_margin_with_distance_loss,
+        {"distance_function": nn.PairwiseDistance(1.0), "margin": 50.0, "swap": True},
+        (X, P, T),
+    ),
 ]
 
 
@@ -638,6 +677,36 @@ def test_a_loss_module_is_its_function(module, function, settings, x, target, re
     assert np.array_equal(*gradients)
     assert np.isfinite(outputs[0]).all()
     assert (outputs[0].ndim > 0) == (reduction == "none")
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(("module", "function", "settings", "arrays"), LOSSES_OF_THREE)
+def test_a_loss_module_of_three_inputs_is_its_function(module, function, settings, arrays, reduction):
+    inputs = [mg.tensor(a) for a in arrays]
+    expected = function(*inputs, **settings, reduction=reduction)
+    actual = module(**settings, reduction=reduction)(*inputs)
+    assert np.array_equal(expected.numpy(), actual.numpy())
+    assert np.isfinite(actual.numpy()).all()
+    assert actual.numpy().any()
+    assert (actual.ndim > 0) == (reduction == "none")
+
+
+def test_kl_divergence_by_batch():
+    loss = nn.KLDivLoss(reduction="batchmean")(mg.tensor(X), mg.tensor(T))
+    assert loss.item() == pytest.approx(F.kl_div(mg.tensor(X), mg.tensor(T), "sum").item() / len(X))
+
+
+def test_pairwise_distance_module():
+    x, y = mg.tensor(X), mg.tensor(P)
+    for p, eps, keepdim in ((2.0, 1e-6, False), (1.0, 0.1, True)):
+        expected = F.pairwise_distance(x, y, p, eps, keepdim).numpy()
+        assert np.array_equal(expected, nn.PairwiseDistance(p, eps, keepdim)(x, y).numpy())
+
+
+@pytest.mark.parametrize("kind", [nn.TripletMarginLoss, nn.TripletMarginWithDistanceLoss])
+def test_triplet_modules_want_a_margin(kind):
+    with pytest.raises(ArgumentError, match=f"{kind.__name__}: margin must be positive, got 0"):
+        kind(margin=0)
 
 
 def test_loss_values():
@@ -665,7 +734,7 @@ def test_loss_weights_are_buffers():
     assert ["weight"] == list(loss.state_dict())
     assert np.float64 == loss.double().weight.dtype
     assert {} == nn.CrossEntropyLoss().state_dict()
-    for kind in (nn.MSELoss, nn.L1Loss, nn.HuberLoss, nn.BCELoss, nn.BCEWithLogitsLoss, nn.NLLLoss, nn.CrossEntropyLoss):
+    for kind in {case[0] for case in (*LOSSES, *LOSSES_OF_THREE)}:
         with pytest.raises(ArgumentError, match=f"{kind.__name__}: reduction must be one of 'none', 'mean', 'sum', got 'average'"):
             kind(reduction="average")
 

@@ -12,7 +12,7 @@ from .rows import kernel
 if TYPE_CHECKING:
     T: Any
     exp: Any
-    log: Any
+    log1p: Any
     maximum: Any
     where: Any
     add_sum: Any
@@ -35,10 +35,10 @@ __all__ = [
 @kernel("ammmiannnf")
 def cross_entropy_columns(loss, dx, work, x, target, weight, classes, ignore_index, reduce, smoothing):
     """`cross_entropy_rows` where the classes are the middle one of three axes: x's rows are (batch, classes), its columns what stands at
-    the same place of the last axis; so loops run along the last axis. `work` is scratch of 4 rows as long as `target`."""
+    the same place of the last axis; so loops run along the last axis. `work` is scratch of 5 rows as long as `target`."""
     inner = x.shape[1]
     chosen = target.copy()  # what is checked is what is used
-    pulls, sums, losses, tops = work[0], work[1], work[2], work[3]
+    pulls, sums, losses, tops, goals = work[0], work[1], work[2], work[3], work[4]
     sharp, share, spread = T(1) - T(smoothing), T(smoothing) / T(classes), T(0)
     for c in range(classes):
         spread += share * weight[c]
@@ -46,6 +46,7 @@ def cross_entropy_columns(loss, dx, work, x, target, weight, classes, ignore_ind
     for i in range(chosen.size):
         t = chosen[i]
         losses[i] = pulls[i] = sums[i] = T(0)
+        goals[i] = T(t)
         if t == ignore_index:
             chosen[i] = -1
         elif t < 0 or t >= classes:
@@ -57,15 +58,15 @@ def cross_entropy_columns(loss, dx, work, x, target, weight, classes, ignore_ind
     for n in range(chosen.size // inner):
         here = n * inner
         first = n * classes
-        top, total, own, scale = tops[here : here + inner], sums[here : here + inner], losses[here : here + inner], pulls[here:]
+        goal, top, rest, own, pull = goals[here:], tops[here:], sums[here : here + inner], losses[here : here + inner], pulls[here:]
         for j in range(inner):
             top[j] = x[first, j]
         for r in range(first + 1, first + classes):
             for j in range(inner):
                 top[j] = maximum(top[j], x[r, j])
         for j in range(inner):
-            if scale[j] != 0:  # what weighs nothing counts nothing, also where its logit is −inf
-                own[j] = -scale[j] * (x[first + chosen[here + j], j] - top[j])
+            if pull[j] != 0:  # what weighs nothing counts nothing, also where its logit is −inf
+                own[j] = -pull[j] * (x[first + chosen[here + j], j] - top[j])
         for r in range(first, first + classes):
             if smoothing > 0 and weight[r - first] != 0:
                 for j in range(inner):
@@ -73,21 +74,25 @@ def cross_entropy_columns(loss, dx, work, x, target, weight, classes, ignore_ind
             for j in range(inner):
                 e = exp(x[r, j] - top[j])
                 dx[r, j] = e
-                total[j] += e
+                rest[j] += where(goal[j] == T(r - first), T(0), e)
         for j in range(inner):
-            top[j] = (scale[j] + spread) * norm / total[j]
+            e = dx[first + max(chosen[here + j], 0), j]
+            goal[j] = (spread * e - pull[j] * rest[j]) * norm / (rest[j] + e)
+            top[j] = (pull[j] + spread) * norm / (rest[j] + e)
+            rest[j] = rest[j] + (e - T(1))
         for r in range(first, first + classes):
-            rest = share * weight[r - first] * norm
+            less = share * weight[r - first] * norm
             for j in range(inner):
-                dx[r, j] = dx[r, j] * top[j] - rest
+                dx[r, j] = dx[r, j] * top[j] - less
         for j in range(inner):
-            if chosen[here + j] >= 0:
-                dx[first + chosen[here + j], j] -= scale[j] * norm
+            t = chosen[here + j]
+            if t >= 0:
+                dx[first + t, j] = goal[j] - share * weight[t] * norm
             else:
                 for r in range(first, first + classes):
                     dx[r, j] = T(0)
     for i in range(sums.size):
-        sums[i] = log(sums[i])
+        sums[i] = log1p(sums[i])
     summed = 0.0
     for i in range(losses.size):
         losses[i] = losses[i] + (pulls[i] + spread) * sums[i] if chosen[i] >= 0 else T(0)
@@ -134,13 +139,20 @@ def soft_cross_entropy_rows(loss, dx, work, x, target, weight, reduce, smoothing
             total = T(0)
             for j in range(columns):
                 total = add_sum(total, dx[i, j])
-            sums[i] = total
             scale = weights[i] * norm / total
+            sums[i] = total - T(1)
+            if total < T(2):  # beside a dominant class, whose term is 1, the difference has no digits
+                peak, rest = 0, T(0)
+                while dx[i, peak] != T(1):
+                    peak += 1
+                for j in range(columns):
+                    rest = add_sum(rest, dx[i, j] if j != peak else T(0))
+                sums[i] = rest
             for j in range(columns):
                 dx[i, j] = dx[i, j] * scale - norm * (weight[j] * (sharp * target[i, j] + share))
     summed = 0.0
     for i in range(rows):
-        losses[i] = losses[i] + weights[i] * log(sums[i])
+        losses[i] = losses[i] + weights[i] * log1p(sums[i])
         summed += losses[i]
     if reduce == 0:
         for i in range(rows):
@@ -153,18 +165,20 @@ def soft_cross_entropy_rows(loss, dx, work, x, target, weight, reduce, smoothing
 def soft_cross_entropy_columns(loss, dx, work, x, target, weight, classes, reduce, smoothing):
     """`soft_cross_entropy_rows` over the layout of `cross_entropy_columns`."""
     inner = x.shape[1]
-    weights, sums, losses, tops = work[0], work[1], work[2], work[3]
+    weights, sums, losses, tops, peaks = work[0], work[1], work[2], work[3], work[4]
     sharp, share = T(1) - T(smoothing), T(smoothing) / T(classes)
     norm = T(1.0 / sums.size) if reduce == 2 else T(1)
     for n in range(sums.size // inner):
         here = n * inner
         first = n * classes
-        top, total, own, pull = tops[here:], sums[here : here + inner], losses[here : here + inner], weights[here : here + inner]
+        top, peak, rest = tops[here:], peaks[here:], sums[here : here + inner]
+        own, pull = losses[here : here + inner], weights[here : here + inner]
         for j in range(inner):
             top[j] = x[first, j]
-            total[j] = own[j] = pull[j] = T(0)
+            peak[j] = rest[j] = own[j] = pull[j] = T(0)
         for r in range(first + 1, first + classes):
             for j in range(inner):
+                peak[j] = where(x[r, j] > top[j], T(r - first), peak[j])
                 top[j] = maximum(top[j], x[r, j])
         for r in range(first, first + classes):
             w = weight[r - first]
@@ -174,16 +188,18 @@ def soft_cross_entropy_columns(loss, dx, work, x, target, weight, classes, reduc
                 pull[j] += q
                 own[j] -= where(q == T(0), T(0), q * d)
                 e = exp(d)
-                total[j] += e
+                rest[j] += where(peak[j] == T(r - first), T(0), e)
                 dx[r, j] = e
         for j in range(inner):
-            top[j] = pull[j] * norm / total[j]
+            e = exp(x[first + int(peak[j]), j] - top[j])  # 1, or NaN
+            top[j] = pull[j] * norm / (rest[j] + e)
+            rest[j] = rest[j] + (e - T(1))
         for r in range(first, first + classes):
             w = weight[r - first] * norm
             for j in range(inner):
                 dx[r, j] = dx[r, j] * top[j] - w * (sharp * target[r, j] + share)
     for i in range(sums.size):
-        sums[i] = log(sums[i])
+        sums[i] = log1p(sums[i])
     summed = 0.0
     for i in range(losses.size):
         losses[i] = losses[i] + weights[i] * sums[i]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     T: Any
     exp: Any
     log: Any
+    log1p: Any
     maximum: Any
     absolute: Any
     where: Any
@@ -285,19 +286,26 @@ def cross_entropy_rows(loss, dx, work, x, target, weight, ignore_index, reduce, 
                 for j in range(columns):
                     dx[i, j] = T(0)
                 continue
-            total = T(0)
+            t = chosen[i]
+            total, own = T(0), dx[i, t]
             for j in range(columns):
                 total = add_sum(total, dx[i, j])
-            sums[i] = total
-            scale = (pulls[i] + spread) * norm / total
+            rest = total - own
+            if own > rest:  # beside a dominant target the difference has no digits
+                rest = T(0)
+                for j in range(columns):
+                    rest = add_sum(rest, dx[i, j] if j != t else T(0))
+            sums[i] = rest + (own - T(1))
+            scale = norm / (rest + own)
+            factor = (pulls[i] + spread) * scale
             for j in range(columns):
-                dx[i, j] = dx[i, j] * scale
+                dx[i, j] = dx[i, j] * factor
             if smoothing > 0:
                 for j in range(columns):
                     dx[i, j] -= share * weight[j] * norm
-            dx[i, chosen[i]] -= pulls[i] * norm
+            dx[i, t] = (spread * own - pulls[i] * rest) * scale - share * weight[t] * norm
     for i in range(rows):
-        sums[i] = log(sums[i])
+        sums[i] = log1p(sums[i])
     summed = 0.0
     for i in range(rows):
         losses[i] = losses[i] + (pulls[i] + spread) * sums[i] if chosen[i] >= 0 else T(0)

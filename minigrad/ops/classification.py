@@ -16,7 +16,7 @@ from ..kernels import losses, rows
 from ..kernels.arrays import total
 from ..kernels.cache import compilable
 from ..kernels.notation import absolute, exp, expm1, log1p, maximum, where
-from .loss import same_shape
+from .loss import check_call, same_shape
 from .softmax import log_softmax
 
 
@@ -132,7 +132,7 @@ def cross_entropy(
     """
     axis = _class_axis(input)
     desired, divisor, _ = _desired("cross_entropy", input.shape, input.dtype, target, weight, ignore_index, label_smoothing)
-    terms = where(desired == 0, 0, desired * log_softmax.of(input, axis))
+    terms = where(desired == 0, 0, desired * _log_probabilities(input, axis))
     return _reduced(-total(terms, (axis,)), divisor, reduction)
 
 
@@ -152,6 +152,18 @@ def _(input, target, weight):
             "leave the softmax out (or hand log(p) to nll_loss)",
             stacklevel=user_depth(),
         )
+
+
+def _log_probabilities(x: Any, axis: int) -> Any:
+    """log softmax(x), with log1p of what is beside the largest: so −log p of a dominant class keeps its digits."""
+    if not x.size:
+        return x
+    peak = np.expand_dims(np.argmax(x, axis), axis)
+    shifted = x - np.take_along_axis(x, peak, axis)
+    e = exp(shifted)
+    own = np.take_along_axis(e, peak, axis)
+    np.put_along_axis(e, peak, 0, axis)
+    return shifted - log1p(total(e, (axis,), True) + (own - 1))
 
 
 def _over_rows(input, target, weight, *settings):
@@ -206,12 +218,12 @@ def _(input, target, weight, ignore_index, reduction, label_smoothing):
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     dtype, loss = input.dtype, _output(input, reduction)
     if input.ndim == 2 or math.prod(input.shape[2:]) <= input.shape[_class_axis(input)]:
-        run, scores, more = rows.cross_entropy_rows, _to_rows(input), ()
+        run, scores, more = rows.cross_entropy_rows, _to_rows(input), []
         n, classes = scores.shape
     else:  # the axes behind the classes are the longer ones: loops run along them
         run, scores, classes = losses.cross_entropy_columns, _to_columns(input), input.shape[1]
-        n, more = target.size, (classes,)
-    dinput, work = np.empty(scores.shape, dtype), np.empty((4, n), dtype)
+        n, more = target.size, [classes]
+    dinput, work = np.empty(scores.shape, dtype), np.empty((5, n), dtype)
     weights = _ones(classes, dtype) if weight is None else weight.ravel()
     bad = run[dtype](
         loss.ravel(),
@@ -232,11 +244,11 @@ def _(input, target, weight, ignore_index, reduction, label_smoothing):
 
 def _soft_cross_entropy(input: Any, target: Any, weight: Any, reduction: str, smoothing: float) -> tuple[Any, Any]:
     dtype, classes, loss = input.dtype, input.shape[_class_axis(input)], _output(input, reduction)
-    work, weights = np.empty((4, input.size // classes), dtype), _class_weights(weight, classes, dtype)
+    work, weights = np.empty((5, input.size // classes), dtype), _class_weights(weight, classes, dtype)
     if math.prod(input.shape[2:]) <= classes:
-        run, lay, more = losses.soft_cross_entropy_rows, _to_rows, ()
+        run, lay, more = losses.soft_cross_entropy_rows, _to_rows, []
     else:
-        run, lay, more = losses.soft_cross_entropy_columns, _to_columns, (classes,)
+        run, lay, more = losses.soft_cross_entropy_columns, _to_columns, [classes]
     scores = lay(input)
     dinput = np.empty(scores.shape, dtype)
     run[dtype](loss.ravel(), dinput, work, scores, lay(target), weights, *more, _REDUCE[reduction], smoothing)
@@ -443,7 +455,7 @@ def _(g, input, target, positive, negative, gamma):
 
 @elementwise(static=("gamma",))
 def focused(ce: Tensor, alpha: Operand, gamma: float = 2.0, reduction: str = "mean") -> Tensor:
-    """α (1 − p)ᵞ ce, where ce = −log p. Backward: dL/dce = g α (qᵞ + γ qᵞ⁻¹ p ce), q = 1 − p = −expm1(−ce)."""
+    """α (1 − p)ᵞ ce, where ce = −log p. Backward: dL/dce = g α (qᵞ + γ qᵞ⁻¹ p ce), q = 1 − p = −expm1(−ce); dL/dα = g qᵞ ce."""
     return alpha * (-expm1(-ce)) ** gamma * ce
 
 
@@ -451,6 +463,11 @@ def focused(ce: Tensor, alpha: Operand, gamma: float = 2.0, reduction: str = "me
 def _(g, ce, alpha, gamma):
     q = -expm1(-ce)
     return g * (alpha * (q**gamma + gamma * q ** (gamma - (gamma != 0)) * (1 - q) * ce))
+
+
+@focused.backward("alpha")
+def _(g, ce, gamma):
+    return g * ((-expm1(-ce)) ** gamma * ce)
 
 
 def focal_loss(
@@ -464,13 +481,16 @@ def focal_loss(
     The mean divides by the number of targets. γ = 0 is cross-entropy; without α nothing is weighted.
     Errors: as `cross_entropy`; ArgumentError for a negative gamma. Source: Lin et al. 2017, "Focal loss for dense object detection".
     """
+    check_call("focal_loss", reduction, input=input, target=target)
     check_number("focal_loss", gamma=gamma)
-    check_reduction("focal_loss", reduction)
     if not gamma >= 0:
         raise ArgumentError(f"focal_loss: gamma must not be negative, got {gamma}")
     if target.shape == input.shape:
         positive, negative = (1.0, 1.0) if alpha is None else (alpha, 1 - alpha)
         return binary_focal_loss(input, target, positive, negative, gamma, reduction)
     ce = cross_entropy(input, target, reduction="none")
-    weight = 1.0 if alpha is None else Tensor(alpha.array[target.array]) if isinstance(alpha, Tensor) else alpha
-    return focused(ce, weight, gamma, reduction)
+    if isinstance(alpha, Tensor):
+        if alpha.shape != (input.shape[_class_axis(input)],):
+            raise ShapeError(f"focal_loss: alpha must have one entry a class, got shape {alpha.shape} for input {input.shape}")
+        alpha = alpha[target.long()]
+    return focused(ce, 1.0 if alpha is None else alpha, gamma, reduction)

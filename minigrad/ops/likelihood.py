@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, check_number, check_reduction, elementwise
+from ..core import Operand, Tensor, check_number, elementwise
 from ..errors import ArgumentError, DimError, DomainError, ShapeError
 from ..kernels import rows
 from ..kernels.cache import compilable, kernels_enabled
 from ..kernels.notation import absolute, exp, log, log1p, maximum, where
-from .loss import same_shape
+from .loss import check_call, same_shape
 
 _TWO_PI = 6.283185307179586
 _HALF_LOG_TWO_PI = 0.9189385332046728
@@ -118,7 +118,7 @@ def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Operand |
 
     Shapes: input and target (…, C) alike; weight broadcasts. Backward, tails, errors: as `binary_cross_entropy_with_logits`.
     """
-    check_reduction("multilabel_soft_margin_loss", reduction)
+    check_call("multilabel_soft_margin_loss", reduction, input=input, target=target)
     same_shape("multilabel_soft_margin_loss", input, target)
     if not input.ndim:
         raise DimError("multilabel_soft_margin_loss: input must have an axis of classes, got a 0-d tensor")
@@ -177,6 +177,7 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
     Shapes: both alike. Backward: dL/dinput = −g t, dL/dt = g (log t + 1 − x). Edge values: a target of 0 counts 0, with slope −∞ in t.
     Deviation: shapes that differ are refused, PyTorch broadcasts them; PyTorch warns about "mean", and its slope at t = 0 is NaN.
     """
+    check_call("kl_div", "sum", input=input, target=target)
     if reduction not in ("none", "mean", "sum", "batchmean"):
         raise ArgumentError(f"kl_div: reduction must be one of 'none', 'mean', 'sum', 'batchmean', got {reduction!r}")
     terms = kl_div_of_logs if log_target else kl_div_of_probabilities
@@ -248,7 +249,7 @@ def _(g, input, target, var):
 
 
 @elementwise
-def raised(x: Tensor, low: float) -> Tensor:
+def raised(x: Tensor, low: float = 1e-6) -> Tensor:
     """max(x, low), differentiated as if it were x: what keeps a variance away from 0 shall not stop it from learning. Backward: dL/dx = g."""
     return maximum(x, low)
 
@@ -267,6 +268,7 @@ def gaussian_nll_loss(
     Backward: dL/dinput = g d/v, dL/dvar = g ½ (1 − d²/v) / v, also where var < ε.
     Errors: DomainError for a negative var; ShapeError. Source: Nix & Weigend 1994.
     """
+    check_call("gaussian_nll_loss", reduction, input=input, target=target)
     if isinstance(var, np.ndarray):
         var = Tensor(var)
     if not isinstance(var, Tensor):

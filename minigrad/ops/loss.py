@@ -10,9 +10,9 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
-from ..core import Elementwise, Operand, Tensor, apply, elementwise
+from ..core import Elementwise, Operand, Tensor, apply, check_reduction, elementwise
 from ..core.op import registered
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, InputTypeError, ShapeError
 from ..kernels.notation import absolute, exp, expm1, log1p, maximum, tanh, where
 
 P = ParamSpec("P")
@@ -27,6 +27,14 @@ def same_shape(name: str, input: Any, target: Any, other: str = "target") -> Non
         raise ShapeError(
             f"{name}: input and {other} must have the same shape, got input {np.shape(input)}, {other} {np.shape(target)}"
         )
+
+
+def check_call(name: str, reduction: str, **tensors: Any) -> None:
+    """For losses that are written as plain functions: a known reduction, and tensors (or arrays) where they are expected."""
+    check_reduction(name, reduction)
+    for what, value in tensors.items():
+        if not isinstance(value, (Tensor, np.ndarray)):
+            raise InputTypeError(f"{name}: {what} must be a Tensor, got {type(value).__name__}; make it one with mg.tensor(...)")
 
 
 def _weight_fits(name: str, input: Any, weight: Any) -> None:

@@ -14,7 +14,7 @@ from ..kernels import losses
 from ..kernels.cache import compilable
 from ..kernels.notation import absolute, exp, log1p, maximum, sqrt, where
 from .comparison import minimum
-from .loss import same_shape
+from .loss import check_call, same_shape
 
 
 @elementwise
@@ -172,6 +172,7 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
     The cosine is x₁·x₂ / √((x₁·x₁ + ε) (x₂·x₂ + ε)), ε = 1e-12. Shapes: inputs (N, D) with target (N), or (D) with a 0-d target;
     broadcast. Edge values: a vector of zeros has the cosine 0. Errors: ShapeError.
     """
+    check_call("cosine_embedding_loss", reduction, input1=input1, input2=input2, target=target)
     if target.ndim > 1 or input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
         raise ShapeError(
             "cosine_embedding_loss: inputs (N, D) with target (N), or (D) with a 0-d target, are expected, got input1 "
@@ -306,6 +307,7 @@ def check_margin(name: str, margin: float) -> None:
 def _triplet(
     name: str, anchor: Tensor, positive: Tensor, negative: Tensor, distance: Any, margin: float, swap: bool, reduction: str
 ) -> Tensor:
+    check_call(name, reduction, anchor=anchor, positive=positive, negative=negative)
     check_margin(name, margin)
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise ShapeError(
