@@ -33,6 +33,7 @@ __all__ = [
     "log_softmax_rows",
     "log_softmax_rows_backward",
     "outside_unit",
+    "row_sums",
     "softmax_rows",
     "softmax_rows_backward",
 ]
@@ -286,6 +287,20 @@ def linear_scan_rows(out, a, b):
         for k in range(1, columns):
             s = a[i, k] * s + b[i, k]
             out[i, k] = s
+
+
+@kernel("amf")
+def row_sums(out, x, divisor):
+    """outᵢ = Σⱼ x[i, j] / divisor: blocks of 128, added up in float64."""
+    rows, columns = x.shape
+    for i in range(rows):
+        total = 0.0
+        for begin in range(0, columns, 128):
+            part = T(0)
+            for j in range(begin, min(begin + 128, columns)):
+                part = add_sum(part, x[i, j])
+            total += part
+        out[i] = T(total / divisor)
 
 
 @kernel("am")
