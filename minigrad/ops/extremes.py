@@ -10,6 +10,7 @@ from ..core import Operand, Tensor, is_grad_enabled, op
 from ..errors import DimError, ShapeError
 from ..kernels.notation import where
 from .comparison import maximum, minimum
+from .convert import on_tensor
 from .reduction import Dims, axes_of, axis_of, kept, not_empty
 
 
@@ -120,6 +121,7 @@ def _along(name: str, x: Tensor, arg: Any, dim: int, keepdim: bool) -> ValuesAnd
     return values_at(x, arg(x, axis, keepdim=True), axis, keepdim)
 
 
+@on_tensor
 def max(input: Tensor, dim: int | Operand | None = None, keepdim: bool = False, *, other: Operand | None = None) -> Any:
     """The largest element (ties share the gradient evenly); with `dim` (values, indices), the gradient going to the first of equal
     ones; with another tensor the larger of two, element by element (`maximum`)."""
@@ -128,6 +130,7 @@ def max(input: Tensor, dim: int | Operand | None = None, keepdim: bool = False, 
     return amax(input) if dim is None else _along("max", input, argmax, dim, keepdim)
 
 
+@on_tensor
 def min(input: Tensor, dim: int | Operand | None = None, keepdim: bool = False, *, other: Operand | None = None) -> Any:
     """The smallest element (ties share the gradient evenly); with `dim` (values, indices), the gradient going to the first of equal
     ones; with another tensor the smaller of two, element by element (`minimum`)."""
@@ -143,6 +146,7 @@ class MinAndMax(NamedTuple):
     max: Tensor
 
 
+@on_tensor
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinAndMax:
     """The smallest and the largest element, over all axes or along `dim`; ties share the gradient evenly."""
     return MinAndMax(amin(input, dim, keepdim), amax(input, dim, keepdim))

@@ -12,7 +12,7 @@ from ..core import Tensor, checked_dtype, op
 from ..errors import ArgumentError, ShapeError
 from ..kernels.arrays import total
 from ..kernels.notation import absolute, where
-from .convert import float_only
+from .convert import float_only, on_tensor
 from .extremes import shared_by_ties
 from .reduction import Dims, axes_of, kept, mean, not_empty
 
@@ -87,6 +87,7 @@ def _(g, x, y, x_shape, dim, correction):
     return where(y == 0, 0, g / y).reshape(shape) * (centred * (1 / degrees if degrees else math.nan))
 
 
+@on_tensor
 def var_mean(
     input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -94,6 +95,7 @@ def var_mean(
     return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
+@on_tensor
 def std_mean(
     input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ import numpy as np
 from ..core import Operand, Tensor, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, InputTypeError, ShapeError
+from .convert import on_tensor
 from .extremes import ValuesAndIndices, pick, shared_by_ties, values_at
 from .reduction import axis_of, kept, not_empty
 
@@ -28,6 +29,7 @@ def _(x, dim, descending, stable):
     return {"dim": axis_of("argsort", dim, x.ndim)}
 
 
+@on_tensor
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesAndIndices:
     """(values, indices) in ascending or descending order along `dim`; equal elements always keep their order, NaN counts as the largest.
 
@@ -37,6 +39,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     return values_at(input, argsort(input, axis, descending, stable), axis)
 
 
+@on_tensor
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesAndIndices:
     """(values, indices) of the k largest (or smallest) along `dim`, best first also where `sorted` is False.
 
@@ -48,6 +51,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     return values_at(input, order[(slice(None),) * axis + (slice(k),)] if input.ndim else order, axis)
 
 
+@on_tensor
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesAndIndices:
     """(values, indices) of the k-th smallest element (from 1) along `dim`. Backward: g to the element taken."""
     axis = axis_of("kthvalue", dim, input.ndim)
@@ -77,6 +81,7 @@ def _(g, x, y, x_shape):
     return shared_by_ties(g, x, y, x_shape, tuple(range(len(x_shape))))
 
 
+@on_tensor
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle element, of an even number the lower; NaN if there is one. With `dim` (values, indices).
 
@@ -110,6 +115,7 @@ def _check_rank(name: str, k: Any, least: int, most: int) -> None:
         raise ArgumentError(f"{name}: k must be in [{least}, {most}] for {most} elements along the axis, got {k}")
 
 
+@on_tensor
 def unique(
     input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
@@ -125,6 +131,7 @@ def unique(
     return results if len(results) > 1 else results[0]
 
 
+@on_tensor
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each of 0, 1, 2, … occurs in a vector of integers, or the sum of the weights that stand there; no gradient.
 
@@ -139,12 +146,15 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise ArgumentError(f"bincount: minlength must be at least 0, got {minlength}")
     if weights is None:
         return Tensor(np.bincount(input.array, minlength=minlength).astype(np.int64))
+    if not isinstance(weights, Tensor):
+        raise InputTypeError(f"bincount: weights must be a Tensor, got {type(weights).__name__}")
     if weights.shape != input.shape:
         raise ShapeError(f"bincount: input and weights must have the same shape, got {input.shape} and {weights.shape}")
     dtype = weights.dtype if weights.dtype.kind == "f" else np.float64
     return Tensor(np.bincount(input.array, weights.array, minlength).astype(dtype))
 
 
+@on_tensor
 def searchsorted(sorted_sequence: Tensor, input: Operand, *, right: bool = False, side: str | None = None) -> Tensor:
     """Where to insert values into rows in ascending order: before equal elements, or behind them (`right`, or side="right"); int64.
 

@@ -15,7 +15,7 @@ from ..kernels.cache import compilable
 from ..kernels.notation import exp, log, where
 from ..kernels.rows import row_sums
 from .comparison import where as chosen
-from .convert import float_only
+from .convert import float_only, on_tensor
 
 Dims = int | Sequence[int] | None
 
@@ -128,11 +128,13 @@ def _(g, x_shape, dim):
     return broadcast_to(g.reshape(kept(x_shape, dim)) / count if count else g, x_shape)
 
 
+@on_tensor
 def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """`sum`, with 0 in the place of NaN; the gradient there is 0."""
     return sum(_without_nan(input), dim, keepdim, dtype=dtype)
 
 
+@on_tensor
 def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean of what is not NaN; where nothing is left, NaN."""
     float_only("nanmean", input)
