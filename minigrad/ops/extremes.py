@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import Operand, Tensor, is_grad_enabled, op
 from ..errors import DimError, ShapeError
+from ..kernels.arrays import flat_places
 from ..kernels.notation import where
 from .comparison import maximum, minimum
 from .convert import on_tensor
@@ -84,7 +85,7 @@ class ValuesAndIndices(NamedTuple):
 @op(live=("indices",))
 def pick(x: Tensor, indices: Tensor, dim: int) -> Tensor:
     """The elements of x at `indices` along `dim`, of which no two in a row are the same. Backward: g goes to the picked elements."""
-    return np.take_along_axis(x, indices, dim)
+    return x.reshape(-1)[flat_places(indices, dim, x.shape)]
 
 
 @pick.backward("x")
@@ -96,7 +97,7 @@ def _(g, indices, x_shape, dim):
 def place(x: Tensor, indices: Tensor, dim: int, length: int) -> Tensor:
     """Zeros of that length along `dim` with x at `indices`: the adjoint of `pick`. Backward: g at `indices`."""
     out = np.zeros([length if i == dim else n for i, n in enumerate(x.shape)], x.dtype)
-    np.put_along_axis(out, indices, x, dim)
+    out.reshape(-1)[flat_places(indices, dim, out.shape)] = x
     return out
 
 

@@ -111,14 +111,15 @@ def norm(x: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, *, 
     vector. Backward: dL/dx = g sign(x) (|x| / y)^(p−1); for ±inf shared evenly by all that tie, for p = 0 nothing.
     Edge values: gradient 0 at x = 0, as PyTorch has it.
     """
-    x = np.abs(x.astype(dtype, copy=False))
-    if math.isinf(p):
-        return (np.max if p > 0 else np.min)(x, axis=dim, keepdims=keepdim)
-    if p == 0:
-        return np.count_nonzero(x, axis=dim, keepdims=keepdim).astype(x.dtype)
+    x = x.astype(dtype, copy=False)
     if p == 2:
         return np.sqrt(total(x * x, dim, keepdim))
-    return total(x if p == 1 else x**p, dim, keepdim) ** (1 / p)
+    if p == 0:
+        return np.count_nonzero(x, axis=dim, keepdims=keepdim).astype(x.dtype)
+    size = np.abs(x)
+    if math.isinf(p):
+        return (np.max if p > 0 else np.min)(size, axis=dim, keepdims=keepdim)
+    return total(size if p == 1 else size**p, dim, keepdim) ** (1 / p)
 
 
 @norm.check

@@ -10,8 +10,8 @@ from ..core import Operand, Tensor, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, InputTypeError, ShapeError
 from .convert import on_tensor
-from .extremes import ValuesAndIndices, pick, shared_by_ties, values_at
-from .reduction import axis_of, kept, not_empty
+from .extremes import ValuesAndIndices, shared_by_ties, values_at
+from .reduction import axis_of, not_empty
 
 
 @op
@@ -43,12 +43,24 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesAndIndices:
     """(values, indices) of the k largest (or smallest) along `dim`, best first also where `sorted` is False.
 
-    Of equal elements the first are taken; NaN counts as the largest. Backward: g to the elements taken.
+    NaN counts as the largest; which of equal elements are taken is left open. Backward: g to the elements taken.
     """
     axis = axis_of("topk", dim, input.ndim)
     _check_rank("topk", k, 0, input.shape[axis] if input.ndim else 1)
-    order = argsort(input, axis, largest)
-    return values_at(input, order[(slice(None),) * axis + (slice(k),)] if input.ndim else order, axis)
+    return values_at(input, Tensor(_best(input.array, k, axis, largest)), axis)
+
+
+def _best(x: Any, k: int, axis: int, largest: bool) -> Any:
+    """The indices of the k largest (or smallest) along an axis, best first."""
+    if not x.ndim:
+        return np.zeros((), np.int64)
+    length, cut = x.shape[axis], (slice(None),) * axis
+    if length < 64 or not 0 < 4 * k <= length:
+        return argsort.formula(x, axis, largest)[(*cut, slice(k))]
+    places = np.argpartition(x, length - k if largest else k - 1, axis)
+    places = np.sort(places[(*cut, slice(-k, None) if largest else slice(k))], axis)
+    order = argsort.formula(np.take_along_axis(x, places, axis), axis, largest)
+    return np.take_along_axis(places, order, axis)
 
 
 @on_tensor
@@ -94,18 +106,20 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     if not input.ndim:
         return values_at(input, argsort(input), axis)
     not_empty("median", input.shape, (axis,))
-    length, nans = input.shape[axis], np.isnan(input.array).sum(axis, keepdims=True)
-    rank = np.where(nans > 0, length - nans, (length - 1) // 2)  # the first NaN, which stands behind all numbers
-    return _ranked(input, axis, rank, keepdim)
+    return _ranked(input, axis, (input.shape[axis] - 1) // 2, keepdim, spread_nan=True)
 
 
-def _ranked(x: Tensor, dim: int, rank: Any, keepdim: bool) -> ValuesAndIndices:
-    """The elements that stand at `rank` (one number, or one a row) in order, counted from 0."""
-    indices = argsort(x, dim)
-    if x.ndim:
-        rank = np.broadcast_to(rank, kept(x.shape, (dim,)))
-        indices = pick(indices, rank, dim)
-    return values_at(x, indices, dim, keepdim)
+def _ranked(x: Tensor, dim: int, rank: int, keepdim: bool, spread_nan: bool = False) -> ValuesAndIndices:
+    """The elements that stand at `rank` in order, counted from 0, each where it first occurs; with `spread_nan` NaN where there is one."""
+    if not x.ndim:
+        return values_at(x, argsort(x), dim)
+    array = x.array
+    value = np.take(np.partition(array, rank, dim), [rank], dim)
+    nan = array != array
+    if spread_nan:
+        value = np.where(nan.any(dim, keepdims=True), np.nan, value)
+    hit = (array == value) | (nan & (value != value))
+    return values_at(x, Tensor(hit.argmax(dim, keepdims=True)), dim, keepdim)
 
 
 def _check_rank(name: str, k: Any, least: int, most: int) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from ..core import Operand, Tensor, apply, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, DimError, DtypeError, IndexRangeError, InputTypeError, ShapeError
+from ..kernels.arrays import flat_places
 from .comparison import eq
 from .convert import on_tensor, to
 from .indexing import getitem, index_put, put_tensor
@@ -205,8 +206,8 @@ def _places(name: str, index: Any, axis: int, length: int, vector: bool = False)
 
 def _check_range(name: str, places: Any, limit: int, what: str) -> None:
     """Refuse places outside [0, limit), naming the first."""
-    outside = (places < 0) | (places >= limit)
-    if outside.any():
+    if places.size and (places.min() < 0 or places.max() >= limit):
+        outside = (places < 0) | (places >= limit)
         first = tuple(int(i) for i in np.argwhere(outside)[0])
         where = f" at {list(first)}" if first else ""
         raise IndexRangeError(f"{name}: index {places[first]}{where} is out of range: {what} {limit}")
@@ -226,9 +227,7 @@ def _flat_places(name: str, x: Tensor, dim: int, index: Any) -> Any:
         raise ShapeError(
             f"{name}: outside of dim {dim} index must not be longer than input, got shape {places.shape} for {x.shape}"
         )
-    grid = list(np.indices(sizes, sparse=True))
-    grid[axis] = places.reshape(sizes)
-    return np.ravel_multi_index(grid, shape).reshape(places.shape)
+    return flat_places(places.reshape(sizes), axis, shape).reshape(places.shape)
 
 
 def _source(name: str, x: Tensor, index: Tensor, src: Tensor) -> Tensor:
