@@ -156,6 +156,73 @@ def test_a_view_and_its_base_see_each_others_writes() -> None:
     assert 5.0 == row[1].item()
 
 
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda x: x.diagonal(),
+        lambda x: x.select(1, 0),
+        lambda x: x.narrow(0, 1, 2),
+        lambda x: x.split(2)[1],
+        lambda x: x.chunk(3, 1)[2],
+        lambda x: x.unbind(-1)[1],
+        lambda x: x.movedim(0, 1),
+        lambda x: x.unflatten(1, (3, 1)),
+        lambda x: x.view_as(mg.zeros(9)),
+    ],
+)
+def test_views_share_their_memory_and_guard_what_was_saved(look: Callable[[mg.Tensor], mg.Tensor]) -> None:
+    base = mg.tensor(np.arange(9.0).reshape(3, 3))
+    view = look(base)
+    before = view.array.copy()
+    base.add_(1)
+    assert np.array_equal(before + 1, view.array)
+    loss = (leaf(*[1] * 9).reshape(3, 3) * base).sum()
+    view.zero_()
+    assert np.count_nonzero(base.array) == 9 - view.numel()
+    with pytest.raises(GraphError, match="mul"):
+        loss.backward()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: x.flip(1),
+        lambda x: x.roll(0),
+        lambda x: x.repeat(1, 1),
+        lambda x: x.diag(),
+        lambda x: x.index_select(0, mg.tensor([0, 1, 2])),
+        lambda x: x.rot90(0),
+        lambda x: mg.cat([x]),
+        lambda x: x.gather(0, mg.zeros(3, 3, dtype=np.int64)),
+    ],
+)
+def test_copies_share_nothing(make: Callable[[mg.Tensor], mg.Tensor]) -> None:
+    base = mg.ones(3, 3)
+    make(base).zero_()
+    assert 9 == base.sum().item()
+
+
+def test_an_index_may_be_written_after_its_use() -> None:
+    index = mg.tensor([[0, 1]])
+    for use in (
+        lambda x: x.gather(1, index),
+        lambda x: x.index_select(1, index[0]),
+        lambda x: x.scatter_add(1, index, mg.ones(1, 2, dtype=np.float64)),
+        lambda x: x.topk(1)[0],
+    ):
+        x = leaf([1.0, 2.0])
+        y = use(x)
+        index.fill_(0)
+        y.sum().backward()
+        assert x.grad.tolist() in ([[1.0, 1.0]], [[0.0, 1.0]])
+        index.copy_(mg.tensor([[0, 1]]))
+    x = leaf([1.0, 5.0, 2.0])
+    values, indices = x.sort()
+    indices.zero_()
+    (values * plain(1, 2, 3)).sum().backward()
+    assert [[1.0, 3.0, 2.0]] == x.grad.tolist()
+
+
 def test_a_write_through_a_view_by_operator() -> None:
     base = plain(1, 2, 3)
     base[1:] += 10.0

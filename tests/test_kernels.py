@@ -246,6 +246,39 @@ def test_add_to_rows_and_column_sums(columns, dtype):
         assert np.array_equal(expected, x)
 
 
+@dtypes
+def test_row_sums(dtype):
+    for columns in (0, 1, 7, 127, 128, 129, 1000):
+        x = matrix(5, columns, dtype) if columns else np.zeros((5, 0), dtype)
+        for divisor in (1.0, 3.0):
+            out = np.full(5, 77, dtype)
+            rows.row_sums[dtype](out, x, divisor)
+            exact = np.array([math.fsum(row) / divisor for row in x])
+            assert (np.abs(out - exact) <= 8 * np.abs(x).sum(1, dtype=np.float64) * np.finfo(dtype).eps).all()
+
+
+@dtypes
+def test_add_rows_at(dtype):
+    values, index = matrix(6, 3, dtype), np.array([3, 0, 3, 3, 1, 0])
+    out = matrix(4, 3, dtype, seed=3)
+    expected = out.copy()
+    np.add.at(expected, index, values)
+    rows.add_rows_at[dtype](out, index, values)
+    assert np.array_equal(expected, out)
+
+
+@dtypes
+def test_linear_scan_rows(dtype):
+    a, b = matrix(3, 6, dtype), matrix(3, 6, dtype, seed=2)
+    out = np.empty_like(b)
+    rows.linear_scan_rows[dtype](out, a, b)
+    expected = b.copy()
+    for k in range(1, 6):
+        expected[:, k] += a[:, k] * expected[:, k - 1]
+    np.testing.assert_allclose(out, expected, rtol=8 * np.finfo(dtype).eps)
+    rows.linear_scan_rows[dtype](out[:, :0].copy(), a[:, :0].copy(), b[:, :0].copy())
+
+
 def test_column_sums_of_a_million_float32_rows():
     rng = np.random.default_rng(0)
     x = np.stack([rng.random(10**6), rng.random(10**6) * 1e-3 + 5, np.full(10**6, 0.1)], 1).astype(np.float32)

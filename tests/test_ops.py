@@ -32,6 +32,7 @@ DTYPES = ("float32", "float64")
 CREATION = {
     "Generator", "arange", "as_tensor", "bernoulli", "default_generator", "empty", "eye", "from_dlpack", "from_numpy", "full",
     "full_like", "linspace", "manual_seed", "ones", "ones_like", "rand", "randint", "randn", "randperm", "tensor", "zeros", "zeros_like",
+    "empty_like", "is_tensor", "logspace", "rand_like", "randint_like", "randn_like", "tril_indices", "triu_indices",
 }  # fmt: skip
 
 

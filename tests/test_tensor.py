@@ -172,6 +172,77 @@ def test_creation_functions() -> None:
     assert mg.ones(2, requires_grad=True).requires_grad
 
 
+def test_creation_like_another_tensor() -> None:
+    x = mg.tensor([[1.0, 2.0, 3.0]], dtype=F64)
+    for drawn in (mg.rand_like(x), mg.randn_like(x), mg.empty_like(x), mg.randint_like(x, 5), mg.randint_like(x, 2, 4)):
+        assert (F64, (1, 3)) == (drawn.dtype, drawn.shape)
+    assert set(mg.randint_like(mg.zeros(200, dtype=I64), 2, 4).tolist()) == {2, 3}
+    assert (F32, I64) == (mg.rand_like(x, dtype=F32).dtype, mg.randint_like(x, 5, dtype=I64).dtype)
+    assert mg.rand_like(x, requires_grad=True).requires_grad
+    generators = [mg.Generator(3) for _ in range(4)]
+    assert mg.rand_like(x, generator=generators[0]).tolist() == mg.rand(1, 3, dtype=F64, generator=generators[1]).tolist()
+    assert mg.randn_like(x, generator=generators[2]).tolist() == mg.randn(1, 3, dtype=F64, generator=generators[3]).tolist()
+
+
+def test_new_tensors_take_the_dtype_of_the_old() -> None:
+    x = mg.tensor([1], dtype=np.int32)
+    made = (x.new_zeros(2), x.new_ones((2,)), x.new_full((2,), 1.5), x.new_tensor([3.7, 1]), x.new_empty(2))
+    assert [np.dtype(np.int32)] * 5 == [y.dtype for y in made]
+    assert [[0, 0], [1, 1], [1, 1], [3, 1]] == [y.tolist() for y in made[:4]]
+    assert (F32, True) == (x.new_zeros(2, dtype=F32).dtype, mg.ones(1).new_ones(2, requires_grad=True).requires_grad)
+
+
+def test_logspace() -> None:
+    assert [1.0, 10.0, 100.0] == mg.logspace(0, 2, 3).tolist()
+    assert (I64, [1, 2, 4, 8]) == (mg.logspace(0, 3, 4, base=2, dtype=I64).dtype, mg.logspace(0, 3, 4, 2, dtype=I64).tolist())
+    np.testing.assert_allclose(mg.logspace(-1, 1, 5, dtype=F64).numpy(), [0.1, 0.1**0.5, 1, 10**0.5, 10], rtol=1e-15)
+    with pytest.raises(InputTypeError, match="logspace: base must be a number, got 'e'"):
+        mg.logspace(0, 1, 2, "e")
+
+
+def test_indices_of_triangles() -> None:
+    assert [[0, 1, 1, 2, 2], [0, 0, 1, 0, 1]] == mg.tril_indices(3, 2).tolist()
+    assert [[0, 0, 1], [1, 2, 2]] == mg.triu_indices(2, 3, offset=1).tolist()
+    assert I64 == mg.tril_indices(2, 2, -1).dtype
+
+
+def test_what_and_where_a_tensor_is() -> None:
+    x = mg.ones(2, 3)
+    assert mg.is_tensor(x)
+    assert not mg.is_tensor(x.numpy())
+    assert 6 == mg.numel(x)
+    assert "cpu" == x.device == x.device.type == str(x.device)
+    assert x.to(x.device) is x
+
+
+LAYOUTS: dict[str, Callable[[Any], Any]] = {
+    "plain": lambda x: x,
+    "rows": lambda x: x.reshape(4, -1),
+    "columns": lambda x: x.reshape(-1, 4),
+    "transposed": lambda x: x.reshape(-1, 4).T,
+    "strided": lambda x: np.repeat(x.reshape(-1, 2), 2, axis=1)[:, ::2],
+    "backwards": lambda x: x[::-1],
+    "three axes": lambda x: x.reshape(50, -1, 2),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_long_float32_sums_keep_their_digits(layout: str) -> None:
+    """A running float32 sum of so many terms would be wrong in the fourth digit."""
+    x = LAYOUTS[layout]((np.random.default_rng(0).random(2_000_000) + 0.5).astype(F32))
+    exact, t = x.astype(F64), mg.from_numpy(x)
+    for dim in (None, int(np.argmax(x.shape))):
+        found = {
+            "sum": (t.sum(dim), exact.sum(dim)),
+            "mean": (t.mean(dim), exact.mean(dim)),
+            "var": (t.var(dim), exact.var(dim, ddof=1)),
+            "norm": (t.norm(dim=dim), np.sqrt((exact**2).sum(dim))),
+        }
+        for name, (actual, expected) in found.items():
+            np.testing.assert_allclose(actual.numpy(), expected, rtol=5e-7, err_msg=f"{name} {dim}")
+    np.testing.assert_allclose(mg.cumsum(t, -1).numpy(), np.cumsum(exact, -1), rtol=1e-7)
+
+
 def test_arange_refuses_a_step_that_leads_away() -> None:
     for arguments in ((5, 0), (0, 5, -1), (0, 5, 0)):
         with pytest.raises(ArgumentError, match="arange: step"):

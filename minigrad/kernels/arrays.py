@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from .cache import compilable, kernels_enabled
 from .notation import Notation
-from .rows import column_sums, linear_scan_rows
+from .rows import add_rows_at, column_sums, linear_scan_rows
 
-__all__ = ["broadcast_to", "linear_scan", "put", "sum_to", "total"]
+__all__ = ["broadcast_to", "flat_places", "linear_scan", "put", "sum_to", "total"]
 
 Array = NDArray[Any]
 _add_up: Any = np.add.reduce  # half a microsecond faster than the method
@@ -55,6 +55,15 @@ def linear_scan(a: Array, b: Array) -> Array:
     return out
 
 
+def flat_places(index: Array, dim: int, shape: Sequence[int]) -> Array:
+    """The places in the flat array of what `index` names along an axis, its other axes standing for those of `shape`."""
+    flat, stride = np.zeros((), np.int64), 1
+    for axis in reversed(range(len(shape))):
+        along = index if axis == dim else np.arange(index.shape[axis]).reshape(-1, *(1,) * (len(shape) - 1 - axis))
+        flat, stride = flat + along * stride, stride * shape[axis]
+    return flat
+
+
 def _put(values: Array, index: Any, shape: Sequence[int]) -> Array:
     """Zeros of `shape` with `values` added at `index`: the adjoint of x[index]; repeated indices add up."""
     shape = tuple(shape)
@@ -62,12 +71,20 @@ def _put(values: Array, index: Any, shape: Sequence[int]) -> Array:
     parts = index if isinstance(index, tuple) else (index,)
     if all(isinstance(part, (int, np.integer, slice, type(None), type(...))) for part in parts):
         out[index] = values  # such an index names no element twice
-    elif len(parts) == len(shape) and all(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts):
-        flat = np.ravel_multi_index(parts, shape, mode="wrap")  # checked by the forward; a negative index counts from the end
-        np.add.at(out.ravel(), flat.ravel(), values.ravel())
+    elif len(parts) <= len(shape) and all(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts):
+        flat = np.ravel_multi_index(parts, shape[: len(parts)], mode="wrap").ravel()  # in range, whatever the index says
+        rows = (math.prod(shape[: len(parts)]), math.prod(shape[len(parts) :]))
+        _add_rows_at(out.reshape(rows), flat, np.ascontiguousarray(values).reshape(flat.size, rows[1]))
     else:
         np.add.at(out, index, values)
     return out
+
+
+def _add_rows_at(out: Array, index: Array, values: Array) -> None:
+    if kernels_enabled() and compilable(out.dtype):
+        add_rows_at[out.dtype](out, index, values)
+    else:
+        np.add.at(out, index, values)
 
 
 broadcast_to = Notation("broadcast_to", np.broadcast_to, "x repeated to a shape")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     add_sum: Any
 
 __all__ = [
+    "add_rows_at",
     "add_to_rows",
     "column_moments",
     "column_sums",
@@ -45,6 +46,7 @@ __all__ = [
     "normalized_column_sums",
     "normalized_sums",
     "outside_unit",
+    "row_sums",
     "softmax_rows",
     "softmax_rows_backward",
     "table_rows",
@@ -339,6 +341,16 @@ def add_to_rows(x, row):
             x[i, j] = x[i, j] + row[j]
 
 
+@kernel("mim")
+def add_rows_at(out, index, values):
+    """out[index[k], j] += values[k, j]: every index must be a row of out."""
+    rows, columns = values.shape
+    for k in range(rows):
+        i = index[k]
+        for j in range(columns):
+            out[i, j] += values[k, j]
+
+
 @kernel("mmm")
 def linear_scan_rows(out, a, b):
     """sₖ = aₖ sₖ₋₁ + bₖ along each row, from s₀ = b₀."""
@@ -349,6 +361,20 @@ def linear_scan_rows(out, a, b):
         for k in range(1, columns):
             s = a[i, k] * s + b[i, k]
             out[i, k] = s
+
+
+@kernel("amf")
+def row_sums(out, x, divisor):
+    """outᵢ = Σⱼ x[i, j] / divisor: blocks of 128, added up in float64."""
+    rows, columns = x.shape
+    for i in range(rows):
+        total = 0.0
+        for begin in range(0, columns, 128):
+            part = T(0)
+            for j in range(begin, min(begin + 128, columns)):
+                part = add_sum(part, x[i, j])
+            total += part
+        out[i] = T(total / divisor)
 
 
 @kernel("am")

@@ -11,6 +11,7 @@ from ..core import Tensor, apply, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, DimError, ShapeError
 from ..kernels.arrays import sum_to
+from .convert import on_tensor
 from .indexing import getitem, index_put, put_tensor
 from .reduction import axes_of, axis_of
 from .shape import diagonal_index, last_diagonal, last_two, permute_to, reshape_to, sizes_of, transpose
@@ -37,6 +38,7 @@ def flip(input: Tensor, *axes: Any, dims: Sequence[int] | None = None) -> Tensor
     return flip_along(input, sizes_of(axes if dims is None else (dims,)))
 
 
+@on_tensor
 def fliplr(input: Tensor) -> Tensor:
     """`flip` along the second axis."""
     if input.ndim < 2:
@@ -44,6 +46,7 @@ def fliplr(input: Tensor) -> Tensor:
     return flip_along(input, (1,))
 
 
+@on_tensor
 def flipud(input: Tensor) -> Tensor:
     """`flip` along the first axis."""
     if input.ndim < 1:
@@ -82,8 +85,10 @@ def _(g, shifts, dims):
     return roll.of(g, tuple(-n for n in shifts) if dims else -shifts, dims)
 
 
+@on_tensor
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """input turned k times by 90 degrees in the plane of two axes, from the first towards the second. A copy."""
+    dims = sizes_of((dims,))
     if len(dims) != 2 or input.ndim < 2:
         raise ShapeError(f"rot90: needs a plane of two axes, got dims {dims} of shape {input.shape}")
     first, second = last_two("rot90", dims[0], dims[1], input.ndim)[-2:]
@@ -114,6 +119,7 @@ def _tiled(name: str, x: Tensor, counts: tuple[int, ...]) -> Tensor:
     return tile_by(x, counts)
 
 
+@on_tensor
 def repeat(self: Tensor, *repeats: Any) -> Tensor:
     """The tensor repeated as a whole, along each axis as often as said (as a tuple or as numbers); more numbers than axes add axes."""
     counts = sizes_of(repeats)
@@ -122,12 +128,14 @@ def repeat(self: Tensor, *repeats: Any) -> Tensor:
     return _tiled("repeat", self, counts)
 
 
+@on_tensor
 def tile(input: Tensor, *repeats: Any, dims: Sequence[int] | None = None) -> Tensor:
     """`repeat`, but counts that are missing at the front are 1."""
     counts = sizes_of(repeats if dims is None else (dims,))
     return _tiled("tile", input, (1,) * (input.ndim - len(counts)) + counts)
 
 
+@on_tensor
 def repeat_interleave(
     input: Tensor, repeats: int | Tensor | None = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
@@ -185,6 +193,7 @@ tril = _triangle("tril", np.tril)
 triu = _triangle("triu", np.triu)
 
 
+@on_tensor
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Zeros with the last axis of input on a diagonal of the plane of two new axes, dim1 and dim2."""
     if not input.ndim:
@@ -197,6 +206,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     return permute_to(planes, tuple(int(i) for i in np.argsort(order)))
 
 
+@on_tensor
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """A matrix with a vector on its diagonal; or the diagonal of a matrix, as a copy."""
     if input.ndim not in (1, 2):
@@ -204,6 +214,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     return diag_embed(input, diagonal) if input.ndim == 1 else last_diagonal(input, diagonal).clone()
 
 
+@on_tensor
 def fill_diagonal(input: Tensor, fill_value: float, wrap: bool = False) -> Tensor:
     """input with one value on its main diagonal; of a matrix with more rows than columns, `wrap` starts it anew after each block."""
     if input.ndim < 2 or (input.ndim > 2 and len(set(input.shape)) > 1):
@@ -219,6 +230,7 @@ def fill_diagonal(input: Tensor, fill_value: float, wrap: bool = False) -> Tenso
 # ---- padding
 
 
+@on_tensor
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """input with elements added (or, by a negative number, cut off) at both ends of its last axes.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from ..core import Tensor, checked_dtype, get_default_dtype, op
-from ..errors import DtypeError
+from ..errors import DtypeError, InputTypeError
 
 
 @op
@@ -41,6 +43,31 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
 @astype.backward("x")
 def _(g):
     return g
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+_NUMPY_WORDS = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def on_tensor(function: F) -> F:
+    """A function whose first argument is a Tensor, called as operations are: an array is taken for a Tensor, anything else refused;
+    axis and keepdims are other words for dim and keepdim."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = {_NUMPY_WORDS.get(name, name): value for name, value in kwargs.items()}
+        if args and not isinstance(args[0], Tensor):
+            args = (_tensor_of(function.__name__, args[0]), *args[1:])
+        return function(*args, **kwargs)
+
+    return cast(F, run)
+
+
+def _tensor_of(name: str, value: Any) -> Tensor:
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "fiub":
+        return Tensor(value)
+    raise InputTypeError(f"{name}: input must be a Tensor, got {type(value).__name__}; make it one with mg.tensor(...)")
 
 
 def dtype_or_default(name: str, dtype: Any) -> np.dtype[Any]:

@@ -8,8 +8,10 @@ import numpy as np
 
 from ..core import Operand, Tensor, is_grad_enabled, op
 from ..errors import DimError, ShapeError
+from ..kernels.arrays import flat_places
 from ..kernels.notation import where
 from .comparison import maximum, minimum
+from .convert import on_tensor
 from .reduction import Dims, axes_of, axis_of, kept, not_empty
 
 
@@ -83,7 +85,7 @@ class ValuesAndIndices(NamedTuple):
 @op(live=("indices",))
 def pick(x: Tensor, indices: Tensor, dim: int) -> Tensor:
     """The elements of x at `indices` along `dim`, of which no two in a row are the same. Backward: g goes to the picked elements."""
-    return np.take_along_axis(x, indices, dim)
+    return x.reshape(-1)[flat_places(indices, dim, x.shape)]
 
 
 @pick.backward("x")
@@ -95,7 +97,7 @@ def _(g, indices, x_shape, dim):
 def place(x: Tensor, indices: Tensor, dim: int, length: int) -> Tensor:
     """Zeros of that length along `dim` with x at `indices`: the adjoint of `pick`. Backward: g at `indices`."""
     out = np.zeros([length if i == dim else n for i, n in enumerate(x.shape)], x.dtype)
-    np.put_along_axis(out, indices, x, dim)
+    out.reshape(-1)[flat_places(indices, dim, out.shape)] = x
     return out
 
 
@@ -120,6 +122,7 @@ def _along(name: str, x: Tensor, arg: Any, dim: int, keepdim: bool) -> ValuesAnd
     return values_at(x, arg(x, axis, keepdim=True), axis, keepdim)
 
 
+@on_tensor
 def max(input: Tensor, dim: int | Operand | None = None, keepdim: bool = False, *, other: Operand | None = None) -> Any:
     """The largest element (ties share the gradient evenly); with `dim` (values, indices), the gradient going to the first of equal
     ones; with another tensor the larger of two, element by element (`maximum`)."""
@@ -128,6 +131,7 @@ def max(input: Tensor, dim: int | Operand | None = None, keepdim: bool = False, 
     return amax(input) if dim is None else _along("max", input, argmax, dim, keepdim)
 
 
+@on_tensor
 def min(input: Tensor, dim: int | Operand | None = None, keepdim: bool = False, *, other: Operand | None = None) -> Any:
     """The smallest element (ties share the gradient evenly); with `dim` (values, indices), the gradient going to the first of equal
     ones; with another tensor the smaller of two, element by element (`minimum`)."""
@@ -143,6 +147,7 @@ class MinAndMax(NamedTuple):
     max: Tensor
 
 
+@on_tensor
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinAndMax:
     """The smallest and the largest element, over all axes or along `dim`; ties share the gradient evenly."""
     return MinAndMax(amin(input, dim, keepdim), amax(input, dim, keepdim))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import index
 from typing import Any
 
 import numpy as np
 
 from ..core import Tensor, apply, op
+from ..core.check import check_kind
 from ..errors import ArgumentError, DimError, InputTypeError, ShapeError
+from .convert import on_tensor
 from .indexing import getitem
 from .reduction import axis_of
-from .shape import new_axis, reshape_to
+from .shape import new_axis, reshape_to, sizes_of
 
 
 def _arrays_only(name: str, tensors: Sequence[Any]) -> None:
@@ -103,16 +104,18 @@ def _raised(tensors: Sequence[Tensor], ndim: int) -> Any:
 # ---- splitting, into views
 
 
+@on_tensor
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """tensor cut along an axis into views: of one size (the last may be smaller), or of the sizes listed."""
     axis, length = _axis("split", tensor, dim)
     wanted = split_size_or_sections
     if isinstance(wanted, Sequence):
-        sizes = [index(n) for n in wanted]
+        sizes = list(sizes_of((wanted,)))
         if sum(sizes) != length or min(sizes, default=0) < 0:
             raise ShapeError(f"split: sizes {sizes} must add up to {length}, the length of axis {dim}")
     else:
-        size = index(wanted)
+        check_kind("split", "split_size_or_sections", wanted, "int")
+        size = int(wanted)
         if size < 0 or (size == 0 and length):
             raise ArgumentError(f"split: expected a size of at least 1, got {size}")
         sizes = [min(size, length - start) for start in range(0, length, size or 1)] or [0]
@@ -120,14 +123,17 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     return tuple(_cut(tensor, axis, slice(end - size, end)) for size, end in zip(sizes, ends, strict=True))
 
 
+@on_tensor
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """input cut along an axis into at most `chunks` views of one size (the last may be smaller)."""
-    if index(chunks) < 1:
+    check_kind("chunk", "chunks", chunks, "int")
+    if chunks < 1:
         raise ArgumentError(f"chunk: chunks must be at least 1, got {chunks}")
     _, length = _axis("chunk", input, dim)
     return split(input, -(-length // chunks), dim) if length else split(input, [0] * chunks, dim)
 
 
+@on_tensor
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices of input along an axis, without that axis, as views."""
     axis = axis_of("unbind", dim, input.ndim)

@@ -12,7 +12,7 @@ from ..core import Tensor, checked_dtype, op
 from ..errors import ArgumentError, ShapeError
 from ..kernels.arrays import total
 from ..kernels.notation import absolute, where
-from .convert import float_only
+from .convert import float_only, on_tensor
 from .extremes import shared_by_ties
 from .reduction import Dims, axes_of, kept, mean, not_empty
 
@@ -87,6 +87,7 @@ def _(g, x, y, x_shape, dim, correction):
     return where(y == 0, 0, g / y).reshape(shape) * (centred * (1 / degrees if degrees else math.nan))
 
 
+@on_tensor
 def var_mean(
     input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -94,6 +95,7 @@ def var_mean(
     return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
+@on_tensor
 def std_mean(
     input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -109,14 +111,15 @@ def norm(x: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, *, 
     vector. Backward: dL/dx = g sign(x) (|x| / y)^(p−1); for ±inf shared evenly by all that tie, for p = 0 nothing.
     Edge values: gradient 0 at x = 0, as PyTorch has it.
     """
-    x = np.abs(x.astype(dtype, copy=False))
-    if math.isinf(p):
-        return (np.max if p > 0 else np.min)(x, axis=dim, keepdims=keepdim)
-    if p == 0:
-        return np.count_nonzero(x, axis=dim, keepdims=keepdim).astype(x.dtype)
+    x = x.astype(dtype, copy=False)
     if p == 2:
         return np.sqrt(total(x * x, dim, keepdim))
-    return total(x if p == 1 else x**p, dim, keepdim) ** (1 / p)
+    if p == 0:
+        return np.count_nonzero(x, axis=dim, keepdims=keepdim).astype(x.dtype)
+    size = np.abs(x)
+    if math.isinf(p):
+        return (np.max if p > 0 else np.min)(size, axis=dim, keepdims=keepdim)
+    return total(size if p == 1 else size**p, dim, keepdim) ** (1 / p)
 
 
 @norm.check

@@ -9,8 +9,9 @@ import numpy as np
 from ..core import Operand, Tensor, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, InputTypeError, ShapeError
-from .extremes import ValuesAndIndices, pick, shared_by_ties, values_at
-from .reduction import axis_of, kept, not_empty
+from .convert import on_tensor
+from .extremes import ValuesAndIndices, shared_by_ties, values_at
+from .reduction import axis_of, not_empty
 
 
 @op
@@ -28,6 +29,7 @@ def _(x, dim, descending, stable):
     return {"dim": axis_of("argsort", dim, x.ndim)}
 
 
+@on_tensor
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesAndIndices:
     """(values, indices) in ascending or descending order along `dim`; equal elements always keep their order, NaN counts as the largest.
 
@@ -37,17 +39,31 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     return values_at(input, argsort(input, axis, descending, stable), axis)
 
 
+@on_tensor
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesAndIndices:
     """(values, indices) of the k largest (or smallest) along `dim`, best first also where `sorted` is False.
 
-    Of equal elements the first are taken; NaN counts as the largest. Backward: g to the elements taken.
+    NaN counts as the largest; which of equal elements are taken is left open. Backward: g to the elements taken.
     """
     axis = axis_of("topk", dim, input.ndim)
     _check_rank("topk", k, 0, input.shape[axis] if input.ndim else 1)
-    order = argsort(input, axis, largest)
-    return values_at(input, order[(slice(None),) * axis + (slice(k),)] if input.ndim else order, axis)
+    return values_at(input, Tensor(_best(input.array, k, axis, largest)), axis)
 
 
+def _best(x: Any, k: int, axis: int, largest: bool) -> Any:
+    """The indices of the k largest (or smallest) along an axis, best first."""
+    if not x.ndim:
+        return np.zeros((), np.int64)
+    length, cut = x.shape[axis], (slice(None),) * axis
+    if length < 64 or not 0 < 4 * k <= length:
+        return argsort.formula(x, axis, largest)[(*cut, slice(k))]
+    places = np.argpartition(x, length - k if largest else k - 1, axis)
+    places = np.sort(places[(*cut, slice(-k, None) if largest else slice(k))], axis)
+    order = argsort.formula(np.take_along_axis(x, places, axis), axis, largest)
+    return np.take_along_axis(places, order, axis)
+
+
+@on_tensor
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesAndIndices:
     """(values, indices) of the k-th smallest element (from 1) along `dim`. Backward: g to the element taken."""
     axis = axis_of("kthvalue", dim, input.ndim)
@@ -77,6 +93,7 @@ def _(g, x, y, x_shape):
     return shared_by_ties(g, x, y, x_shape, tuple(range(len(x_shape))))
 
 
+@on_tensor
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle element, of an even number the lower; NaN if there is one. With `dim` (values, indices).
 
@@ -89,18 +106,20 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     if not input.ndim:
         return values_at(input, argsort(input), axis)
     not_empty("median", input.shape, (axis,))
-    length, nans = input.shape[axis], np.isnan(input.array).sum(axis, keepdims=True)
-    rank = np.where(nans > 0, length - nans, (length - 1) // 2)  # the first NaN, which stands behind all numbers
-    return _ranked(input, axis, rank, keepdim)
+    return _ranked(input, axis, (input.shape[axis] - 1) // 2, keepdim, spread_nan=True)
 
 
-def _ranked(x: Tensor, dim: int, rank: Any, keepdim: bool) -> ValuesAndIndices:
-    """The elements that stand at `rank` (one number, or one a row) in order, counted from 0."""
-    indices = argsort(x, dim)
-    if x.ndim:
-        rank = np.broadcast_to(rank, kept(x.shape, (dim,)))
-        indices = pick(indices, rank, dim)
-    return values_at(x, indices, dim, keepdim)
+def _ranked(x: Tensor, dim: int, rank: int, keepdim: bool, spread_nan: bool = False) -> ValuesAndIndices:
+    """The elements that stand at `rank` in order, counted from 0, each where it first occurs; with `spread_nan` NaN where there is one."""
+    if not x.ndim:
+        return values_at(x, argsort(x), dim)
+    array = x.array
+    value = np.take(np.partition(array, rank, dim), [rank], dim)
+    nan = array != array
+    if spread_nan:
+        value = np.where(nan.any(dim, keepdims=True), np.nan, value)
+    hit = (array == value) | (nan & (value != value))
+    return values_at(x, Tensor(hit.argmax(dim, keepdims=True)), dim, keepdim)
 
 
 def _check_rank(name: str, k: Any, least: int, most: int) -> None:
@@ -110,6 +129,7 @@ def _check_rank(name: str, k: Any, least: int, most: int) -> None:
         raise ArgumentError(f"{name}: k must be in [{least}, {most}] for {most} elements along the axis, got {k}")
 
 
+@on_tensor
 def unique(
     input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
@@ -125,6 +145,7 @@ def unique(
     return results if len(results) > 1 else results[0]
 
 
+@on_tensor
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each of 0, 1, 2, … occurs in a vector of integers, or the sum of the weights that stand there; no gradient.
 
@@ -139,12 +160,15 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise ArgumentError(f"bincount: minlength must be at least 0, got {minlength}")
     if weights is None:
         return Tensor(np.bincount(input.array, minlength=minlength).astype(np.int64))
+    if not isinstance(weights, Tensor):
+        raise InputTypeError(f"bincount: weights must be a Tensor, got {type(weights).__name__}")
     if weights.shape != input.shape:
         raise ShapeError(f"bincount: input and weights must have the same shape, got {input.shape} and {weights.shape}")
     dtype = weights.dtype if weights.dtype.kind == "f" else np.float64
     return Tensor(np.bincount(input.array, weights.array, minlength).astype(dtype))
 
 
+@on_tensor
 def searchsorted(sorted_sequence: Tensor, input: Operand, *, right: bool = False, side: str | None = None) -> Tensor:
     """Where to insert values into rows in ascending order: before equal elements, or behind them (`right`, or side="right"); int64.
 

@@ -9,14 +9,16 @@ import numpy as np
 from ..core import Operand, Tensor, apply, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, DimError, DtypeError, IndexRangeError, InputTypeError, ShapeError
+from ..kernels.arrays import flat_places
 from .comparison import eq
-from .convert import to
+from .convert import on_tensor, to
 from .indexing import getitem, index_put, put_tensor
 from .joining import unbind
 from .reduction import axis_of
 from .shape import broadcast_tensors, expand_to, reshape_to
 
 
+@on_tensor
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The slice at one place of an axis, without that axis. A view."""
     axis, length = _axis("select", input, dim)
@@ -26,12 +28,14 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return _sliced(input, axis, index)
 
 
+@on_tensor
 def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     """The `length` slices of an axis from `start` on (from the end if negative). A view."""
     if not input.ndim:
         raise ShapeError("narrow: needs an axis, got a 0-d tensor")
     axis, size = _axis("narrow", input, dim)
-    start = int(start)
+    start = start.item() if isinstance(start, Tensor) else start
+    check_kind("narrow", "start", start, "int")
     check_kind("narrow", "length", length, "int")
     first = start + size if start < 0 else start
     if length < 0 or not 0 <= first <= size or first + length > size:
@@ -39,6 +43,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     return _sliced(input, axis, slice(first, first + length))
 
 
+@on_tensor
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices at the places of a vector of ints along an axis, as a copy. Backward: g, added up at those places.
 
@@ -50,6 +55,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     return _sliced(input, axis, _places("index_select", index, axis, length, vector=True))
 
 
+@on_tensor
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """y[i, j, …] = input[i, …, index[i, j, …], …], the index standing at axis `dim`.
 
@@ -60,8 +66,11 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     return apply(getitem, (reshape_to(input, (-1,)),), (), (places,))
 
 
+@on_tensor
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """`gather`, with the other axes broadcast, and with negative places counted from the end; without `dim` both are taken flat."""
+    if not isinstance(indices, Tensor):
+        raise InputTypeError(f"take_along_dim: indices must be a Tensor of ints, got {type(indices).__name__}")
     if dim is None:
         return take_along_dim(reshape_to(input, (-1,)), reshape_to(indices, (-1,)), 0)
     axis = axis_of("take_along_dim", dim, input.ndim)
@@ -75,6 +84,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     return gather(x, axis, Tensor(np.where(places.array < 0, places.array + x.shape[axis], places.array)))
 
 
+@on_tensor
 def scatter(input: Tensor, dim: int, index: Tensor, src: Operand | None = None, *, value: float | None = None) -> Tensor:
     """A copy of input with src[i, j, …] (or one number) at [i, …, index[i, j, …], …], the index standing at axis `dim`.
 
@@ -90,6 +100,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Operand | None = None, 
     return reshape_to(apply(index_put, (reshape_to(input, (-1,)), values), (), (places,)), input.shape)
 
 
+@on_tensor
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy of input with src[i, j, …] added at [i, …, index[i, j, …], …], the index standing at axis `dim`.
 
@@ -100,18 +111,20 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return input + reshape_to(added, input.shape)
 
 
+@on_tensor
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
     """A copy of input with the slices of `alpha` · source added at the places of a vector of ints along an axis."""
     axis, length = _axis("index_add", input, dim)
     places = _places("index_add", index, axis, length, vector=True)
+    _same_dtype("index_add", input, source)
     expected = (*input.shape[:axis], places.size, *input.shape[axis + 1 :])
     if source.shape != expected:
         raise ShapeError(f"index_add: expected a source of shape {expected}, got {source.shape}")
-    _same_dtype("index_add", input, source)
     added = put_tensor(source if alpha == 1 else source * alpha, (*(slice(None),) * axis, places), input.shape)
     return input + added
 
 
+@on_tensor
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where a mask (bool) holds, as a vector; both broadcast. Backward: g at those places."""
     _check_mask("masked_select", mask)
@@ -119,6 +132,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     return apply(getitem, (input,), (), (mask.array.copy(),))
 
 
+@on_tensor
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """A copy of input in which the elements where a mask (bool) holds are replaced by the first elements of source, in order."""
     _check_mask("masked_scatter", mask)
@@ -137,6 +151,7 @@ def argwhere(x: Tensor) -> Tensor:
     return np.argwhere(x)
 
 
+@on_tensor
 def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
     """The places of the elements that are not 0: a matrix with one a row, or as a tuple with one vector an axis. No gradient."""
     if not as_tuple:
@@ -144,6 +159,7 @@ def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
     return unbind(argwhere(input if input.ndim else reshape_to(input, (1,))), 1)
 
 
+@on_tensor
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """A new last axis with 1 at the place of each class and 0 elsewhere (int64); as many classes as needed, or as said."""
     check_kind("one_hot", "num_classes", num_classes, "int")
@@ -190,8 +206,8 @@ def _places(name: str, index: Any, axis: int, length: int, vector: bool = False)
 
 def _check_range(name: str, places: Any, limit: int, what: str) -> None:
     """Refuse places outside [0, limit), naming the first."""
-    outside = (places < 0) | (places >= limit)
-    if outside.any():
+    if places.size and (places.min() < 0 or places.max() >= limit):
+        outside = (places < 0) | (places >= limit)
         first = tuple(int(i) for i in np.argwhere(outside)[0])
         where = f" at {list(first)}" if first else ""
         raise IndexRangeError(f"{name}: index {places[first]}{where} is out of range: {what} {limit}")
@@ -211,9 +227,7 @@ def _flat_places(name: str, x: Tensor, dim: int, index: Any) -> Any:
         raise ShapeError(
             f"{name}: outside of dim {dim} index must not be longer than input, got shape {places.shape} for {x.shape}"
         )
-    grid = list(np.indices(sizes, sparse=True))
-    grid[axis] = places.reshape(sizes)
-    return np.ravel_multi_index(grid, shape).reshape(places.shape)
+    return flat_places(places.reshape(sizes), axis, shape).reshape(places.shape)
 
 
 def _source(name: str, x: Tensor, index: Tensor, src: Tensor) -> Tensor:
@@ -227,6 +241,8 @@ def _source(name: str, x: Tensor, index: Tensor, src: Tensor) -> Tensor:
 
 
 def _same_dtype(name: str, x: Tensor, values: Tensor) -> None:
+    if not isinstance(values, Tensor):
+        raise InputTypeError(f"{name}: expected a Tensor of values, got {type(values).__name__}")
     if values.dtype != x.dtype:
         raise DtypeError(f"{name}: expected values of input's dtype {x.dtype}, got {values.dtype}")
 

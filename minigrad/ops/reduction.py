@@ -11,9 +11,11 @@ import numpy as np
 from ..core import Tensor, checked_dtype, get_default_dtype, op
 from ..errors import DimError, InputTypeError, ShapeError
 from ..kernels.arrays import broadcast_to, total
+from ..kernels.cache import compilable
 from ..kernels.notation import exp, log, where
+from ..kernels.rows import row_sums
 from .comparison import where as chosen
-from .convert import float_only
+from .convert import float_only, on_tensor
 
 Dims = int | Sequence[int] | None
 
@@ -71,6 +73,27 @@ def _(x, dim, keepdim, dtype):
     return {"dim": axes_of("sum", dim, x.ndim), "dtype": sum_dtype("sum", dtype, x)}
 
 
+def _by_rows(x, dim, keepdim, dtype):
+    """Whether the kernel of sums over the last axes serves."""
+    return x.dtype == dtype and compilable(dtype) and dim == tuple(range(x.ndim - len(dim), x.ndim))
+
+
+def _row_sums(x, dim, keepdim, divisor):
+    if not x.flags.c_contiguous:
+        with np.errstate(all="ignore"):
+            return np.asarray(total(x, dim, keepdim) / np.asarray(divisor, x.dtype))
+    rest = x.shape[: x.ndim - len(dim)]
+    rows = math.prod(rest)
+    out = np.empty(rest + (1,) * len(dim) if keepdim else rest, x.dtype)
+    row_sums[x.dtype](out.ravel(), x.reshape(rows, x.size // rows if rows else 0), divisor)
+    return out
+
+
+@sum.kernel(when=_by_rows)
+def _(x, dim, keepdim, dtype):
+    return _row_sums(x, dim, keepdim, 1.0)
+
+
 @sum.backward("x")
 def _(g, x_shape, dim):
     return broadcast_to(g.reshape(kept(x_shape, dim)), x_shape)
@@ -94,17 +117,24 @@ def _(x, dim, keepdim, dtype):
     return {"dim": axes_of("mean", dim, x.ndim), "dtype": np.dtype(dtype or x.dtype)}
 
 
+@mean.kernel(when=_by_rows)
+def _(x, dim, keepdim, dtype):
+    return _row_sums(x, dim, keepdim, float(math.prod(x.shape[x.ndim - len(dim) :])))
+
+
 @mean.backward("x")
 def _(g, x_shape, dim):
     count = math.prod(x_shape[i] for i in dim)
     return broadcast_to(g.reshape(kept(x_shape, dim)) / count if count else g, x_shape)
 
 
+@on_tensor
 def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """`sum`, with 0 in the place of NaN; the gradient there is 0."""
     return sum(_without_nan(input), dim, keepdim, dtype=dtype)
 
 
+@on_tensor
 def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean of what is not NaN; where nothing is left, NaN."""
     float_only("nanmean", input)

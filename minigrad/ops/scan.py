@@ -10,7 +10,7 @@ from ..core import Tensor, get_default_dtype, op
 from ..kernels import arrays
 from ..kernels.arrays import put
 from ..kernels.notation import exp, where
-from .convert import to
+from .convert import on_tensor, to
 from .reduction import Dims, axes_of, axis_of, kept, sum_dtype
 from .shape import reshape_to
 
@@ -143,6 +143,7 @@ def _(g, x, x_shape, dim):
     return g.reshape(kept(x_shape, (dim,))) * (earlier * later).swapaxes(dim, -1)
 
 
+@on_tensor
 def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Product over all axes or over `dim` (an axis or several); integers and booleans in int64; 1 for nothing.
 

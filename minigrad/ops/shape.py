@@ -13,6 +13,7 @@ from ..core import Tensor, op
 from ..errors import ArgumentError, DimError, InputTypeError, ShapeError
 from ..kernels.arrays import broadcast_to as repeated
 from ..kernels.arrays import put, sum_to
+from .convert import on_tensor
 from .reduction import axis_of
 
 
@@ -87,6 +88,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape_to(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
+@on_tensor
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """input with axis `dim` made into several, of which one size may be −1."""
     if not input.ndim:
@@ -171,6 +173,7 @@ def permute(input: Tensor, *axes: Any, dims: Sequence[int] | None = None) -> Ten
     return permute_to(input, sizes_of(axes if dims is None else (dims,)))
 
 
+@on_tensor
 def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """input with the axes `source` moved to the places `destination`; the others keep their order. A view."""
     sources, places = ([axis_of("movedim", d, input.ndim) for d in _several(dims)] for dims in (source, destination))
@@ -257,6 +260,7 @@ def last_two(name: str, dim1: int, dim2: int, ndim: int) -> tuple[int, ...]:
     return (*(axis for axis in range(ndim) if axis not in pair), *pair)
 
 
+@on_tensor
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The diagonals of the planes of dim1 and dim2, as the last axis; `offset` above (or below) the main one. A view."""
     return last_diagonal(permute_to(input, last_two("diagonal", dim1, dim2, input.ndim)), offset)
@@ -304,6 +308,8 @@ def expand_as(self: Tensor, other: Tensor) -> Tensor:
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The tensors broadcast to the one shape that fits them all, without copying."""
+    if not all(isinstance(x, Tensor) for x in tensors):
+        raise InputTypeError(f"broadcast_tensors: expected Tensors, got {', '.join(type(x).__name__ for x in tensors)}")
     try:
         shape = np.broadcast_shapes(*(x.shape for x in tensors))
     except ValueError:

@@ -8,7 +8,7 @@ import numpy as np
 from op_cases import BOOL, F32, F64, I64, OpCase, Refused, Typed, case, normal, sample
 
 import minigrad as mg
-from minigrad.errors import ArgumentError, DimError, ShapeError
+from minigrad.errors import ArgumentError, DimError, InputTypeError, ShapeError
 from minigrad.ops import indexing
 
 
@@ -164,6 +164,9 @@ SPLITTING = [
             Refused(lambda: mg.ones(5).split(0), (ArgumentError, RuntimeError), "split: expected a size of at least 1, got 0"),
             Refused(lambda: mg.ones(5).split(-1), ArgumentError, "split: expected a size"),
             Refused(lambda: mg.tensor(1.0).split(1), (ShapeError, RuntimeError), "split: needs an axis, got a 0-d tensor"),
+            Refused(
+                lambda: mg.ones(5).split(1.5), (InputTypeError, TypeError), "split: split_size_or_sections must be an int, got 1.5"
+            ),
             Refused(lambda: mg.ones(5).split(1, 1), (DimError, IndexError), "split: dim 1 is out of range"),
         ],
     ),
@@ -178,6 +181,7 @@ SPLITTING = [
         covers=(indexing.getitem,),
         refused=[
             Refused(lambda: mg.ones(5).chunk(0), (ArgumentError, RuntimeError), "chunk: chunks must be at least 1, got 0"),
+            Refused(lambda: mg.ones(5).chunk(1.5), (InputTypeError, TypeError), "chunk: chunks must be an int, got 1.5"),
             Refused(lambda: mg.tensor(1.0).chunk(1), (ShapeError, RuntimeError), "chunk: needs an axis"),
         ],
     ),

@@ -113,10 +113,14 @@ SORTING = [
         sample(distinct(2, 3, 4), 2, 1, True, False),
         sample(distinct(3, 4), 0),
         sample(distinct(5), 5),
+        sample(distinct(2, 70), 3),
+        sample(distinct(70, 2), 4, 0, largest=False),
         sample(distinct(), 1),
-        covers=(mg.argsort, extremes.pick),
+        covers=(extremes.pick,),
         edges=[
             edge([1.0, 3.0, 3.0, 2.0], 1, value=([3], [1]), grads=[[0, 1, 0, 0]]),
+            edge([1.0, nan, inf, *[0.5] * 70, nan, -inf, 0.0], 3, value=([nan, nan, inf], [1, 73, 2])),
+            edge([1.0, nan, inf, *[0.5] * 70, nan, -inf, 0.0], 2, value=([-inf, 0], [74, 75]), largest=False),
             edge([1.0, nan, inf], 2, value=([nan, inf], [1, 2]), grads=[[0, 1, 1]]),
         ],
         typed=[Typed((I64, 2), "int64"), Typed((F32, 1), "float32")],
@@ -130,7 +134,7 @@ SORTING = [
         sample(distinct(3, 4), 3, 0, True),
         sample(distinct(2, 3, 4), 1, 1),
         sample(distinct(), 1),
-        covers=(mg.argsort, extremes.pick),
+        covers=(extremes.pick,),
         edges=[edge([1.0, nan, 0.0], 3, value=(nan, 1), grads=[[0, 1, 0]])],
         refused=[
             *rank_errors(mg.kthvalue, "kthvalue", 1),
@@ -157,7 +161,7 @@ SORTING = [
         mg.median,
         middle,
         *drawn(distinct, ONE_DIM[:-2]),
-        covers=(mg.argsort, extremes.pick),
+        covers=(extremes.pick,),
         edges=[
             edge([[2.0, 1.0, 2.0, 5.0]], 1, value=([2], [0]), grads=[[[1, 0, 0, 0]]]),
             edge([[2.0, nan, nan], [1.0, 0.0, 3.0]], 1, value=([nan, 1], [1, 0]), grads=[[[0, 1, 0], [1, 0, 0]]]),

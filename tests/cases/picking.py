@@ -174,6 +174,7 @@ GATHERING = [
             ),
             Refused(lambda: mg.ones(3, 4).narrow(0, 4, 0), (IndexRangeError, IndexError), "narrow: 0 elements from 4 on"),
             Refused(lambda: mg.ones(3, 4).narrow(0, 0, -1), (IndexRangeError, RuntimeError), "narrow: -1 elements"),
+            Refused(lambda: mg.ones(3, 4).narrow(0, 0.5, 1), (InputTypeError, TypeError), "narrow: start must be an int, got 0.5"),
             Refused(lambda: mg.tensor(1.0).narrow(0, 0, 1), (ShapeError, RuntimeError), "narrow: needs an axis"),
         ],
     ),

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from op_cases import BOOL, F32, F64, I32, I64, U8, OpCase, Refused, Typed, case, edge, given, normal, sample, uniform
+from op_cases import BOOL, F32, F64, I32, I64, U8, OpCase, Refused, Typed, case, distinct, edge, given, normal, sample, uniform
 
 import minigrad as mg
-from minigrad.errors import DimError
-from minigrad.ops import scan
+from minigrad.errors import DimError, InputTypeError
+from minigrad.ops import extremes, scan
 
 from .reduction import DIMS, EMPTY, NO_ROWS, dim_errors, drawn, slices
 
@@ -145,7 +145,28 @@ SCANS = [
             edge([-0.0, 2.0, -3.0], value=0, grads=[[-6, 0, 0]]),
             edge([0.0, inf], value=nan, grads=[[inf, 0]]),
         ],
-        refused=dim_errors(mg.prod, "prod"),
+        refused=[
+            *dim_errors(mg.prod, "prod"),
+            Refused(
+                lambda: mg.prod([1.0, 2.0]), (InputTypeError, TypeError), "prod: input must be a Tensor, got list; make it one"
+            ),
+        ],
+    ),
+    case(
+        "prod[axis]",
+        lambda x: mg.prod(x, axis=0, keepdims=True) + mg.max(x, axis=1, keepdims=True).values,
+        lambda x: slices(math.prod)(x, 0, True) + slices(max)(x, 1, True),
+        sample(distinct(3, 4)),
+        covers=(scan.prod_along, extremes.pick),
+        close=True,
+    ),
+    case(
+        "prod[array]",
+        lambda x: mg.prod(x.numpy()) + x,
+        lambda x: math.prod(x.tolist()) + x,
+        sample(given([2, 3])),
+        covers=(mg.add,),
+        order=0,
     ),
     case(
         "Tensor.cumsum_",
