@@ -306,7 +306,7 @@ def test_repr_counts_parameters():
         "Sequential(  # 9,600 parameters\n"
         "  (0): Linear(in_features=64, out_features=128, bias=True)  # 8,320 parameters\n"
         "  (1): ReLU()\n"
-        "  (2): Dropout(p=0.2)\n"
+        "  (2): Dropout(p=0.2, inplace=False)\n"
         "  (3): Linear(in_features=128, out_features=10, bias=False)  # 1,280 parameters\n"
         ")"
     )
@@ -319,7 +319,7 @@ def test_repr_counts_parameters():
         "  (second): Sequential(  # 12 parameters\n"
         "    (0): Linear(in_features=3, out_features=3, bias=True)  # 12 parameters\n"
         "    (1): ReLU()\n"
-        "    (2): Dropout(p=0.5)\n"
+        "    (2): Dropout(p=0.5, inplace=False)\n"
         "  )\n"
         "  (tied): Linear(in_features=3, out_features=3, bias=False)  # 9 parameters\n"
         ")"

@@ -11,7 +11,6 @@ from ..ops.activation import (
 )
 from ..ops.attention import embedding, scaled_dot_product_attention
 from ..ops.distance import cosine_similarity, normalize, pairwise_distance
-from ..ops.dropout import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
 from ..ops.linalg import bilinear, linear
 from ..ops.loss import (
     binary_cross_entropy,
@@ -22,6 +21,7 @@ from ..ops.loss import (
     mse_loss,
     nll_loss,
 )
+from ..ops.noise import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
 from ..ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from ..ops.softmax import log_softmax, softmax
 
@@ -32,7 +32,7 @@ __all__ = [
     "embedding", "scaled_dot_product_attention",
     # distance
     "cosine_similarity", "normalize", "pairwise_distance",
-    # dropout
+    # noise
     "alpha_dropout", "dropout", "dropout1d", "feature_alpha_dropout",
     # linalg
     "bilinear", "linear",

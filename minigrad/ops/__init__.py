@@ -32,6 +32,7 @@ from .comparison import (
     ne,
     where,
 )
+from .contraction import einsum
 from .convert import clone
 from .create import (
     arange,
@@ -50,8 +51,6 @@ from .create import (
     zeros_like,
 )
 from .distance import cdist, cosine_similarity, normalize, pairwise_distance
-from .dropout import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
-from .einsum import einsum
 from .linalg import addmm, baddbmm, bilinear, bmm, dot, inner, linear, matmul, mm, mv, outer, trace, vdot
 from .loss import (
     binary_cross_entropy,
@@ -62,6 +61,7 @@ from .loss import (
     mse_loss,
     nll_loss,
 )
+from .noise import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
 from .normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from .random import Generator, bernoulli, default_generator, manual_seed, rand, randint, randn, randperm
 from .reduction import all, amax, amin, any, argmax, argmin, logsumexp, max, mean, min, std, sum, var
@@ -216,9 +216,9 @@ __all__ = [
     "embedding", "scaled_dot_product_attention",
     # distance
     "cdist", "cosine_similarity", "normalize", "pairwise_distance",
-    # dropout
+    # noise
     "alpha_dropout", "dropout", "dropout1d", "feature_alpha_dropout",
-    # einsum, linalg
+    # contraction, linalg
     "addmm", "baddbmm", "bilinear", "bmm", "dot", "einsum", "inner", "linear", "matmul", "mm", "mv", "outer", "trace", "vdot",
     # normalization
     "batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm",

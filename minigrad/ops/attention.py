@@ -14,8 +14,8 @@ from ..kernels.arrays import put
 from ..kernels.cache import compilable
 from ..kernels.notation import where as select
 from .comparison import where
-from .dropout import dropout
 from .linalg import matmul
+from .noise import dropout
 from .softmax import softmax
 
 

@@ -427,18 +427,18 @@ def instance_norm(
     Source: Ulyanov, Vedaldi & Lempitsky 2016, "Instance normalization: the missing ingredient for fast stylization".
     """
     _check_channels("instance_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
-    if not use_input_stats:
-        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     batch, channels = input.shape[:2]
+    if not use_input_stats or not batch:
+        return batch_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
     _several("instance_norm", math.prod(input.shape[2:]), input)
 
     def each(values: Tensor | None) -> Tensor | None:
-        return values if values is None or not batch else cat([values] * batch)
+        return None if values is None else cat([values] * batch)
 
     mean, var = each(running_mean), each(running_var)
     flat = input.reshape(1, batch * channels, *input.shape[2:])
     y = batch_norm(flat, mean, var, each(weight), each(bias), True, momentum, eps)
     for running, moved in ((running_mean, mean), (running_var, var)):
-        if running is not None and moved is not None and batch:
+        if running is not None and moved is not None:
             running.copy_(moved.reshape(batch, channels).mean(0))
     return y.reshape(input.shape)

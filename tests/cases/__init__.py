@@ -2,7 +2,20 @@
 
 from op_cases import OpCase
 
-from . import activation, arithmetic, comparison, indexing, linalg, loss, reduction, shape, softmax
+from . import (
+    activation,
+    arithmetic,
+    attention,
+    comparison,
+    distance,
+    indexing,
+    linalg,
+    loss,
+    normalization,
+    reduction,
+    shape,
+    softmax,
+)
 
 CASES: tuple[OpCase, ...] = (
     *arithmetic.CASES,
@@ -12,6 +25,9 @@ CASES: tuple[OpCase, ...] = (
     *shape.CASES,
     *indexing.CASES,
     *linalg.CASES,
+    *distance.CASES,
+    *attention.CASES,
+    *normalization.CASES,
     *softmax.CASES,
     *loss.CASES,
 )
