@@ -70,7 +70,8 @@ def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float
     factor = np.where(factor > 1, 1, factor)  # NaN stays
     for g in _gradients("clip_grads_with_norm_", parameters):
         touch(g)
-        g.array *= factor.astype(g.dtype)
+        with np.errstate(all="ignore"):
+            g.array *= factor.astype(g.dtype)
 
 
 def clip_grad_norm_(
