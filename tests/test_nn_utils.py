@@ -126,18 +126,22 @@ def test_summary_is_a_table():
     model[0].requires_grad_(False)
     model[3].eval()
     found = nn.summary(model, (32, 4))
-    assert str(found) == repr(found) == (
-        "Layer              Output shape   Parameters\n"
-        "────────────────────────────────────────────\n"
-        "Sequential         (32, 2)                 –\n"
-        "  0: Linear        (32, 8)                40\n"
-        "  1: BatchNorm1d   (32, 8)                16\n"
-        "  2: ReLU          (32, 8)                 –\n"
-        "  3: Sequential    (32, 2)                 –\n"
-        "    0: Linear      (32, 2)                16\n"
-        "    1: Dropout     (32, 2)                 –\n"
-        "────────────────────────────────────────────\n"
-        "72 parameters (32 trainable, 40 frozen), 288 bytes"
+    assert (
+        str(found)
+        == repr(found)
+        == (
+            "Layer              Output shape   Parameters\n"
+            "────────────────────────────────────────────\n"
+            "Sequential         (32, 2)                 –\n"
+            "  0: Linear        (32, 8)                40\n"
+            "  1: BatchNorm1d   (32, 8)                16\n"
+            "  2: ReLU          (32, 8)                 –\n"
+            "  3: Sequential    (32, 2)                 –\n"
+            "    0: Linear      (32, 2)                16\n"
+            "    1: Dropout     (32, 2)                 –\n"
+            "────────────────────────────────────────────\n"
+            "72 parameters (32 trainable, 40 frozen), 288 bytes"
+        )
     )
     assert (72, 32, 288) == (found.total_params, found.trainable_params, found.param_bytes)
     assert [True, True, True, False] == [module.training for module in model]
