@@ -14,13 +14,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import cast
 
-from benchmarks import accuracy, chain, kernels, startup, steps
+from benchmarks import accuracy, chain, kernels, layers, startup, steps
 from benchmarks.runner import ROOT, Section, run
 from benchmarks.table import MISSED, Table
 
 SECTIONS = {
     name: cast(Section, module)
-    for name, module in {"steps": steps, "kernels": kernels, "startup": startup, "chain": chain, "accuracy": accuracy}.items()
+    for name, module in {
+        "steps": steps,
+        "kernels": kernels,
+        "layers": layers,
+        "startup": startup,
+        "chain": chain,
+        "accuracy": accuracy,
+    }.items()
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PACKAGES = ("numpy", "numba", "torch", "jax")
