@@ -179,6 +179,8 @@ def test_train_and_eval_reach_every_module():
     assert not any(m.training for m in net.modules())
     assert net.second is net.second.train()
     assert [net.act, net.second, net.second[0], net.second[2]] == [m for m in net.modules() if m.training]
+    with pytest.raises(ArgumentError, match=r"Network\.train: mode must be True or False, got 'yes'"):
+        net.train("yes")
     net.train(False)
     assert not any(m.training for m in net.modules())
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import Handle, Tensor, checked_dtype, no_grad, stamp_of
 from ..core.tensor import tick, touch
-from ..errors import InputTypeError, RegistrationError, StateDictError
+from ..errors import ArgumentError, InputTypeError, RegistrationError, StateDictError
 from .hooks import BackwardWatch, Hook
 
 __all__ = ["Module", "Parameter"]
@@ -230,8 +230,10 @@ class Module:
 
     def train(self, mode: bool = True) -> Self:
         """Switch this module and all below it to training (dropout draws), or with False to evaluation."""
+        if not isinstance(mode, bool):
+            raise ArgumentError(f"{type(self).__name__}.train: mode must be True or False, got {mode!r}")
         for module in self.modules():
-            module.training = bool(mode)
+            module.training = mode
         return self
 
     def eval(self) -> Self:

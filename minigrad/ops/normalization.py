@@ -352,6 +352,8 @@ def batch_norm(
     Source: Ioffe & Szegedy 2015, "Batch normalization: accelerating deep network training by reducing internal covariate shift".
     """
     _check_channels("batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    if (running_mean is None) != (running_var is None):
+        raise ArgumentError("batch_norm: running_mean and running_var must be given both or neither")
     if not training:
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm: running_mean and running_var must be given where training is False, got None")
@@ -359,9 +361,8 @@ def batch_norm(
     count = math.prod(input.shape) // max(input.shape[1], 1)
     _several("batch_norm", count, input)
     moments = channel_moments(input.detach())
-    if count and running_mean is not None:
+    if count and running_mean is not None and running_var is not None:
         _move(running_mean, moments.array[0], momentum)
-    if count and running_var is not None:
         _move(running_var, moments.array[1] * (count / (count - 1)), momentum)
     return normalize_channels(input, moments, weight, bias, eps, True)
 

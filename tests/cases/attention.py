@@ -127,6 +127,11 @@ CASES: tuple[OpCase, ...] = (
                 "attn_mask must be None where is_causal is True",
             ),
             Refused(
+                lambda: F.scaled_dot_product_attention(*[mg.ones(2, 2)] * 3, mg.ones(2, 2).long()),
+                (DtypeError, RuntimeError),
+                "attn_mask must hold booleans or floats, got dtype int64",
+            ),
+            Refused(
                 lambda: F.scaled_dot_product_attention(*[mg.ones(2)] * 3), RuntimeError, "query must be a Tensor of 2 or more axes"
             ),
             Refused(

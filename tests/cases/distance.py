@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from op_cases import F32, F64, I64, OpCase, Refused, Typed, away, case, distinct, edge, normal, sample
+from op_cases import F32, F64, I64, OpCase, Refused, Typed, away, case, distinct, edge, normal, sample, uniform
 
 import minigrad as mg
 from minigrad.errors import ArgumentError, DimError, DtypeError, ShapeError
@@ -50,10 +50,11 @@ CASES: tuple[OpCase, ...] = (
     case(
         "normalize",
         F.normalize,
-        lambda x, p=2.0, dim=1, eps=1e-12: x / np.maximum(length(x, p, dim), eps),
+        lambda x, p=2.0, dim=1, eps=1e-12: x / np.maximum(length(x, p, dim) if x.ndim else abs(x), eps),
         sample(normal(3, 4)),
         sample(normal(3, 4, 2), p=1.0, dim=-1),
         sample(normal(4), dim=0),
+        sample(uniform(0.5, 1.0)(), dim=0, eps=2.0),
         sample(distinct(3, 4), p=inf, dim=0),
         sample(normal(3, 4), 2.0, 1, 2.5),
         covers=(p_norm,),

@@ -177,6 +177,11 @@ CASES: tuple[OpCase, ...] = (
                 r"batch_norm: needs more than 1 value per channel in training, got input \(1, 3\)",
             ),
             Refused(
+                lambda: F.batch_norm(mg.ones(2, 3), mg.ones(3), None),
+                (ArgumentError, ValueError),
+                "batch_norm: running_mean and running_var must be given both or neither",
+            ),
+            Refused(
                 lambda: F.batch_norm(mg.ones(2, 3), None, None),
                 RuntimeError,
                 "batch_norm: running_mean and running_var must be given",
