@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import cast
 
-from benchmarks import accuracy, chain, kernels, losses, startup, steps
+from benchmarks import accuracy, chain, kernels, layers, losses, startup, steps
 from benchmarks.runner import ROOT, Section, run
 from benchmarks.table import MISSED, Table
 
@@ -24,6 +24,7 @@ SECTIONS = {
         "steps": steps,
         "kernels": kernels,
         "losses": losses,
+        "layers": layers,
         "startup": startup,
         "chain": chain,
         "accuracy": accuracy,

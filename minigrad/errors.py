@@ -14,6 +14,7 @@ __all__ = [
     "InputTypeError",
     "MinigradError",
     "MissingExtraError",
+    "RegistrationError",
     "RuleError",
     "ShapeError",
     "StateDictError",
@@ -46,6 +47,12 @@ class IndexRangeError(MinigradError, IndexError, RuntimeError):
 
 class ArgumentError(MinigradError, ValueError, RuntimeError):
     """A setting outside what it may be (PyTorch: mostly ValueError, in some operations RuntimeError)."""
+
+
+class RegistrationError(ArgumentError, KeyError, AttributeError):
+    """A name under which a module cannot hold something, or holds nothing."""
+
+    __str__ = Exception.__str__  # a KeyError would show its message in quotes
 
 
 class DomainError(MinigradError, RuntimeError, ValueError):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import accuracy, chain, kernels, quiet, startup, steps
+from benchmarks import accuracy, chain, kernels, layers, quiet, startup, steps
 from benchmarks.runner import Results
 from benchmarks.table import Table, duration, number, ratio
 from benchmarks.timing import SAMPLE_SECONDS, calibrate
@@ -114,7 +114,7 @@ def test_only_a_full_run_writes_unasked() -> None:
     assert command.parse(["chain", "steps"]).sections == ["steps", "chain"]
 
 
-@pytest.mark.parametrize("section", [steps, kernels, startup, chain, accuracy])
+@pytest.mark.parametrize("section", [steps, kernels, layers, startup, chain, accuracy])
 def test_tables_without_any_result(section: Any) -> None:
     nothing = Results()
     nothing.missing = {contender for contender, _ in section.JOBS}

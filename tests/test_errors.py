@@ -23,6 +23,7 @@ from minigrad.errors import (
     InputTypeError,
     MinigradError,
     MissingExtraError,
+    RegistrationError,
     RuleError,
     ShapeError,
     StateDictError,
@@ -45,6 +46,7 @@ BUILT_IN: dict[type[Exception], tuple[type[Exception], ...]] = {
     RuleError: (TypeError,),
     StateDictError: (RuntimeError,),
     MissingExtraError: (ImportError,),
+    RegistrationError: (ValueError, KeyError, AttributeError),
 }
 
 

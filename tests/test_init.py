@@ -180,6 +180,15 @@ def test_orthogonal(shape: tuple[int, ...]) -> None:
     assert np.allclose(2.25 * np.eye(len(square)), square, rtol=0, atol=1e-14)
 
 
+def test_sparse() -> None:
+    matrix = init.sparse_(weight(7, 50), 0.3, std=2.0, generator=seeded()).detach().numpy()
+    assert {3} == {int(n) for n in (matrix == 0).sum(axis=0)}
+    assert 2.0 == pytest.approx(matrix[matrix != 0].std(), rel=0.2)
+    assert len({tuple(column == 0) for column in matrix.T}) > 10
+    with pytest.raises(ShapeError, match=r"sparse_: expected a tensor with 2 axes, got shape \(3,\)"):
+        init.sparse_(weight(3), 0.5)
+
+
 def test_orthogonal_is_uniform() -> None:
     """A uniform direction in the plane: the angle of the first column is uniform, and both determinants are as likely."""
     generator = seeded()

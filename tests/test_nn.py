@@ -180,6 +180,8 @@ def test_train_and_eval_reach_every_module():
     assert not any(m.training for m in net.modules())
     assert net.second is net.second.train()
     assert [net.act, net.second, net.second[0], net.second[2]] == [m for m in net.modules() if m.training]
+    with pytest.raises(ArgumentError, match=r"Network\.train: mode must be True or False, got 'yes'"):
+        net.train("yes")
     net.train(False)
     assert not any(m.training for m in net.modules())
 
@@ -307,7 +309,7 @@ def test_repr_counts_parameters():
         "Sequential(  # 9,600 parameters\n"
         "  (0): Linear(in_features=64, out_features=128, bias=True)  # 8,320 parameters\n"
         "  (1): ReLU()\n"
-        "  (2): Dropout(p=0.2)\n"
+        "  (2): Dropout(p=0.2, inplace=False)\n"
         "  (3): Linear(in_features=128, out_features=10, bias=False)  # 1,280 parameters\n"
         ")"
     )
@@ -320,7 +322,7 @@ def test_repr_counts_parameters():
         "  (second): Sequential(  # 12 parameters\n"
         "    (0): Linear(in_features=3, out_features=3, bias=True)  # 12 parameters\n"
         "    (1): ReLU()\n"
-        "    (2): Dropout(p=0.5)\n"
+        "    (2): Dropout(p=0.5, inplace=False)\n"
         "  )\n"
         "  (tied): Linear(in_features=3, out_features=3, bias=False)  # 9 parameters\n"
         ")"

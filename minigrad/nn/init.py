@@ -27,6 +27,7 @@ __all__ = [
     "normal_",
     "ones_",
     "orthogonal_",
+    "sparse_",
     "trunc_normal_",
     "uniform_",
     "xavier_normal_",
@@ -151,6 +152,22 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     q *= np.copysign(1, np.diag(r))
     with no_grad():
         tensor.copy_((gain * (q.T if rows < columns else q)).reshape(tensor.shape))
+    return tensor
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
+    """Normal numbers of mean 0, of which a fraction `sparsity` of each column, rounded up, is 0. Errors: ShapeError unless 2 axes.
+
+    Source: Martens 2010, "Deep learning via Hessian-free optimization".
+    """
+    check_number("sparse_", sparsity=sparsity)
+    if tensor.ndim != 2:
+        raise ShapeError(f"sparse_: expected a tensor with 2 axes, got shape {tensor.shape}")
+    rows, columns = tensor.shape
+    normal_(tensor, 0.0, std, generator)
+    order = rand(rows, columns, generator=generator).array.argsort(axis=0)
+    with no_grad():
+        tensor.mul_(Tensor((order >= math.ceil(sparsity * rows)).astype(tensor.dtype)))
     return tensor
 
 

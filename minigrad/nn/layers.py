@@ -1,19 +1,49 @@
-"""Layers and containers."""
+"""Layers that hold parameters, and modules of one operation each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, overload
+import math
+from typing import Any
 
 import numpy as np
 
 from ..core import Tensor, check_probability, checked_dtype, get_default_dtype
-from ..errors import ArgumentError, IndexRangeError, InputTypeError
+from ..errors import ArgumentError, InputTypeError, ShapeError
+from ..ops.attention import padding_row
+from ..ops.reduction import axis_of
+from ..ops.shape import flatten, reshape
 from . import functional as F
 from . import init
 from .module import Module, Parameter
 
-__all__ = ["Dropout", "Flatten", "Identity", "Linear", "Sequential"]
+__all__ = [
+    "AlphaDropout",
+    "Bilinear",
+    "CosineSimilarity",
+    "Dropout",
+    "Dropout1d",
+    "Embedding",
+    "FeatureAlphaDropout",
+    "Flatten",
+    "Identity",
+    "Linear",
+    "PairwiseDistance",
+    "Unflatten",
+]
+
+
+def made(name: str, device: Any, dtype: Any) -> np.dtype[Any]:
+    """The dtype of a layer's parameters: as asked, else the default. There is one device, "cpu"."""
+    if device is not None and str(device) != "cpu":
+        raise ArgumentError(f"{name}: device must be None or 'cpu', got {device!r}")
+    return get_default_dtype() if dtype is None else checked_dtype(name, dtype)
+
+
+def check_sizes(name: str, **sizes: Any) -> None:
+    """Refuse what is no size."""
+    for argument, value in sizes.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+            raise ArgumentError(f"{name}: {argument} must be a non-negative int, got {value!r}")
 
 
 class Linear(Module):
@@ -23,11 +53,9 @@ class Linear(Module):
     ±1/√in_features, as in PyTorch.
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None):
-        for name, value in (("in_features", in_features), ("out_features", out_features)):
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-                raise ArgumentError(f"Linear: {name} must be a non-negative int, got {value!r}")
-        kind = get_default_dtype() if dtype is None else checked_dtype("Linear", dtype)
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
+        check_sizes("Linear", in_features=in_features, out_features=out_features)
+        kind = made("Linear", device, dtype)
         self.in_features, self.out_features = int(in_features), int(out_features)
         self.weight = Parameter(np.empty((out_features, in_features), kind))
         self.bias = Parameter(np.empty(out_features, kind)) if bias else None
@@ -44,18 +72,118 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
-class Dropout(Module):
-    """In training, zeroes each element with probability p and scales the rest by 1 / (1 − p); in evaluation does nothing."""
+class Bilinear(Module):
+    """yₖ = Σᵢⱼ input1ᵢ Wₖᵢⱼ input2ⱼ + bₖ, see `nn.functional.bilinear`. Both start uniform in ±1/√in1_features."""
 
+    def __init__(
+        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ):
+        check_sizes("Bilinear", in1_features=in1_features, in2_features=in2_features, out_features=out_features)
+        if in1_features == 0:
+            raise ArgumentError("Bilinear: in1_features must be above 0, got 0")
+        kind = made("Bilinear", device, dtype)
+        self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
+        self.weight = Parameter(np.empty((out_features, in1_features, in2_features), kind))
+        self.bias = Parameter(np.empty(out_features, kind)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew."""
+        bound = 1 / math.sqrt(self.in1_features)
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
+        return F.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class Embedding(Module):
+    """A table of num_embeddings rows, which integers name, see `nn.functional.embedding`.
+
+    Shapes: input (*) of an integer dtype → (*, embedding_dim). The rows start standard normal, row padding_idx at 0, where it stays.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        check_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.padding_idx = padding_row("Embedding", padding_idx, num_embeddings)
+        self.weight = Parameter(np.empty((num_embeddings, embedding_dim), made("Embedding", device, dtype)))
+        self.reset_parameters()
+
+    @classmethod
+    def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None) -> Embedding:
+        """A layer over a given table, whose memory it shares; trained only where not `freeze`."""
+        if embeddings.ndim != 2:
+            raise ShapeError(f"Embedding.from_pretrained: embeddings must have shape (rows, d), got {embeddings.shape}")
+        layer = cls(0, embeddings.shape[1])
+        layer.num_embeddings = embeddings.shape[0]
+        layer.padding_idx = padding_row("Embedding", padding_idx, embeddings.shape[0])
+        layer.weight = Parameter(embeddings, requires_grad=not freeze)
+        return layer
+
+    def reset_parameters(self) -> None:
+        """Draw the table anew."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            self.weight.array[self.padding_idx] = 0
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.embedding(input, self.weight, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+
+
+class _Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False):
-        check_probability("Dropout", p)
+        check_probability(type(self).__name__, p)
         self.p, self.inplace = p, inplace
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout(_Dropout):
+    """In training, zeroes each element with probability p and scales the rest by 1 / (1 − p); in evaluation does nothing."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout(input, self.p, self.training, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"p={self.p}"
+
+class Dropout1d(_Dropout):
+    """Dropout of whole channels of (N, C, L) or (C, L), see `nn.functional.dropout1d`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.dropout1d(input, self.p, self.training, self.inplace)
+
+
+class AlphaDropout(_Dropout):
+    """Dropout that keeps mean and variance of a SELU network, see `nn.functional.alpha_dropout`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.alpha_dropout(input, self.p, self.training, self.inplace)
+
+
+class FeatureAlphaDropout(_Dropout):
+    """Alpha dropout of whole channels, see `nn.functional.feature_alpha_dropout`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.feature_alpha_dropout(input, self.p, self.training, self.inplace)
 
 
 class Identity(Module):
@@ -75,57 +203,43 @@ class Flatten(Module):
         self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return input.flatten(self.start_dim, self.end_dim)  # type: ignore[no-any-return]
+        return flatten(input, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
-class Sequential(Module):
-    """Modules one after the other, numbered from 0, or named by a dictionary."""
+class Unflatten(Module):
+    """Makes the axis `dim` into several, of the sizes given; one of them may be −1."""
 
-    def __init__(self, *args: Any):
-        named = args[0].items() if len(args) == 1 and isinstance(args[0], dict) else ((str(i), m) for i, m in enumerate(args))
-        for name, module in named:
-            self.add_module(name, module)
+    def __init__(self, dim: int, unflattened_size: Any):
+        if not isinstance(unflattened_size, (tuple, list)) or not all(isinstance(n, (int, np.integer)) for n in unflattened_size):
+            raise InputTypeError(f"Unflatten: unflattened_size must be a tuple of ints, got {unflattened_size!r}")
+        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
 
-    def add_module(self, name: str, module: Module) -> None:
-        """Add a module at the end, under a name."""
-        if not isinstance(module, Module):
-            raise InputTypeError(f"Sequential: {name} must be a Module, got {type(module).__name__}")
-        if not name or "." in name or (hasattr(self, name) and not isinstance(vars(self).get(name), Module)):
-            raise ArgumentError(f"Sequential: {name!r} cannot name a module: it must not be empty, hold a dot or hide an attribute")
-        setattr(self, name, module)
+    def forward(self, input: Tensor) -> Tensor:
+        axis = axis_of("Unflatten", self.dim, input.ndim)
+        return reshape(input, *input.shape[:axis], *self.unflattened_size, *input.shape[axis + 1 :])
 
-    def append(self, module: Module) -> Sequential:
-        """Add a module at the end."""
-        number = len(self)
-        while str(number) in vars(self):  # a slice keeps the names of what it was cut from
-            number += 1
-        self.add_module(str(number), module)
-        return self
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
-    def forward(self, input: Any) -> Any:
-        output = input
-        for module in list(vars(self).values()):
-            if isinstance(module, Module):
-                output = module(output)
-        return output
 
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+class CosineSimilarity(Module):
+    """The cosine of the angle between vectors along `dim`, see `nn.functional.cosine_similarity`."""
 
-    def __iter__(self) -> Iterator[Module]:
-        return (module for _, module in self._members(Module))
+    def __init__(self, dim: int = 1, eps: float = 1e-8):
+        self.dim, self.eps = dim, eps
 
-    @overload
-    def __getitem__(self, index: int) -> Module: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequential: ...
-    def __getitem__(self, index: int | slice) -> Module:
-        modules: list[tuple[str, Module]] = list(self._members(Module))
-        if isinstance(index, slice):
-            return Sequential(dict(modules[index]))
-        if not -len(modules) <= index < len(modules):
-            raise IndexRangeError(f"Sequential: index {index} is out of range for {len(modules)} modules")
-        return modules[index][1]
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        return F.cosine_similarity(x1, x2, self.dim, self.eps)
+
+
+class PairwiseDistance(Module):
+    """The p-norm of x1 − x2 + eps, see `nn.functional.pairwise_distance`."""
+
+    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False):
+        self.norm, self.eps, self.keepdim = p, eps, keepdim
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        return F.pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..core import Handle, Tensor, checked_dtype, no_grad, stamp_of
 from ..core.tensor import tick, touch
-from ..errors import InputTypeError, StateDictError
+from ..errors import ArgumentError, InputTypeError, RegistrationError, StateDictError
+from .hooks import BackwardWatch, Hook
 
 __all__ = ["Module", "Parameter"]
 
@@ -47,7 +48,7 @@ class Module:
     training = True
     _buffer_names: tuple[str, ...] = ()
     _transient: tuple[str, ...] = ()
-    _hooks: Mapping[int, tuple[bool, Callable[..., Any]]] = {}  # whether to run before forward, and the hook
+    _hooks: Mapping[int, Hook] = {}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output. To be defined by subclasses."""
@@ -59,21 +60,43 @@ class Module:
                 f"{type(self).__name__}: {name} is a Parameter and a Tensor in its place would not be trained; assign a Parameter, or "
                 f"write its values: {name}.data = …"
             )
+        if name in self._buffer_names and value is not None and not isinstance(value, Tensor):
+            raise InputTypeError(
+                f"{type(self).__name__}: {name} is a buffer, a Tensor or None, and cannot be {type(value).__name__}"
+            )
         super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        """Count a name among the buffers no longer."""
+        if name in self._buffer_names:
+            self._buffer_names = tuple(known for known in self._buffer_names if known != name)
+            self._transient = tuple(known for known in self._transient if known != name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._call_with_hooks(args, kwargs) if self._hooks else self.forward(*args, **kwargs)
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for hook in [hook for before, hook in self._hooks.values() if before]:
-            changed = hook(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        output = self.forward(*args, **kwargs)
-        for hook in [hook for before, hook in self._hooks.values() if not before]:
-            changed = hook(self, args, output)
+        for hook in self._hooks_of("forward_pre"):
+            if hook.with_kwargs:
+                changed = hook.function(self, args, kwargs)
+                args, kwargs = (args, kwargs) if changed is None else changed
+            else:
+                changed = hook.function(self, args)
+                if changed is not None:
+                    args = changed if isinstance(changed, tuple) else (changed,)
+        watch = BackwardWatch(self, self._hooks_of("backward_pre"), self._hooks_of("backward"))
+        output = watch.outputs(self.forward(*watch.inputs(args), **kwargs))
+        for hook in self._hooks_of("forward"):
+            changed = hook.function(self, args, kwargs, output) if hook.with_kwargs else hook.function(self, args, output)
             output = output if changed is None else changed
         return output
+
+    def _hooks_of(self, kind: str) -> list[Hook]:
+        return [hook for hook in self._hooks.values() if hook.kind == kind]
 
     # ---- what it holds
 
@@ -91,58 +114,126 @@ class Module:
     def children(self) -> Iterator[Module]:
         return (child for _, child in self.named_children())
 
-    def named_modules(self, prefix: str = "", memo: set[int] | None = None) -> Iterator[tuple[str, Module]]:
-        """This module and all below it, each once, with dotted names."""
+    def named_modules(
+        self, memo: set[int] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """This module and all below it, each once unless told otherwise, with dotted names."""
         memo = set() if memo is None else memo
         if id(self) in memo:
             return
-        memo.add(id(self))
+        if remove_duplicate:
+            memo.add(id(self))
         yield prefix, self
-        for name, child in self.named_children():
-            yield from child.named_modules(f"{prefix}.{name}" if prefix else name, memo)
+        for name, child in self._members(Module):
+            yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
     def modules(self) -> Iterator[Module]:
         return (module for _, module in self.named_modules())
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """Parameters with dotted names; one that is shared comes once."""
-        seen: set[int] = set()
-        for module_name, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
-            for name, parameter in module._members(Parameter):
-                if id(parameter) not in seen:
-                    seen.add(id(parameter))
-                    yield f"{module_name}.{name}" if module_name else name, parameter
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """Parameters with dotted names; one that is shared comes once, unless told otherwise."""
+        return self._named(lambda module: module._members(Parameter), prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """Buffers with dotted names; one that is shared comes once, unless told otherwise."""
+        return self._named(Module._own_buffers, prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def _own_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        held = ((name, getattr(self, name)) for name in self._buffer_names)
+        return ((name, buffer) for name, buffer in held if buffer is not None)
+
+    def _named(
+        self, own: Callable[[Module], Iterator[tuple[str, Any]]], prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()
+        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else iter([(prefix, self)])
+        for module_name, module in modules:
+            for name, tensor in own(module):
+                if id(tensor) not in seen:
+                    if remove_duplicate:
+                        seen.add(id(tensor))
+                    yield f"{module_name}.{name}" if module_name else name, tensor
+
+    # ---- what is given to it under a name
+
+    def _check_name(self, name: Any, what: str) -> None:
+        if not isinstance(name, str):
+            raise InputTypeError(f"{type(self).__name__}: the name of a {what} must be a str, got {type(name).__name__}")
+        if not name or "." in name:
+            raise RegistrationError(f"{type(self).__name__}: {name!r} cannot name a {what}: it must not be empty or hold a dot")
+        if hasattr(self, name):
+            raise RegistrationError(f"{type(self).__name__}: {name!r} cannot name a {what}: it is an attribute already")
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Hold a module, or None, under a name; in the place of the module that has it."""
+        if module is not None and not isinstance(module, Module):
+            raise InputTypeError(f"{type(self).__name__}: {name} must be a Module, got {type(module).__name__}")
+        if not isinstance(vars(self).get(name), Module):
+            self._check_name(name, "module")
+        setattr(self, name, module)
+
+    register_module = add_module
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Hold a Parameter, or None, under a name; in the place of the parameter that has it."""
+        if not isinstance(vars(self).get(name) if isinstance(name, str) else None, Parameter):
+            self._check_name(name, "parameter")
+        if param is not None and not isinstance(param, Parameter):
+            raise InputTypeError(f"{type(self).__name__}: {name} must be a Parameter or None, got {type(param).__name__}")
+        setattr(self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that belongs to the module's state but is not trained; one that is not persistent is not saved."""
         if tensor is not None and not isinstance(tensor, Tensor):
             raise InputTypeError(f"register_buffer: {name} must be a Tensor or None, got {type(tensor).__name__}")
+        if name not in self._buffer_names:
+            self._check_name(name, "buffer")
+        self._forget(name)
         setattr(self, name, tensor)
-        self._buffer_names = (*(known for known in self._buffer_names if known != name), name)
-        self._transient = (*(known for known in self._transient if known != name), *(() if persistent else (name,)))
+        self._buffer_names += (name,)
+        self._transient += () if persistent else (name,)
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
-        """Buffers with dotted names; one that is shared comes once."""
-        seen: set[int] = set()
-        for module_name, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
-            for name in module._buffer_names:
-                buffer = getattr(module, name)
-                if buffer is not None and id(buffer) not in seen:
-                    seen.add(id(buffer))
-                    yield f"{module_name}.{name}" if module_name else name, buffer
+    def get_submodule(self, target: str) -> Module:
+        """The module under a dotted name; "" is this one."""
+        found: Any = self
+        for part in target.split(".") if target else ():
+            found = vars(found).get(part)
+            if not isinstance(found, Module):
+                raise RegistrationError(f"{type(self).__name__}: there is no module {target!r} ({part!r} is none)")
+        return found  # type: ignore[no-any-return]
 
-    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+    def get_parameter(self, target: str) -> Parameter:
+        """The Parameter under a dotted name."""
+        module, _, name = target.rpartition(".")
+        found = vars(self.get_submodule(module)).get(name)
+        if not isinstance(found, Parameter):
+            raise RegistrationError(f"{type(self).__name__}: there is no Parameter {target!r}")
+        return found
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer under a dotted name."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if name not in module._buffer_names:
+            raise RegistrationError(f"{type(self).__name__}: there is no buffer {target!r}")
+        return getattr(module, name)  # type: ignore[no-any-return]
 
     # ---- what is done to all
 
     def train(self, mode: bool = True) -> Self:
         """Switch this module and all below it to training (dropout draws), or with False to evaluation."""
+        if not isinstance(mode, bool):
+            raise ArgumentError(f"{type(self).__name__}.train: mode must be True or False, got {mode!r}")
         for module in self.modules():
-            module.training = bool(mode)
+            module.training = mode
         return self
 
     def eval(self) -> Self:
@@ -168,11 +259,17 @@ class Module:
         fn(self)
         return self
 
-    def to(self, dtype: Any) -> Self:
-        """Convert parameters and floating-point buffers to another float dtype, in place. The one device, "cpu", changes nothing."""
-        if isinstance(dtype, str) and dtype == "cpu":
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Convert parameters and floating-point buffers to another float dtype, in place: `to(dtype)`, or that of a Tensor.
+
+        The one device, "cpu", is accepted as well and changes nothing.
+        """
+        wanted = [x for x in (*args, kwargs.pop("device", None), kwargs.pop("dtype", None)) if x is not None and str(x) != "cpu"]
+        if kwargs or len(wanted) > 1:
+            raise InputTypeError(f"Module.to: expected a dtype, a Tensor or the device 'cpu', got {(*args, *kwargs)}")
+        if not wanted:
             return self
-        kind = checked_dtype("Module.to", dtype)
+        kind = checked_dtype("Module.to", wanted[0].dtype if isinstance(wanted[0], Tensor) else wanted[0])
         if kind.kind != "f":
             raise InputTypeError(f"Module.to: expected a floating-point dtype, got {kind}")
         for tensor in (*self.parameters(), *self.buffers()):
@@ -182,6 +279,12 @@ class Module:
                 tensor.stamp = None
                 if tensor.grad is not None:
                     tensor.grad = Tensor(tensor.grad.array.astype(kind))
+        return self
+
+    type = to
+
+    def cpu(self) -> Self:
+        """The module itself: all tensors are on the CPU."""
         return self
 
     def float(self) -> Self:
@@ -194,9 +297,7 @@ class Module:
 
     def _own_state(self) -> Iterator[tuple[str, Tensor]]:
         yield from self._members(Parameter)
-        for name in self._buffer_names:
-            if name not in self._transient and getattr(self, name) is not None:
-                yield name, getattr(self, name)
+        yield from ((name, buffer) for name, buffer in self._own_buffers() if name not in self._transient)
 
     def _state(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
         for name, tensor in self._own_state():
@@ -204,9 +305,9 @@ class Module:
         for name, child in self._members(Module):
             yield from child._state(f"{prefix}{name}.")
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """Parameters and persistent buffers by dotted name; the tensors share the module's memory."""
-        return {name: tensor.detach() for name, tensor in self._state()}
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
+        """Parameters and persistent buffers by dotted name; the tensors share the module's memory, and with `keep_vars` are its own."""
+        return {name: tensor if keep_vars else tensor.detach() for name, tensor in self._state(prefix)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
         """Copy values into parameters and buffers. Returns the names that did not match.
@@ -235,19 +336,39 @@ class Module:
 
     # ---- hooks
 
-    def _add_hook(self, before: bool, hook: Callable[..., Any]) -> Handle:
+    def _add_hook(self, hook: Hook, prepend: bool = False) -> Handle:
         hooks = vars(self).setdefault("_hooks", {})
         key = tick()
-        hooks[key] = before, hook
+        hooks[key] = hook
+        if prepend:
+            for other in [known for known in hooks if known != key]:
+                hooks[other] = hooks.pop(other)
         return Handle(lambda: hooks.pop(key, None) and None)
 
-    def register_forward_hook(self, hook: Callable[[Any, Any, Any], Any]) -> Handle:
-        """Call `hook(module, args, output)` after forward; what it returns, if not None, takes the output's place."""
-        return self._add_hook(False, hook)
+    def register_forward_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
+        """Call `hook(module, args, output)` after forward; what it returns, if not None, takes the output's place.
 
-    def register_forward_pre_hook(self, hook: Callable[[Any, Any], Any]) -> Handle:
-        """Call `hook(module, args)` before forward; what it returns, if not None, takes the arguments' place."""
-        return self._add_hook(True, hook)
+        `prepend`: before the hooks that are there. `with_kwargs`: call `hook(module, args, kwargs, output)`.
+        """
+        return self._add_hook(Hook("forward", hook, with_kwargs), prepend)
+
+    def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
+        """Call `hook(module, args)` before forward; what it returns, if not None, takes the arguments' place.
+
+        `prepend`: before the hooks that are there. `with_kwargs`: call `hook(module, args, kwargs)`, which may return both.
+        """
+        return self._add_hook(Hook("forward_pre", hook, with_kwargs), prepend)
+
+    def register_full_backward_pre_hook(self, hook: Callable[[Any, Any], Any], prepend: bool = False) -> Handle:
+        """Call `hook(module, grad_output)` when the gradients of the outputs are there; what it returns takes their place."""
+        return self._add_hook(Hook("backward_pre", hook), prepend)
+
+    def register_full_backward_hook(self, hook: Callable[[Any, Any, Any], Any], prepend: bool = False) -> Handle:
+        """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are there.
+
+        Both are tuples, with None for what has no gradient. What the hook returns takes the place of grad_input.
+        """
+        return self._add_hook(Hook("backward", hook), prepend)
 
     # ---- showing itself
 

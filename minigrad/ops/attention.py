@@ -14,8 +14,8 @@ from ..kernels.arrays import put
 from ..kernels.cache import compilable
 from ..kernels.notation import where as select
 from .comparison import where
-from .dropout import dropout
 from .linalg import matmul
+from .noise import dropout
 from .softmax import softmax
 
 
@@ -136,6 +136,8 @@ def attention_weights(
         return softmax(scores, -1)
     if not isinstance(attn_mask, Tensor):
         raise InputTypeError(f"{name}: attn_mask must be a Tensor of booleans or numbers, got {type(attn_mask).__name__}")
+    if attn_mask.dtype.kind not in "bf":
+        raise DtypeError(f"{name}: attn_mask must hold booleans or floats, got dtype {attn_mask.dtype}")
     scores = where(attn_mask, scores, -math.inf) if attn_mask.dtype.kind == "b" else scores + attn_mask
     blind = Tensor((scores.array == -math.inf).all(-1, keepdims=True))
     return where(blind, 0.0, softmax(where(blind, 0.0, scores), -1))

@@ -57,6 +57,8 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     """input / max(‖input‖ₚ, eps), vectors along `dim` by themselves: of length 1, unless shorter than eps."""
     check_number("normalize", p=p, eps=eps)
     float_only("normalize", input)
+    if input.ndim == 0:
+        return normalize(input.reshape(1), p, dim, eps).reshape(())
     return input / clamp(p_norm(input, p, axis_of("normalize", dim, input.ndim), True), min=eps)
 
 

@@ -234,6 +234,8 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, a
 
 def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     check_number(name, beta=beta, alpha=alpha)
+    if not isinstance(input, Tensor):
+        raise InputTypeError(f"{name}: input must be a Tensor, got {type(input).__name__}")
     if not _broadcasts_to(input.shape, product.shape):
         raise ShapeError(f"{name}: input {input.shape} does not broadcast to the product's shape {product.shape}")
     scaled = product if alpha == 1 else product * alpha

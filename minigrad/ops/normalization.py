@@ -352,6 +352,8 @@ def batch_norm(
     Source: Ioffe & Szegedy 2015, "Batch normalization: accelerating deep network training by reducing internal covariate shift".
     """
     _check_channels("batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    if (running_mean is None) != (running_var is None):
+        raise ArgumentError("batch_norm: running_mean and running_var must be given both or neither")
     if not training:
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm: running_mean and running_var must be given where training is False, got None")
@@ -359,9 +361,8 @@ def batch_norm(
     count = math.prod(input.shape) // max(input.shape[1], 1)
     _several("batch_norm", count, input)
     moments = channel_moments(input.detach())
-    if count and running_mean is not None:
+    if count and running_mean is not None and running_var is not None:
         _move(running_mean, moments.array[0], momentum)
-    if count and running_var is not None:
         _move(running_var, moments.array[1] * (count / (count - 1)), momentum)
     return normalize_channels(input, moments, weight, bias, eps, True)
 
@@ -427,18 +428,18 @@ def instance_norm(
     Source: Ulyanov, Vedaldi & Lempitsky 2016, "Instance normalization: the missing ingredient for fast stylization".
     """
     _check_channels("instance_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
-    if not use_input_stats:
-        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     batch, channels = input.shape[:2]
+    if not use_input_stats or not batch:
+        return batch_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
     _several("instance_norm", math.prod(input.shape[2:]), input)
 
     def each(values: Tensor | None) -> Tensor | None:
-        return values if values is None or not batch else cat([values] * batch)
+        return None if values is None else cat([values] * batch)
 
     mean, var = each(running_mean), each(running_var)
     flat = input.reshape(1, batch * channels, *input.shape[2:])
     y = batch_norm(flat, mean, var, each(weight), each(bias), True, momentum, eps)
     for running, moved in ((running_mean, mean), (running_var, var)):
-        if running is not None and moved is not None and batch:
+        if running is not None and moved is not None:
             running.copy_(moved.reshape(batch, channels).mean(0))
     return y.reshape(input.shape)

@@ -28,7 +28,7 @@ from op_cases import (
 import minigrad as mg
 from minigrad.errors import ArgumentError, DimError, DtypeError, ShapeError
 from minigrad.nn import functional as F
-from minigrad.ops import activation, dropout
+from minigrad.ops import activation, noise
 
 from .arithmetic import exactly
 
@@ -295,7 +295,7 @@ CASES: tuple[OpCase, ...] = (
     ),
     case(
         "keep_above",
-        dropout.keep_above,
+        noise.keep_above,
         lambda x, u, p: np.asarray(x * (u >= p) / (1 - p)),
         *(sample(normal(*s), uniform(0.6, 1.0)(*s), 0.5) for s in ((3, 4), (), (0,))),
         *(sample(normal(*s), lattice(0, 2, 0.3)(*s), 0.15 + 0.3) for s in ((3, 4), (5,))),
@@ -317,7 +317,7 @@ CASES: tuple[OpCase, ...] = (
         sample(normal(40, 3), 0.3, 0),
         sample(normal(50), 0.8, 1),
         sample(normal(0, 3), 0.5, 2),
-        covers=(dropout.keep_above,),
+        covers=(noise.keep_above,),
         dtypes=["float64"],
         edges=[
             edge([1.0, -2.0, 1e3], 1.0, 0, value=[0] * 3, grads=[[0] * 3]),
@@ -334,7 +334,7 @@ CASES: tuple[OpCase, ...] = (
         lambda x, p, seed: F.dropout(x * 1, p, inplace=True, generator=mg.Generator(seed)),
         dropped,
         sample(normal(40, 3), 0.3, 0),
-        covers=(dropout.keep_above, mg.mul),
+        covers=(noise.keep_above, mg.mul),
         dtypes=["float64"],
     ),
     case(

@@ -9,7 +9,6 @@ import numpy as np
 from ..core import Tensor, check_probability, elementwise
 from ..errors import ShapeError
 from ..kernels.notation import where
-from .comparison import where as select
 from .random import Generator, rand
 
 
@@ -92,7 +91,7 @@ def _alpha_dropout(
         return x.mul_(0.0) if inplace else x * 0.0
     scale = 1 / math.sqrt((1 - p) * (1 + p * _ALPHA**2))
     shift = scale * p * _ALPHA
-    kept = rand(drawn, generator=generator, dtype=x.dtype) >= p
-    if inplace:
-        return x.mul_(select(kept, scale, 0.0).to(x.dtype)).add_(select(kept, shift, shift - scale * _ALPHA).to(x.dtype))
-    return select(kept, x * scale + shift, shift - scale * _ALPHA)
+    kept = rand(drawn, generator=generator, dtype=x.dtype).array >= p
+    factor = Tensor(np.where(kept, scale, 0).astype(x.dtype))
+    offset = Tensor(np.where(kept, shift, shift - scale * _ALPHA).astype(x.dtype))
+    return x.mul_(factor).add_(offset) if inplace else x * factor + offset

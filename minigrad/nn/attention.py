@@ -1,0 +1,138 @@
+"""Multi-head attention as a module."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor, check_probability
+from ..errors import ArgumentError, ShapeError
+from ..ops.attention import attention_weights
+from ..ops.comparison import where
+from ..ops.shape import transpose, unsqueeze
+from . import functional as F
+from . import init
+from .layers import Linear, check_sizes, made
+from .module import Module, Parameter
+
+__all__ = ["MultiheadAttention"]
+
+
+class MultiheadAttention(Module):
+    """Attention of several heads side by side, each over embed_dim / num_heads features of its own projections.
+
+    Shapes: query (L, N, E), key (S, N, kdim), value (S, N, vdim) → (L, N, E), E = embed_dim; with batch_first the first two axes
+    exchanged; N may be missing. Projections start Xavier-uniform, biases at 0.
+    Deviations: a query that may look nowhere gets zeros (PyTorch: NaN where need_weights); add_bias_kv and add_zero_attn are missing.
+    Source: Vaswani et al. 2017, "Attention is all you need".
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        *,
+        kdim: int | None = None,
+        vdim: int | None = None,
+        batch_first: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        check_sizes("MultiheadAttention", embed_dim=embed_dim, num_heads=num_heads)
+        check_probability("MultiheadAttention", dropout)
+        if embed_dim == 0 or num_heads == 0 or embed_dim % num_heads:
+            raise ArgumentError(f"MultiheadAttention: num_heads {num_heads} does not divide embed_dim {embed_dim}")
+        kind = made("MultiheadAttention", device, dtype)
+        self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
+        self.kdim, self.vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
+        self.head_dim = embed_dim // num_heads
+        if self.kdim == self.vdim == embed_dim:
+            self.in_proj_weight = Parameter(np.empty((3 * embed_dim, embed_dim), kind))
+        else:
+            self.q_proj_weight = Parameter(np.empty((embed_dim, embed_dim), kind))
+            self.k_proj_weight = Parameter(np.empty((embed_dim, self.kdim), kind))
+            self.v_proj_weight = Parameter(np.empty((embed_dim, self.vdim), kind))
+        self.in_proj_bias = Parameter(np.empty(3 * embed_dim, kind)) if bias else None
+        self.out_proj = Linear(embed_dim, embed_dim, bias, dtype=kind)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the projections anew."""
+        for name, parameter in self.named_parameters(recurse=False):
+            if name.endswith("weight"):
+                init.xavier_uniform_(parameter)
+        for bias in (self.in_proj_bias, self.out_proj.bias):
+            if bias is not None:
+                init.zeros_(bias)
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None = None,
+        need_weights: bool = True,
+        attn_mask: Tensor | None = None,
+        average_attn_weights: bool = True,
+        is_causal: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """The output, and if `need_weights` how much each query looked at each key, (N, L, S), or (N, heads, L, S) without averaging.
+
+        Masks hold True where a query may not look, or numbers that are added: key_padding_mask (N, S), attn_mask (L, S) or
+        (N · heads, L, S). `is_causal` says that attn_mask is causal; it must be given all the same.
+        """
+        if is_causal and attn_mask is None:
+            raise ArgumentError("MultiheadAttention: is_causal needs an attn_mask, got None")
+        for name, x in (("query", query), ("key", key), ("value", value)):
+            if x.ndim not in (2, 3) or x.ndim != query.ndim:
+                raise ShapeError(f"MultiheadAttention: {name} must have 2 axes or, in a batch, 3, as query has; got {x.shape}")
+        inputs = [self._batch_first(x) for x in (query, key, value)]
+        q, k, v = (self._heads(F.linear(x, *p)) for x, p in zip(inputs, self._projections(), strict=True))
+        mask = self._mask(q, k, attn_mask, key_padding_mask)
+        weights = F.dropout(attention_weights(q, k, mask), self.dropout, self.training)
+        joined = (weights @ v).transpose(1, 2).reshape(q.shape[0], q.shape[2], self.embed_dim)
+        out = self.out_proj(joined)
+        seen = weights.mean(1) if average_attn_weights else weights
+        if query.ndim == 2:
+            return out[0], seen[0] if need_weights else None
+        return out if self.batch_first else out.transpose(0, 1), seen if need_weights else None
+
+    def _batch_first(self, x: Tensor) -> Tensor:
+        return unsqueeze(x, 0) if x.ndim == 2 else x if self.batch_first else transpose(x, 0, 1)
+
+    def _projections(self) -> list[tuple[Tensor, Tensor | None]]:
+        """Weight and bias of query, key and value."""
+        size = self.embed_dim
+        parts = [slice(i * size, (i + 1) * size) for i in range(3)]
+        split = "q_proj_weight" in vars(self)
+        weights = [getattr(self, f"{n}_proj_weight") for n in "qkv"] if split else [self.in_proj_weight[p] for p in parts]
+        return [(w, None if self.in_proj_bias is None else self.in_proj_bias[p]) for w, p in zip(weights, parts, strict=True)]
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """(N, L, E) → (N, heads, L, E / heads)."""
+        return transpose(x.reshape(*x.shape[:2], self.num_heads, self.head_dim), 1, 2)
+
+    def _mask(self, q: Tensor, k: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None) -> Tensor | None:
+        """Both masks as numbers to add to scores of shape (N, heads, L, S)."""
+        batch, heads, queries, keys = *q.shape[:3], k.shape[2]
+        found = None
+        for name, given, shapes in (
+            (
+                "attn_mask",
+                attn_mask,
+                {(queries, keys): (1, 1, queries, keys), (batch * heads, queries, keys): (batch, heads, queries, keys)},
+            ),
+            ("key_padding_mask", key_padding_mask, {(batch, keys): (batch, 1, 1, keys), (keys,): (1, 1, 1, keys)}),
+        ):
+            if given is None:
+                continue
+            if given.shape not in shapes:
+                raise ShapeError(f"MultiheadAttention: {name} must have shape {' or '.join(map(str, shapes))}, got {given.shape}")
+            numbers = where(given, -math.inf, Tensor(np.zeros((), q.dtype))) if given.dtype.kind == "b" else given
+            shaped = numbers.reshape(shapes[given.shape])
+            found = shaped if found is None else found + shaped
+        return found

@@ -1,0 +1,94 @@
+"""Hooks of modules: what is registered, and how gradients at a module's inputs and outputs are watched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ..core import Tensor, is_grad_enabled, register_hook
+from ..errors import GraphError
+
+__all__ = ["BackwardWatch", "Hook"]
+
+
+class Hook(NamedTuple):
+    """A function and when it is called: forward_pre, forward, backward_pre or backward."""
+
+    kind: str
+    function: Callable[..., Any]
+    with_kwargs: bool = False
+
+
+class BackwardWatch:
+    """One call of a module whose backward hooks want to see the gradients of its inputs and outputs.
+
+    Every tensor that is watched goes through two views. Backward meets all the later ones before any of the earlier ones: at the
+    former gradients are noted, at the latter they are complete, and what the hooks return takes their place.
+    """
+
+    def __init__(self, module: Any, before: Sequence[Hook], after: Sequence[Hook]):
+        self.module, self.before, self.after = module, before, after
+        self.seen: dict[tuple[str, int], Tensor] = {}
+        self.grad_output: tuple[Any, ...] | None = None
+        self.grad_input: tuple[Any, ...] | None = None
+        self.count_in = self.count_out = 0
+        self.watches_inputs = False
+
+    def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments, watched."""
+        if not self.after:
+            return args
+        self.count_in = len(args)
+        watched = self._watched("in", args, lambda i: self._input_gradients()[i])
+        self.watches_inputs = any(a is not b for a, b in zip(args, watched, strict=True))
+        return watched
+
+    def outputs(self, output: Any) -> Any:
+        """What forward returned, watched."""
+        if not (self.before or self.after):
+            return output
+        values = output if isinstance(output, tuple) else (output,)
+        self.count_out = len(values)
+        watched = self._watched("out", values, lambda i: self._output_gradients()[i])
+        return watched if isinstance(output, tuple) else watched[0]
+
+    def _watched(self, side: str, values: tuple[Any, ...], final: Callable[[int], Any]) -> tuple[Any, ...]:
+        places = [i for i, x in enumerate(values) if isinstance(x, Tensor) and x.requires_grad and is_grad_enabled()]
+        found = list(values)
+        for hook in (lambda i, g: final(i), lambda i, g: self._note(side, i, g)):
+            for i in places:
+                found[i] = found[i].reshape(found[i].shape)
+                register_hook(found[i], lambda g, i=i, hook=hook: hook(i, g))  # type: ignore[misc]
+        return tuple(found)
+
+    def _note(self, side: str, place: int, g: Tensor) -> None:
+        if side == "out" and self.grad_output is not None:  # another pass over the same graph
+            self.seen, self.grad_output, self.grad_input = {}, None, None
+        self.seen[side, place] = g
+
+    def _output_gradients(self) -> tuple[Any, ...]:
+        if self.grad_output is None:
+            self.grad_output = tuple(self.seen.get(("out", i)) for i in range(self.count_out))
+            for hook in self.before:
+                self.grad_output = _replaced("grad_output", self.grad_output, hook.function(self.module, self.grad_output))
+            if not self.watches_inputs:
+                for hook in self.after:
+                    hook.function(self.module, (None,) * self.count_in, self.grad_output)
+        return self.grad_output
+
+    def _input_gradients(self) -> tuple[Any, ...]:
+        if self.grad_input is None:
+            self.grad_input = tuple(self.seen.get(("in", i)) for i in range(self.count_in))
+            for hook in self.after:
+                changed = hook.function(self.module, self.grad_input, self.grad_output)
+                self.grad_input = _replaced("grad_input", self.grad_input, changed)
+        return self.grad_input
+
+
+def _replaced(what: str, gradients: tuple[Any, ...], changed: Any) -> tuple[Any, ...]:
+    if changed is None:
+        return gradients
+    found: tuple[Any, ...] = changed if isinstance(changed, tuple) else (changed,)
+    if len(found) != len(gradients):
+        raise GraphError(f"backward hook: returned {len(found)} gradients in the place of {len(gradients)} ({what})")
+    return found
