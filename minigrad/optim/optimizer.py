@@ -84,18 +84,22 @@ class Optimizer:
             raise ArgumentError(f"{self.name}: {name} must be {expected}, got {group[name]!r}")
 
     def require_not_negative(self, group: Mapping[str, Any], *names: str) -> None:
+        """Raise ArgumentError unless settings are numbers of at least 0."""
         for name in names:
             self.require(group, name, isinstance(group[name], _NUMBER) and group[name] >= 0, "at least 0")
 
     def require_numbers(self, group: Mapping[str, Any], *names: str) -> None:
+        """Raise ArgumentError unless settings are numbers."""
         for name in names:
             self.require(group, name, isinstance(group[name], _NUMBER), "a number")
 
     def require_flags(self, group: Mapping[str, Any], *names: str) -> None:
+        """Raise ArgumentError unless settings are True or False."""
         for name in names:
             self.require(group, name, isinstance(group[name], (bool, int, np.bool_)), "True or False")
 
     def require_pair(self, group: Mapping[str, Any], name: str, condition: Callable[[Any, Any], bool], expected: str) -> None:
+        """Raise ArgumentError unless a setting is two numbers that meet a condition."""
         pair = group[name]
         numbers = isinstance(pair, (tuple, list)) and len(pair) == 2 and all(isinstance(n, _NUMBER) for n in pair)
         self.require(group, name, numbers and condition(*pair), expected)
