@@ -401,6 +401,46 @@ def test_a_refused_group_is_not_added():
     assert [0.9, 0.9] == p.tolist()
 
 
+def test_an_optimizer_of_ones_own_in_pytorchs_way():
+    """Its own step, and what it likes in the state."""
+
+    class Heavy(optim.Optimizer):
+        def __init__(self, params: Any, lr: float = 0.1):
+            super().__init__(params, {"lr": lr, "momentum": 0.5})
+
+        @mg.no_grad()
+        def step(self, closure: Any = None) -> None:
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is None:
+                        continue
+                    state = self.state[p]
+                    if not state:
+                        state["speed"], state["count"] = mg.zeros_like(p), 0
+                    state["count"] += 1
+                    state["speed"].mul_(group["momentum"]).add_(p.grad)
+                    p.add_(-group["lr"] * state["speed"])
+
+    p, resting = nn.Parameter(np.zeros(2)), nn.Parameter(np.ones(1))
+    optimizer = Heavy([p, resting], lr=1.0)
+    schedule = optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+    p.grad = mg.tensor(np.array([1.0, -2.0]))
+    optimizer.step()
+    schedule.step()
+    saved = optimizer.state_dict()
+    optimizer.step()
+    assert [-1.75, 3.5] == p.tolist()
+    q = nn.Parameter(np.array([-1.0, 2.0]))
+    copy = Heavy([q, nn.Parameter(np.ones(1))])
+    copy.load_state_dict(saved)
+    q.grad = p.grad
+    copy.step()
+    assert p.tolist() == q.tolist()
+    assert (2, [1.5, -3.0]) == (copy.state[q]["count"], copy.state[q]["speed"].tolist())
+    assert [0] == list(saved["state"])
+    assert 1 == saved["state"][0]["count"]
+
+
 def test_an_optimizer_of_ones_own():
     class SignDescent(optim.Optimizer):
         def __init__(self, params: Any, lr: float = 0.1):

@@ -100,8 +100,8 @@ class LBFGS(Optimizer):
             memory["t"], loss, g = point.t, point.loss, point.gradient
             evaluations += used
             memory["func_evals"] += used
-            moved = largest(d) * abs(point.t) > tolerance_change and not abs(loss - start.loss) < tolerance_change
-            if evaluations >= group["max_eval"] or largest(g) <= tolerance_grad or not moved:
+            still = largest(d) * abs(point.t) <= tolerance_change or abs(loss - start.loss) < tolerance_change
+            if evaluations >= group["max_eval"] or largest(g) <= tolerance_grad or still:
                 break
         return first
 

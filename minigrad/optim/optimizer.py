@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from itertools import count
@@ -29,7 +30,8 @@ class Optimizer:
     `params` are Tensors, or groups: dictionaries with "params" and settings of their own. A change of a group's settings (a learning
     rate) takes effect at the next step, which checks them again; the sign of the learning rate alone is left to who changed it, as a
     schedule may come out a rounding error below 0. With the setting "maximize" an optimizer goes up the gradient.
-    A subclass says which state arrays it needs and updates stretches of flat arrays.
+    A subclass says which state arrays it needs and updates stretches of flat arrays; or, as in PyTorch, it defines `step` itself and
+    keeps what it likes in `state[p]`.
     Errors: ArgumentError for an empty list or settings out of range; InputTypeError for what is no Tensor.
     """
 
@@ -39,7 +41,9 @@ class Optimizer:
     def __init__(self, params: Iterable[Tensor] | Iterable[dict[str, Any]], defaults: dict[str, Any]):
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
-        self.stepped = False  # schedules ask, to warn of a schedule that runs ahead
+        # Schedules ask, to warn of one that runs ahead. A step of a subclass's own does not say.
+        self.stepped = type(self).step is not Optimizer.step
+        self._own_state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self._flats: list[list[Flat]] = []
         self._checked: list[dict[str, Any]] = []
         self._hooks: dict[int, tuple[bool, Callable[..., Any]]] = {}  # whether to run before the step, and the hook
@@ -80,18 +84,22 @@ class Optimizer:
             raise ArgumentError(f"{self.name}: {name} must be {expected}, got {group[name]!r}")
 
     def require_not_negative(self, group: Mapping[str, Any], *names: str) -> None:
+        """Raise ArgumentError unless settings are numbers of at least 0."""
         for name in names:
             self.require(group, name, isinstance(group[name], _NUMBER) and group[name] >= 0, "at least 0")
 
     def require_numbers(self, group: Mapping[str, Any], *names: str) -> None:
+        """Raise ArgumentError unless settings are numbers."""
         for name in names:
             self.require(group, name, isinstance(group[name], _NUMBER), "a number")
 
     def require_flags(self, group: Mapping[str, Any], *names: str) -> None:
+        """Raise ArgumentError unless settings are True or False."""
         for name in names:
             self.require(group, name, isinstance(group[name], (bool, int, np.bool_)), "True or False")
 
     def require_pair(self, group: Mapping[str, Any], name: str, condition: Callable[[Any, Any], bool], expected: str) -> None:
+        """Raise ArgumentError unless a setting is two numbers that meet a condition."""
         pair = group[name]
         numbers = isinstance(pair, (tuple, list)) and len(pair) == 2 and all(isinstance(n, _NUMBER) for n in pair)
         self.require(group, name, numbers and condition(*pair), expected)
@@ -211,6 +219,8 @@ class Optimizer:
     @property
     def state(self) -> dict[Tensor, dict[str, Any]]:
         """For each parameter that was updated: its step and its state, as Tensors that share the optimizer's memory."""
+        if type(self).update is Optimizer.update:
+            return self._own_state
         return {p: flat.state_of(i) for flats in self._flats for flat in flats for i, p in enumerate(flat.params) if flat.steps[i]}
 
     def state_dict(self) -> dict[str, Any]:
@@ -241,6 +251,11 @@ class Optimizer:
             group.update(new)
 
     def _load_state(self, state: Mapping[int, Mapping[str, Any]], groups: Sequence[Mapping[str, Any]]) -> None:
+        if type(self).update is Optimizer.update:
+            self._own_state = defaultdict(
+                dict, {p: deepcopy(dict(state[n])) for n, p in enumerate(self._all_params()) if n in state}
+            )
+            return
         number = count()
         entries = {id(p): self._entry(state, next(number), p, self.state_names(group)) for group in groups for p in group["params"]}
         for group, flats in zip(groups, self._flats, strict=True):
