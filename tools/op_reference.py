@@ -220,7 +220,7 @@ def prose(words: str) -> str:
 def facts_of(operation: mg.Op[Any]) -> dict[str, str]:
     """What the record of an operation says of it."""
     facts = {}
-    values = [*operation.inputs, "y", "residual"]
+    values = [*operation.inputs, *operation.live, "y", "residual"]
     kept = {name for rule in operation.rules.values() for name in (*rule.needs, *rule.kernel_needs)}
     if operation.rules:
         facts["Keeps"] = ", ".join(f"`{name}`" for name in values if name in kept) or "nothing"
