@@ -39,7 +39,7 @@ An operation is a formula and, under it, one backward rule per argument. A rule'
 gradient, `y` the output, `x_shape` the shape of argument `x`, the rest are the formula's own arguments. *Keeps* says which arrays the
 rules name: these, and no others, stay in memory until the backward pass. Rules are differentiable themselves, so each serves second
 derivatives too. The cost is one visit of every element, forward and backward, where nothing else is said. How far the elementwise
-functions are off, in units in the last place, is measured by `python -m benchmarks accuracy`.
+functions are off, in units in the last place, stands in `accuracy.md`, which `python -m benchmarks accuracy` writes.
 """
 
 SECTIONS = ("Shapes", "Backward", "Edge values", "Complexity", "Deviation", "Errors", "Source")
