@@ -132,12 +132,11 @@ def source_tree(function: Any) -> ast.FunctionDef:
 def entries() -> list[Entry]:
     """Every operation of the library and every public function, each once, by module and line."""
     public = [getattr(mg, name) for name in ops.__all__] + [getattr(F, name) for name in F.__all__]
-    methods = [value for name, value in vars(mg.Tensor).items() if not name.startswith("_")]
-    public += [f for f in methods if inspect.isfunction(f) and "<locals>" not in f.__qualname__]
-    objects = [op for op in mg.Op.instances if op.formula.__module__.startswith("minigrad.")]
+    methods = [f for name, f in vars(mg.Tensor).items() if not name.startswith("_") and inspect.isfunction(f)]
+    public += [f for f in methods if f.__module__.startswith("minigrad.ops.") and "<locals>" not in f.__qualname__]
+    objects = [op for op in mg.Op.instances if op.formula.__module__.startswith("minigrad.ops.")]
     objects += [f for f in public if inspect.isfunction(f) or inspect.isclass(f)]
     found = [Entry(o.name if isinstance(o, mg.Op) else o.__name__, o) for o in dict.fromkeys(objects)]
-    found = [entry for entry in found if entry.module.startswith("minigrad.ops.") and not entry.name.startswith("_")]
     return sorted(found, key=lambda entry: (entry.module, entry.line))
 
 
@@ -270,7 +269,9 @@ def curve(function: Callable[..., Any], name: str) -> Curve | None:
         if settings:
             raise
         return None
-    if not isinstance(y, mg.Tensor) or y.shape != x.shape or not np.allclose(mg.cat(alone).detach(), y.detach()[:: STEPS // 2]):
+    if y is x or not isinstance(y, mg.Tensor) or y.shape != x.shape:  # x itself: dropout outside training
+        return None
+    if not np.allclose(mg.cat(alone).detach(), y.detach()[:: STEPS // 2]):
         return None
     return points, y.detach().numpy(), mg.grad(y.sum(), x)[0].numpy()  # type: ignore[union-attr]
 
