@@ -459,6 +459,23 @@ def test_cat_and_stack_put_pieces_together_again(shape: tuple[int, ...], seed: i
     equal(w, gradients(stacked, x, weights=w)[0])
 
 
+@pytest.mark.skipif(not hasattr(mg, "split"), reason="needs split, chunk, unbind, flip and roll")
+@given(shape=FILLED, seed=SEEDS, data=st.data())
+def test_taking_apart_and_turning_go_back(shape: tuple[int, ...], seed: int, data: st.DataObject) -> None:
+    a = numbers(seed, shape)
+    dim, count = data.draw(st.integers(-len(shape), len(shape) - 1)), data.draw(st.integers(1, 5))
+    at = data.draw(st.integers(0, shape[dim]))
+    x = mg.tensor(a)
+    equal(a, mg.cat(mg.split(x, count, dim), dim))
+    equal(a, mg.cat(mg.split(x, [at, shape[dim] - at], dim), dim))
+    equal(a, mg.cat(mg.chunk(x, count, dim), dim))
+    equal(a, mg.stack(mg.unbind(x, dim), dim))
+    equal(a, mg.flip(mg.flip(x, (dim,)), (dim,)))
+    equal(a, mg.roll(mg.roll(x, count, dim), -count, dim))
+    adjoint(lambda x: mg.cat(mg.split(x, count, dim)[::-1], dim), a)
+    adjoint(lambda x: mg.flip(mg.roll(x, count, dim), (dim,)), a)
+
+
 @given(shape=FILLED, seed=SEEDS, data=st.data())
 def test_sums_over_axes_compose(shape: tuple[int, ...], seed: int, data: st.DataObject) -> None:
     """Σ over two axes is Σ over one, then over the other; the mean is the sum by the count."""
