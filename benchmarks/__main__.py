@@ -1,4 +1,7 @@
-"""`python -m benchmarks [SECTION ...]`: measure, print tables, and write them to benchmarks/RESULTS.md."""
+"""`python -m benchmarks [SECTION ...]`: measure, print tables, and write them to benchmarks/RESULTS.md.
+
+The section `accuracy`, run in full, also writes docs/accuracy.md.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,7 @@ SECTIONS = {
     }.items()
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
+ACCURACY = ROOT / "docs" / "accuracy.md"
 PACKAGES = ("numpy", "numba", "torch", "jax")
 
 HOW_TO_READ = f"""\
@@ -117,6 +121,13 @@ def document(tables: Sequence[Table], facts: dict[str, str], failures: Sequence[
     return "\n".join(parts)
 
 
+def accuracy_page(tables: Sequence[Table], facts: dict[str, str]) -> str:
+    """docs/accuracy.md."""
+    versions = ", ".join(f"{name} {facts[name]}" for name in ("minigrad", "numpy", "numba", "torch"))
+    head = f"# How far elementwise functions are off\n\nWritten by `python -m benchmarks accuracy` ({versions}; {facts['date']})."
+    return "\n".join([f"{head} {MISSED} marks what misses its target.\n", *(f"{table.markdown()}\n" for table in tables)])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 1 if something could not be measured; a missed target is a result, not an error."""
     options = parse(sys.argv[1:] if arguments is None else arguments)
@@ -134,6 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failures += results.failures
         jobs, disturbed = jobs + results.jobs, disturbed + results.disturbed
         print("", *(table.text() + "\n" for table in made), sep="\n", flush=True)
+        if SECTIONS[name] is accuracy and not options.quick:
+            ACCURACY.write_text(accuracy_page(made, facts), encoding="utf-8")
+            print(f"Written: {ACCURACY.relative_to(ROOT)}")
     facts["disturbed"] = f"{disturbed} of {jobs} timed jobs ran beside other processes"
     print("\n".join([f"Disturbed: {facts['disturbed']}", *missed_lines(tables), *failures]))
     if options.write:

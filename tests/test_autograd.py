@@ -298,6 +298,8 @@ def test_grad_fills_in_zeros() -> None:
     same(([2.0, 2.0], [0.0, 0.0, 0.0]), mg.grad((x * 2).sum(), (x, y), materialize_grads=True))
     with pytest.raises(ArgumentError, match=r"^grad: materialize_grads=True fills in unused inputs, which allow_unused=False"):
         mg.grad((x * 2).sum(), (x, y), allow_unused=False, materialize_grads=True)
+    with pytest.raises(ArgumentError, match=r"^grad: only_inputs=False is not supported"):
+        mg.grad((x * 2).sum(), x, only_inputs=False)
     with pytest.raises(ArgumentError, match=r"^grad: inputs must hold at least one Tensor"):
         mg.grad((x * 2).sum(), [])
 

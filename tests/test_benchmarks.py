@@ -141,6 +141,14 @@ def test_every_example_that_is_started_is_in_the_checkout_or_said_to_be_skipped(
     assert "skipped" in imports.note
 
 
+def test_the_page_on_accuracy_holds_its_tables() -> None:
+    facts = dict.fromkeys(("minigrad", "numpy", "numba", "torch", "date"), "1")
+    page = command.accuracy_page([Table("Accuracy", ("function", "ulp"), rows=[("exp", "0.9")])], facts)
+    assert page.startswith("# How far elementwise functions are off\n")
+    assert "(minigrad 1, numpy 1, numba 1, torch 1; 1)" in page
+    assert "| exp | 0.9 |" in page
+
+
 def test_what_other_processes_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     statistics = tmp_path / "stat"
     statistics.write_text("cpu  100 0 50 9999 7 0 0 0 0 0\ncpu0 1 2 3\n", encoding="ascii")

@@ -1,9 +1,10 @@
 """The record of operations, the Tensor and the engine."""
 
-from .backward import Handle, backward, grad, register_hook, replace, retain_grad
+from .backward import backward, grad
 from .check import check_number, check_probability, check_reduction, checked_dtype
 from .elementwise import Elementwise, elementwise
 from .engine import Step, apply
+from .hooks import Handle, register_hook, replace, retain_grad
 from .mode import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_grad_enabled, user_depth
 from .op import Op, get_default_dtype, op, set_default_dtype
 from .tensor import Operand, Tensor, stamp_of, touch

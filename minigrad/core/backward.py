@@ -7,17 +7,17 @@ from functools import lru_cache
 from heapq import heappop, heappush
 from sys import getrefcount
 from typing import Any
-from weakref import ref
 
 import numpy as np
 
-from ..errors import AnomalyError, ArgumentError, DtypeError, GraphError, InputTypeError, ShapeError
+from ..errors import AnomalyError, ArgumentError, GraphError, InputTypeError, ShapeError
 from ..kernels.quiet import quiet
 from .engine import Step, lines
-from .mode import ANOMALY, GRAD, defect, enable_grad, get_mode, mode, switched
-from .tensor import Tensor, output_stamp, tick
+from .hooks import run_hooks
+from .mode import ANOMALY, GRAD, defect, enable_grad, get_mode
+from .tensor import Tensor, output_stamp
 
-__all__ = ["Handle", "backward", "grad", "register_hook", "replace", "retain_grad"]
+__all__ = ["backward", "grad"]
 
 _new = object.__new__
 
@@ -65,6 +65,7 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     *,
     materialize_grads: bool = False,
@@ -72,14 +73,16 @@ def grad(
     """The gradients of the sum of `outputs` (weighted by `grad_outputs`) at `inputs`, without touching any `.grad`.
 
     Returns one gradient an input. For an input that the outputs do not depend on: zeros with `materialize_grads`, None with
-    `allow_unused`, else GraphError.
+    `allow_unused`, else GraphError. `only_inputs` is taken for PyTorch's sake, and can only be True.
     """
+    if not only_inputs:
+        raise ArgumentError("grad: only_inputs=False is not supported; backward() adds to the .grad of all leaves")
     if allow_unused is False and materialize_grads:
         raise ArgumentError("grad: materialize_grads=True fills in unused inputs, which allow_unused=False forbids")
     if create_graph and not get_mode() & GRAD:
         with enable_grad():
             return grad(
-                outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads=materialize_grads
+                outputs, inputs, grad_outputs, retain_graph, create_graph, True, allow_unused, materialize_grads=materialize_grads
             )
     roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
@@ -94,7 +97,7 @@ def grad(
     starts = [(root, _seed(root, seed, "grad")) for root, seed in zip(roots, seeds, strict=True)]
     found = {}
     for target, g in _gradients(starts, retain, create_graph, wanted, "grad"):
-        found[id(target)] = _own(_run_hooks(target.hooks.values(), g, create_graph) if target.hooks else g, 2)
+        found[id(target)] = _own(run_hooks(target.hooks.values(), g, create_graph) if target.hooks else g, 2)
     for position, target in enumerate(wanted):
         if id(target) in found:
             continue
@@ -127,7 +130,7 @@ def _gradients(
 def _deposit(target: Tensor, g: Any, create_graph: bool) -> None:
     """Add a gradient to `.grad`."""
     if target.hooks:
-        g = _run_hooks(target.hooks.values(), g, create_graph)
+        g = run_hooks(target.hooks.values(), g, create_graph)
     before = target._grad
     target._grad = _own(g, 2) if before is None else _plus(before, g if create_graph else Tensor(g), create_graph)
 
@@ -160,7 +163,7 @@ def _walk(
         step = heappop(heap)[1]
         g = pending.pop(step)
         if step.hooks:
-            g = _run_hooks(step.hooks, g, create_graph)
+            g = run_hooks(step.hooks, g, create_graph)
         if needed is not None:
             if step in wanted:
                 reached[step] = g
@@ -307,93 +310,6 @@ def _raise_stale(step: Step) -> None:
         f"backward: {step.name} needs {kept} as it was in the forward pass, but it was changed in place afterwards; "
         "clone() it before the change"
     )
-
-
-# ---- hooks
-
-
-class Handle:
-    """What `register_hook` returns; `remove()` takes the hook away."""
-
-    def __init__(self, remove: Callable[[], None]):
-        self.remove = remove
-
-    def __enter__(self) -> Handle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
-
-
-def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Handle:
-    """Call `hook(grad)` when the gradient at this tensor is complete; what it returns, if not None, takes the gradient's place."""
-    if not tensor._requires_grad:
-        raise GraphError("register_hook: the tensor does not require grad")
-    if tensor.step is not None:
-        hooks = tensor.step.hooks = tensor.step.hooks or []
-        hooks.append(hook)
-        return Handle(lambda: hooks.remove(hook) if hook in hooks else None)
-    table = tensor.hooks = tensor.hooks or {}
-    key = tick()
-    table[key] = hook
-    return Handle(lambda: table.pop(key, None) and None)
-
-
-class _Keep:
-    """The hook of `retain_grad`: it knows its tensor weakly, so that the step does not keep it alive."""
-
-    def __init__(self, tensor: Tensor):
-        self.tensor = ref(tensor)
-
-    def __call__(self, g: Tensor) -> None:
-        tensor = self.tensor()
-        if tensor is not None:
-            tensor.grad = g.clone() if tensor.grad is None else tensor.grad + g
-
-
-def retain_grad(tensor: Tensor) -> None:
-    """Keep the gradient of a tensor that is no leaf in its `.grad`."""
-    if not tensor._requires_grad:
-        raise GraphError("retain_grad: the tensor does not require grad")
-    step = tensor.step
-    if step is not None and not _retains(tensor, step):
-        step.hooks = [*(step.hooks or []), _Keep(tensor)]
-
-
-def _retains(tensor: Tensor, step: Step) -> bool:
-    return any(isinstance(hook, _Keep) and hook.tensor() is tensor for hook in step.hooks or ())
-
-
-def replace(tensor: Tensor, other: Tensor) -> Tensor:
-    """`tensor` takes the value, and the place in the graph, that `other` has: a recorded write. What was asked of it stays asked."""
-    before = tensor.step
-    tensor.array, tensor.step, tensor.stamp = other.array, other.step, other.stamp
-    tensor._requires_grad = other._requires_grad
-    if before is not None and _retains(tensor, before):
-        before.hooks = [hook for hook in before.hooks or () if not (isinstance(hook, _Keep) and hook.tensor() is tensor)]
-        retain_grad(tensor)
-    return tensor
-
-
-def _run_hooks(hooks: Iterable[Callable[[Tensor], Tensor | None]], g: Any, create_graph: bool) -> Any:
-    """Hand a gradient through hooks; what they compute is recorded with `create_graph` only."""
-    value = g if create_graph else Tensor(g.copy())
-    token = mode.set(switched(GRAD, create_graph))
-    try:
-        for hook in list(hooks):
-            result = hook(value)
-            if result is None:
-                continue
-            if not isinstance(result, Tensor) or result.array.shape != value.array.shape:
-                raise ShapeError(
-                    f"hook: must return None or a Tensor of shape {value.shape}, got {getattr(result, 'shape', result)}"
-                )
-            if result.array.dtype != value.array.dtype:
-                raise DtypeError(f"hook: must return a gradient of dtype {value.dtype}, got {result.dtype}")
-            value = result
-    finally:
-        mode.reset(token)
-    return value if create_graph else value.array.copy()
 
 
 def _check_backward(step: Step, k: int, gi: Any) -> None:

@@ -1,6 +1,6 @@
 """Neural networks: modules, layers, activations, losses."""
 
-from . import functional, init
+from . import functional, init, utils
 from .activation import (
     CELU,
     ELU,
@@ -31,7 +31,21 @@ from .activation import (
     Tanhshrink,
     Threshold,
 )
-from .layers import Dropout, Flatten, Identity, Linear, Sequential
+from .attention import MultiheadAttention
+from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from .layers import (
+    AlphaDropout,
+    Bilinear,
+    CosineSimilarity,
+    Dropout,
+    Dropout1d,
+    Embedding,
+    FeatureAlphaDropout,
+    Flatten,
+    Identity,
+    Linear,
+    Unflatten,
+)
 from .loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -57,29 +71,13 @@ from .loss import (
     TripletMarginWithDistanceLoss,
 )
 from .module import Module, Parameter
+from .normalization import BatchNorm1d, GroupNorm, InstanceNorm1d, LayerNorm, RMSNorm
+from .table import summary
 
 __all__ = [
     # modules
-    "AlphaDropout",
-    "BatchNorm1d",
-    "Bilinear",
-    "CosineSimilarity",
-    "Dropout1d",
-    "Embedding",
-    "FeatureAlphaDropout",
-    "GroupNorm",
-    "InstanceNorm1d",
-    "LayerNorm",
-    "ModuleDict",
-    "ModuleList",
-    "MultiheadAttention",
-    "ParameterDict",
-    "ParameterList",
-    "RMSNorm",
-    "Unflatten",
     "functional",
     "init",
-    "summary",
     "utils",
     # activation
     "CELU",
@@ -110,12 +108,26 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    # attention
+    "MultiheadAttention",
+    # containers
+    "ModuleDict",
+    "ModuleList",
+    "ParameterDict",
+    "ParameterList",
+    "Sequential",
     # layers
+    "AlphaDropout",
+    "Bilinear",
+    "CosineSimilarity",
     "Dropout",
+    "Dropout1d",
+    "Embedding",
+    "FeatureAlphaDropout",
     "Flatten",
     "Identity",
     "Linear",
-    "Sequential",
+    "Unflatten",
     # loss
     "BCELoss",
     "BCEWithLogitsLoss",
@@ -142,4 +154,12 @@ __all__ = [
     # module
     "Module",
     "Parameter",
+    # normalization
+    "BatchNorm1d",
+    "GroupNorm",
+    "InstanceNorm1d",
+    "LayerNorm",
+    "RMSNorm",
+    # table
+    "summary",
 ]

@@ -5,7 +5,6 @@ from ..ops.arranging import pad
 from ..ops.attention import embedding, scaled_dot_product_attention
 from ..ops.classification import cross_entropy, focal_loss, multi_margin_loss, nll_loss
 from ..ops.distance import cosine_similarity, normalize
-from ..ops.dropout import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
 from ..ops.likelihood import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -25,6 +24,7 @@ from ..ops.margin import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from ..ops.noise import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
 from ..ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from ..ops.picking import one_hot
 from ..ops.rectifier import (
@@ -79,11 +79,6 @@ __all__ = [
     # distance
     "cosine_similarity",
     "normalize",
-    # dropout
-    "alpha_dropout",
-    "dropout",
-    "dropout1d",
-    "feature_alpha_dropout",
     # likelihood
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
@@ -108,6 +103,11 @@ __all__ = [
     "soft_margin_loss",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
+    # noise
+    "alpha_dropout",
+    "dropout",
+    "dropout1d",
+    "feature_alpha_dropout",
     # normalization
     "batch_norm",
     "group_norm",

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Tensor, check_number, get_default_dtype, no_grad, touch
 from ..errors import ArgumentError, DomainError, InputTypeError, ShapeError
-from ..ops.shape import cat
+from ..ops.joining import cat
 
 __all__ = [
     "clip_grad_norm_",

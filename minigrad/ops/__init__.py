@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Operand, Tensor, apply, backward, register_hook, retain_grad
 from ..core.op import Op
-from . import arranging, comparison, convert, create, indexing, inplace, random, shape
+from . import arranging, convert, create, indexing, inplace, random, shape
 from .activation import gelu, glu, logsigmoid, mish, sigmoid, silu, softplus, softsign, swish, tanh, tanhshrink
 from .arithmetic import (
     abs,
@@ -66,6 +66,7 @@ from .comparison import (
     ne,
     where,
 )
+from .contraction import einsum
 from .convert import clone
 from .create import (
     arange,
@@ -92,8 +93,6 @@ from .create import (
     zeros_like,
 )
 from .distance import cdist, cosine_similarity, normalize
-from .dropout import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
-from .einsum import einsum
 from .exponential import erf, erfc, exp, exp2, expm1, log, log1p, log2, log10, logaddexp, normal_cdf, normal_pdf, xlogy
 from .extremes import amax, amin, aminmax, argmax, argmin, max, min
 from .joining import cat, chunk, dstack, hstack, split, stack, unbind, vstack
@@ -117,6 +116,7 @@ from .margin import (
     triplet_margin_with_distance_loss,
 )
 from .moments import norm, std, std_mean, var, var_mean
+from .noise import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
 from .normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from .ordering import argsort, bincount, kthvalue, median, searchsorted, sort, topk, unique
 from .picking import (
@@ -589,6 +589,8 @@ __all__ = [
     "nan_to_num",
     "ne",
     "where",
+    # contraction
+    "einsum",
     # convert
     "clone",
     # create
@@ -618,13 +620,6 @@ __all__ = [
     "cdist",
     "cosine_similarity",
     "normalize",
-    # dropout
-    "alpha_dropout",
-    "dropout",
-    "dropout1d",
-    "feature_alpha_dropout",
-    # einsum
-    "einsum",
     # exponential
     "erf",
     "erfc",
@@ -697,6 +692,11 @@ __all__ = [
     "std_mean",
     "var",
     "var_mean",
+    # noise
+    "alpha_dropout",
+    "dropout",
+    "dropout1d",
+    "feature_alpha_dropout",
     # normalization
     "batch_norm",
     "group_norm",

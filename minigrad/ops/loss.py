@@ -5,17 +5,14 @@ Each is an elementwise operation with a `reduction`: its kernel sums as it goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ParamSpec
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from ..core import Elementwise, Operand, Tensor, apply, check_reduction, elementwise
-from ..core.op import registered
+from ..core import Operand, Tensor, apply, check_reduction, elementwise
 from ..errors import ArgumentError, InputTypeError, ShapeError
 from ..kernels.notation import absolute, exp, expm1, log1p, maximum, tanh, where
-
-P = ParamSpec("P")
 
 _LOG_2 = 0.6931471805599453
 _TINY = 1e-30  # in the place of β = 0 in smooth_l1_loss, so that the branch not taken has a finite slope
@@ -48,23 +45,14 @@ def _positive(name: str, what: str, value: float) -> None:
         raise ArgumentError(f"{name}: {what} must be positive, got {value}")
 
 
-class _WeightedMean(Elementwise[P]):
-    """A loss of input, target and weight, whose mean divides by Σ w where weights are given."""
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
-        bind = self._binders.get((len(args), *kwargs)) or self._make_binder(len(args), tuple(kwargs))
-        inputs, settings, _ = bind(args, kwargs)
-        weight = inputs[2]
-        if weight.__class__ is float or settings != ("mean",) or weight is None:
-            return apply(self, inputs, settings)
-        return apply(self, inputs, ("sum",)) / weight.sum()
+def _weighted(loss: Any, input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    """A call that names a weight: its mean divides by Σ w."""
+    if reduction != "mean" or not isinstance(weight, Tensor):
+        return apply(loss, (input, target, weight), (reduction,))
+    return apply(loss, (input, target, weight), ("sum",)) / weight.sum()  # type: ignore[no-any-return]
 
 
-def _weighted_mean(function: Callable[P, Any]) -> _WeightedMean[P]:
-    return registered(_WeightedMean(function, integers=False, static=()))
-
-
-@_weighted_mean
+@elementwise
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Operand | None = 1.0) -> Tensor:
     """Squared error, w (input − target)²; its mean, sum or each. With a weight, the mean divides by Σ w.
 
@@ -73,6 +61,9 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Ope
     """
     d = input - target
     return weight * (d * d)
+
+
+mse_loss.variant("weight")(partial(_weighted, mse_loss))
 
 
 @mse_loss.check
@@ -97,7 +88,7 @@ def _(g, input, target):
     return g * (d * d)
 
 
-@_weighted_mean
+@elementwise
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Operand | None = 1.0) -> Tensor:
     """Absolute error, w |input − target|; its mean, sum or each. With a weight, the mean divides by Σ w.
 
@@ -105,6 +96,9 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Oper
     Deviation: shapes that differ are refused.
     """
     return weight * absolute(input - target)
+
+
+l1_loss.variant("weight")(partial(_weighted, l1_loss))
 
 
 @l1_loss.check

@@ -16,7 +16,7 @@ from ..kernels.arrays import sum_to, total
 from ..kernels.cache import compilable
 from ..kernels.notation import sqrt
 from .convert import float_only
-from .shape import cat, stack
+from .joining import cat, stack
 
 _filled = lru_cache(maxsize=64)(np.full)
 

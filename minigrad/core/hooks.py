@@ -1,0 +1,98 @@
+"""Hooks: functions that see a gradient when it is complete, and may put another in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from weakref import ref
+
+from ..errors import DtypeError, GraphError, ShapeError
+from .engine import Step
+from .mode import GRAD, mode, switched
+from .tensor import Tensor, tick
+
+__all__ = ["Handle", "register_hook", "replace", "retain_grad", "run_hooks"]
+
+
+class Handle:
+    """What `register_hook` returns; `remove()` takes the hook away."""
+
+    def __init__(self, remove: Callable[[], None]):
+        self.remove = remove
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+
+def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Handle:
+    """Call `hook(grad)` when the gradient at this tensor is complete; what it returns, if not None, takes the gradient's place."""
+    if not tensor._requires_grad:
+        raise GraphError("register_hook: the tensor does not require grad")
+    if tensor.step is not None:
+        hooks = tensor.step.hooks = tensor.step.hooks or []
+        hooks.append(hook)
+        return Handle(lambda: hooks.remove(hook) if hook in hooks else None)
+    table = tensor.hooks = tensor.hooks or {}
+    key = tick()
+    table[key] = hook
+    return Handle(lambda: table.pop(key, None) and None)
+
+
+class _Keep:
+    """The hook of `retain_grad`: it knows its tensor weakly, so that the step does not keep it alive."""
+
+    def __init__(self, tensor: Tensor):
+        self.tensor = ref(tensor)
+
+    def __call__(self, g: Tensor) -> None:
+        tensor = self.tensor()
+        if tensor is not None:
+            tensor.grad = g.clone() if tensor.grad is None else tensor.grad + g
+
+
+def retain_grad(tensor: Tensor) -> None:
+    """Keep the gradient of a tensor that is no leaf in its `.grad`."""
+    if not tensor._requires_grad:
+        raise GraphError("retain_grad: the tensor does not require grad")
+    step = tensor.step
+    if step is not None and not _retains(tensor, step):
+        step.hooks = [*(step.hooks or []), _Keep(tensor)]
+
+
+def _retains(tensor: Tensor, step: Step) -> bool:
+    return any(isinstance(hook, _Keep) and hook.tensor() is tensor for hook in step.hooks or ())
+
+
+def replace(tensor: Tensor, other: Tensor) -> Tensor:
+    """`tensor` takes the value, and the place in the graph, that `other` has: a recorded write. What was asked of it stays asked."""
+    before = tensor.step
+    tensor.array, tensor.step, tensor.stamp = other.array, other.step, other.stamp
+    tensor._requires_grad = other._requires_grad
+    if before is not None and _retains(tensor, before):
+        before.hooks = [hook for hook in before.hooks or () if not (isinstance(hook, _Keep) and hook.tensor() is tensor)]
+        retain_grad(tensor)
+    return tensor
+
+
+def run_hooks(hooks: Iterable[Callable[[Tensor], Tensor | None]], g: Any, create_graph: bool) -> Any:
+    """Hand a gradient through hooks; what they compute is recorded with `create_graph` only."""
+    value = g if create_graph else Tensor(g.copy())
+    token = mode.set(switched(GRAD, create_graph))
+    try:
+        for hook in list(hooks):
+            result = hook(value)
+            if result is None:
+                continue
+            if not isinstance(result, Tensor) or result.array.shape != value.array.shape:
+                raise ShapeError(
+                    f"hook: must return None or a Tensor of shape {value.shape}, got {getattr(result, 'shape', result)}"
+                )
+            if result.array.dtype != value.array.dtype:
+                raise DtypeError(f"hook: must return a gradient of dtype {value.dtype}, got {result.dtype}")
+            value = result
+    finally:
+        mode.reset(token)
+    return value if create_graph else value.array.copy()
