@@ -74,7 +74,7 @@ class Kernel(dict[Any, Callable[..., Any]]):
 
         node = definition(self.function)
         body = ast.unparse(ast.fix_missing_locations(ast.Module([s for s in node.body if not _is_text(s)], [])))
-        used = {"exp", "log", "maximum", "absolute", "where", "add_sum"}
+        used = {"exp", "log", "log1p", "maximum", "absolute", "where", "add_sum"}
         source = head(node.name, [a.arg for a in node.args.args], used, dtype)
         source += "".join(f"    {line}\n" for line in body.splitlines())
         kinds = {
