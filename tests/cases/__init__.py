@@ -5,6 +5,7 @@ from op_cases import OpCase
 from . import (
     activation,
     arithmetic,
+    choice,
     comparison,
     exponential,
     indexing,
@@ -20,6 +21,7 @@ from . import (
 
 CASES: tuple[OpCase, ...] = (
     *arithmetic.CASES,
+    *choice.CASES,
     *comparison.CASES,
     *exponential.CASES,
     *rounding.CASES,

@@ -6,9 +6,9 @@ from op_cases import OpCase, case
 
 import minigrad as mg
 
-from . import arithmetic, comparison, exponential, rounding, trigonometry
+from . import arithmetic, choice, comparison, exponential, rounding, trigonometry
 
-BASES = {base.name: base for room in (arithmetic, comparison, exponential, rounding, trigonometry) for base in room.CASES}
+BASES = {base.name: base for room in (arithmetic, choice, comparison, exponential, rounding, trigonometry) for base in room.CASES}
 ALIASES = {
     "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div", "negative": "neg", "absolute": "abs", "clip": "clamp",
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctan2": "atan2",
