@@ -108,7 +108,28 @@ from .shape import (
     unsqueeze,
 )
 from .softmax import log_softmax, softmax
-from .trigonometry import acos, arccos, arcsin, arctan, arctan2, asin, atan, atan2, cos, cosh, hypot, sin, sinh, tan
+from .trigonometry import (
+    acos,
+    acosh,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    cos,
+    cosh,
+    hypot,
+    sin,
+    sinh,
+    tan,
+)
 
 _METHODS: tuple[Any, ...] = (
     # activation, softmax
@@ -123,7 +144,7 @@ _METHODS: tuple[Any, ...] = (
     # rounding
     floor, ceil, trunc, round, sign, remainder, fmod, floor_divide,
     # trigonometry
-    sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, hypot,
+    sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, asinh, acosh, atanh, hypot,
     # reduction
     sum, mean, amax, amin, argmax, argmin, max, min, var, std, logsumexp, all, any,
     # shape
@@ -150,6 +171,9 @@ _ALIASES: dict[str, Any] = {
     "arccos": acos,
     "arctan": atan,
     "arctan2": atan2,
+    "arcsinh": asinh,
+    "arccosh": acosh,
+    "arctanh": atanh,
     "swapaxes": transpose,
     "swapdims": transpose,
     "mm": matmul,
@@ -168,7 +192,7 @@ _IN_PLACE: tuple[Any, ...] = (
     # rounding
     floor, ceil, trunc, round, sign, remainder, fmod, floor_divide,
     # trigonometry
-    sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, hypot,
+    sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, asinh, acosh, atanh, hypot,
 )  # fmt: skip
 
 _OPERATORS: dict[str, Any] = {
@@ -286,5 +310,6 @@ __all__ = [
     # softmax
     "log_softmax", "softmax",
     # trigonometry
-    "acos", "arccos", "arcsin", "arctan", "arctan2", "asin", "atan", "atan2", "cos", "cosh", "hypot", "sin", "sinh", "tan",
+    "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh",
+    "cos", "cosh", "hypot", "sin", "sinh", "tan",
 ]  # fmt: skip
