@@ -16,7 +16,7 @@ from mpmath import mp, mpf
 from numba import njit
 
 import minigrad as mg
-from minigrad.kernels import coefficients, vector_math
+from minigrad.kernels import coefficients, notation, vector_math
 
 ROOT = Path(__file__).resolve().parents[1]
 DTYPES = ("float32", "float64")
@@ -297,6 +297,35 @@ def test_results_do_not_depend_on_the_position(name: str, dtype: str) -> None:
     x = samples(name, dtype, 200)
     y = kernel(name, dtype)(x)
     assert same(y, np.concatenate([kernel(name, dtype)(x[i : i + 1]) for i in range(x.size)]))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_the_fast_form_near_0_gives_the_same_bits(name: str, dtype: str) -> None:
+    reach = {"float32": 2.0**13, "float64": 2.0**30}[dtype]
+    x = np.concatenate([samples(name, dtype, 2000), np.random.default_rng(5).uniform(-reach, reach, 2000).astype(dtype)])
+    x = np.append(x[np.abs(x) <= reach], np.array([reach, -reach], dtype))
+    assert same(kernel(name, dtype)(x), loop(vector_math.functions(dtype)[f"near_{name}"])(x))
+
+
+@mg.elementwise
+def wave(x: mg.Tensor, phase: float = 0.5, *, reduction: str = "none") -> mg.Tensor:
+    angle = notation.tan(x) + phase
+    return notation.sin(angle) * notation.cos(x)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_one_argument_far_from_0_changes_no_other_value(dtype: str) -> None:
+    x = np.linspace(-3, 3, 1001, dtype=dtype)
+    far = np.array([1e30, -3e20, INF, NAN], dtype)
+    together = wave(mg.from_numpy(np.concatenate([x, far]))).numpy()
+    assert same(wave(mg.from_numpy(x)).numpy(), together[:-4])
+    assert same(wave(mg.from_numpy(far)).numpy(), together[-4:])
+    with np.errstate(invalid="ignore"):
+        expected = wave.formula(far)
+    np.testing.assert_allclose(together[-4:], expected, rtol=1e-3)
+    total = wave(mg.from_numpy(np.append(x, far[:2])), reduction="sum").item()
+    np.testing.assert_allclose(total, together[:-2].astype(np.float64).sum(), rtol=1e-5)
 
 
 def both(function: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:

@@ -17,7 +17,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -28,6 +28,9 @@ from .cache import compiled
 __all__ = ["Operand", "Text", "definition", "head", "loop", "update_loop"]
 
 Number = int | float
+
+
+REDUCED = {"sin", "cos", "tan"}  # of vector_math: near 0 there is a faster form of each
 
 
 class Text:
@@ -95,16 +98,20 @@ class Text:
         self.conditions = conditions & set(self.parameters)
         self.is_identity = not resolved and isinstance(result, ast.Name) and result.id == "g"
 
-    def lines(self, names: Mapping[str, str | Number], prefix: str) -> tuple[list[str], str]:
-        """Assignment lines and result expression, the parameters written as `names` says (a number is baked in)."""
+    def lines(self, names: Mapping[str, str | Number], prefix: str, near: bool = False) -> tuple[list[str], str]:
+        """Assignment lines and result expression, the parameters written as `names` says (a number is baked in).
+
+        With `near`, functions of REDUCED are taken in their fast form, and lines find the largest of their arguments: `reach`.
+        """
         scope = dict(names)
-        lines = []
+        lines: list[str] = []
         for name, value in self.assignments:
-            lines.append(f"{prefix}{name} = {_write(value, scope)}")
+            lines += [*_reaches(value, scope, near), f"{prefix}{name} = {_write(value, scope, near)}"]
             scope[name] = prefix + name
+        lines += _reaches(self.result, scope, near)
         if isinstance(self.result, ast.Tuple):
-            return lines, ", ".join(_write(element, scope) for element in self.result.elts)
-        return lines, _write(self.result, scope)
+            return lines, ", ".join(_write(element, scope, near) for element in self.result.elts)
+        return lines, _write(self.result, scope, near)
 
 
 @lru_cache(maxsize=64)
@@ -227,8 +234,13 @@ class _Resolver(ast.NodeTransformer):
 class _Writer(ast.NodeTransformer):
     """Renames, bakes numbers in, casts literals to the kernel's dtype T, and turns small constant powers into products."""
 
-    def __init__(self, scope: Mapping[str, str | Number]):
-        self.scope = scope
+    def __init__(self, scope: Mapping[str, str | Number], near: bool):
+        self.scope, self.near = scope, near
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        name = node.func.id  # type: ignore[attr-defined]
+        function = ast.Name(f"near_{name}" if self.near and name in REDUCED else name, ast.Load())
+        return ast.Call(function, [self.visit(argument) for argument in node.args], [])
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return _literal(node.value)
@@ -278,8 +290,14 @@ def _power(base: ast.expr, exponent: Number) -> ast.expr | None:
     return product
 
 
-def _write(node: ast.expr, scope: Mapping[str, str | Number]) -> str:
-    return ast.unparse(ast.fix_missing_locations(_Writer(scope).visit(deepcopy(node))))
+def _write(node: ast.expr, scope: Mapping[str, str | Number], near: bool = False) -> str:
+    return ast.unparse(ast.fix_missing_locations(_Writer(scope, near).visit(deepcopy(node))))
+
+
+def _reaches(node: ast.expr, scope: Mapping[str, str | Number], near: bool) -> list[str]:
+    """The lines that look how far from 0 the arguments of the functions of REDUCED are."""
+    calls = [call for call in ast.walk(node) if isinstance(call, ast.Call) and ast.unparse(call.func) in REDUCED] if near else []
+    return [f"reach = maximum(reach, absolute({_write(call.args[0], scope, near)}))" for call in calls]
 
 
 _HEAD = """\
@@ -320,12 +338,30 @@ def loop(
     If a layout is r or c, the kernel takes the numbers of rows and columns too. `constants` are parameters whose values are baked in.
     None if the text holds a power that is no product or root: NumPy has the better one.
     """
+    if not text.notation & REDUCED:
+        return _loop(text, operands, constants, dtype, reduction)
+    near = _loop(text, operands, constants, dtype, reduction, near=True)
+    if near is None:
+        return None
+    far = cache(lambda: _loop(text, operands, constants, dtype, reduction))
+
+    def run(*arguments: Any) -> None:
+        if not near(*arguments):
+            far()(*arguments)  # type: ignore[misc]
+
+    return run
+
+
+def _loop(
+    text: Text, operands: Sequence[Operand], constants: Mapping[str, Number], dtype: str, reduction: str, near: bool = False
+) -> Callable[..., Any] | None:
+    """The kernel; with `near` it takes the fast forms of REDUCED and returns whether all their arguments were near enough to 0."""
     from numba import types
 
     two = any(operand.layout in "rc" for operand in operands)
     index = {"f": "_[n, j]" if two else "[i]", "r": "[j]", "c": "[n]", "s": ""}
     names: dict[str, str | Number] = {**constants, **{o.name: f"x_{o.name}{index[o.layout]}" for o in operands}}
-    lines, result = text.lines(names, "t_")
+    lines, result = text.lines(names, "t_", near)
     if any("**" in line for line in [*lines, result]):
         return None
     name = "kernel_" + text.name
@@ -336,7 +372,11 @@ def loop(
     full_names = ["out", *(f"x_{o.name}" for o in operands if o.layout == "f")] if two else []
     casts += [f"{full}_ = {full}.reshape(rows, columns)" for full in full_names if reduction == "none" or full != "out"]
     body = [*casts, *_loops([*lines, result], two, full, reduction)]
-    source = head(name, parameters, text.notation | {"add_sum"}, dtype) + "".join(f"    {line}\n" for line in body)
+    used = text.notation | {"add_sum"}
+    if near:
+        body = ["reach = T(0)", *body, "return is_near(reach)"]
+        used |= {"maximum", "absolute", "is_near", *(f"near_{function}" for function in used & REDUCED)}
+    source = head(name, parameters, used, dtype) + "".join(f"    {line}\n" for line in body)
 
     array, masks = types.Array(getattr(types, dtype), 1, "C"), types.Array(types.boolean, 1, "C")
     signature: list[Any] = [array]

@@ -43,8 +43,9 @@ MATH = (
     "exp", "scaled_exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sinh", "cosh", "tanh",
     "erf", "erfc", "normal_cdf", "scaled_normal_cdf", "normal_pdf", *vector_trig.NAMES,
 )  # fmt: skip
+NEAR = {f"near_{name}": name for name in vector_trig.REDUCED}
 INSTRUCTIONS = ("sqrt", "absolute", "floor", "ceil", "trunc", "rint", "fmod", "maximum", "minimum", "where", "add_sum")
-NAMES: tuple[str, ...] = MATH + INSTRUCTIONS
+NAMES: tuple[str, ...] = (*MATH, *NEAR, *INSTRUCTIONS)
 
 # Constants of a dtype: `_constants` has the values.
 _bound_later: Any = None
@@ -349,7 +350,10 @@ def functions(dtype_name: str) -> dict[str, Any]:
     compiled = njit(inline="always", error_model="numpy")
     for name in vector_trig.HELPERS + MATH:
         names[name] = compiled(FunctionType(names[name].__code__, names, name))
-    return {**{name: names[name] for name in MATH}, **{name: getattr(vector_instructions, name) for name in INSTRUCTIONS}}
+    for name, whole in NEAR.items():
+        near = {**names, "quadrant": names["near_quadrant"]}
+        names[name] = compiled(FunctionType(getattr(vector_trig, whole).__code__, near, name))
+    return {**{name: names[name] for name in (*MATH, *NEAR)}, **{name: getattr(vector_instructions, name) for name in INSTRUCTIONS}}
 
 
 @cache

@@ -1,7 +1,9 @@
 """Circular functions and their inverses for `vector_math`, right over the whole range of arguments, huge ones included.
 
-The argument of sin, cos and tan is reduced without a branch (Payne & Hanek 1983): of 2/π only those bits are multiplied that leave a
-remainder modulo 4, and these products are exact. So every element costs the same and the loop vectorises.
+The argument of sin, cos and tan is reduced modulo π/2: near 0 by subtracting multiples of π/2 in three parts (Cody & Waite 1980), far
+away by exact products with those bits of 2/π that leave a remainder modulo 4 (Payne & Hanek 1983). No branch decides between the two,
+so that loops vectorise; as the second is much the slower, there are `near_sin`, `near_cos` and `near_tan` without it, which give the
+same values, bit for bit, where `is_near` holds for |x|.
 
 As in `vector_math`, names in capitals are constants of the dtype; the errors named are the largest seen, float32 and float64, in ulp.
 """
@@ -28,13 +30,16 @@ from minigrad.kernels.vector_instructions import (
     where,
 )
 
-NAMES = ("sin", "cos", "tan", "asin", "acos", "atan", "atan2")
-HELPERS = ("exact_sum", "quadrant", "sin_near", "cos_near", "arc", "arc_sine")  # of these functions, and inlined into them
+REDUCED = ("sin", "cos", "tan")
+NAMES = (*REDUCED, "asin", "acos", "atan", "atan2", "is_near")
+# Helpers of these functions, inlined into them.
+HELPERS = ("exact_sum", "near_quadrant", "far_quadrant", "quadrant", "sin_near", "cos_near", "arc", "arc_sine")
 
 _bound_later: Any = None
 ZERO = QUARTER = HALF = ONE = TWO = FOUR = INFINITY = _bound_later
 COUNTER = _bound_later  # adding it rounds to an integer, which then stands in the lowest bits of the sum
 EIGHTH = EIGHTH_LOW = QUARTER_TURN = QUARTER_TURN_LOW = HALF_TURN = HALF_TURN_LOW = _bound_later  # π/4, π/2, π in two parts
+TWO_OVER_PI = QUARTER_TURN_LOWEST = NEAR_HIGHEST = _bound_later
 ARC_HIGHEST = ARC_SHRINKS = _bound_later
 sin_remainder = cos_remainder = atan_remainder = asin_remainder = _bound_later
 
@@ -49,6 +54,9 @@ def constants(single: bool) -> dict[str, float]:
         **{f"{name}_LOW": part * low for name, part in parts.items()},
         "FOUR": 4.0,
         "COUNTER": 1.5 * 2.0 ** (23 if single else 52),
+        "TWO_OVER_PI": 2 / math.pi,
+        "QUARTER_TURN_LOWEST": -1.7151245100058819e-15 if single else -1.4973849048591698e-33,
+        "NEAR_HIGHEST": 2.0 ** (13 if single else 30),
         "ARC_HIGHEST": 2.0 ** (30 if single else 60),  # beyond, atan rounds to π/2
         "ARC_SHRINKS": 2.0 ** (120 if single else 1000),  # above, atan2 divides both arguments by 4: their sum must be finite
     }
@@ -61,11 +69,30 @@ def exact_sum(a: Any, b: Any) -> Any:
     return total, (a - (total - part)) + (b - part)
 
 
-def quadrant(a: Any) -> Any:
-    """a = n π/2 + θ + θ_low with |θ| ≤ π/4 for a ≥ 0: the number n + COUNTER, of which the last two bits count, θ and θ_low.
+def is_near(a: Any) -> Any:
+    """Whether |x| = a is small enough for `near_quadrant`."""
+    return a <= NEAR_HIGHEST
 
-    For a = m · 2ᵏ, the sum of four words is 2ᵏ · 2/π without the bits that give multiples of 4 with every m.
-    """
+
+def near_quadrant(a: Any) -> Any:
+    """`quadrant` for a ≤ NEAR_HIGHEST. The first part of π/2 is subtracted exactly: both are multiples of the same small power of two."""
+    t = multiply_add(a, TWO_OVER_PI, COUNTER)
+    n = t - COUNTER
+    p = n * QUARTER_TURN_LOW
+    angle, low = exact_sum(fused(-n, QUARTER_TURN, a), -p)
+    return t, angle, low - multiply_add(n, QUARTER_TURN_LOWEST, fused(n, QUARTER_TURN_LOW, -p))
+
+
+def quadrant(a: Any) -> Any:
+    """a = n π/2 + θ + θ_low with |θ| ≤ π/4 for a ≥ 0: the number n + COUNTER, of which the last two bits count, θ and θ_low."""
+    near, near_angle, near_low = near_quadrant(a)
+    far, far_angle, far_low = far_quadrant(a)
+    chosen = is_near(a)
+    return where(chosen, near, far), where(chosen, near_angle, far_angle), where(chosen, near_low, far_low)
+
+
+def far_quadrant(a: Any) -> Any:
+    """`quadrant` for a > ½. For a = m · 2ᵏ, four words sum up to 2ᵏ · 2/π without the bits that give multiples of 4 with every m."""
     m = fraction(a)
     w0, w1, w2 = two_over_pi_0(a), two_over_pi_1(a), two_over_pi_2(a)
     p, q, r = m * w0, m * w1, m * w2
@@ -81,8 +108,7 @@ def quadrant(a: Any) -> Any:
     h_low = h_low + (f_low + (d_low + e_low + multiply_add(m, two_over_pi_3(a), r_low)))
     angle = h * QUARTER_TURN
     angle_low = fused(h, QUARTER_TURN, -angle) + multiply_add(h, QUARTER_TURN_LOW, h_low * QUARTER_TURN)
-    near = a < EIGHTH
-    return where(near, COUNTER, t), where(near, a, angle), where(near, ZERO, angle_low)
+    return t, angle, angle_low
 
 
 def sin_near(angle: Any, low: Any) -> Any:

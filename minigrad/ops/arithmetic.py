@@ -11,8 +11,9 @@ from ..kernels import notation as math
 from ..kernels.notation import where as choose
 
 
-def _kind(value: object) -> str:
-    return np.asarray(value).dtype.kind
+def kind_of(value: object) -> str:
+    """The kind of a tensor, array or number: f, i, u or b; another letter for what is none of them."""
+    return np.asarray(value.array if isinstance(value, Tensor) else value).dtype.kind
 
 
 @elementwise(integers=True)
@@ -49,7 +50,7 @@ def sub(a: Operand, b: Operand) -> Tensor:
 
 @sub.check
 def _(a, b):
-    if "b" in (_kind(a), _kind(b)):
+    if "b" in (kind_of(a), kind_of(b)):
         raise DtypeError("sub: booleans cannot be subtracted; use a != b or ~ for masks, or convert them first")
 
 
@@ -76,7 +77,7 @@ def _(input: Operand, other: Operand, *, alpha: float) -> Tensor:
 def _scaled(name: str, a: Operand, b: Operand, alpha: float) -> Operand:
     """alpha · b, where alpha is of a kind that leaves the dtype of the result alone."""
     check_kind(name, "alpha", alpha, "float")
-    kinds = {_kind(value.array if isinstance(value, Tensor) else value) for value in (a, b)}
+    kinds = {kind_of(a), kind_of(b)}
     if isinstance(alpha, bool) and kinds != {"b"}:
         raise DtypeError(f"{name}: alpha may be a bool among booleans only, got {alpha}")
     if isinstance(alpha, float) and "f" not in kinds:
@@ -131,7 +132,7 @@ def neg(x: Tensor) -> Tensor:
 
 @neg.check
 def _(x):
-    if _kind(x) == "b":
+    if kind_of(x) == "b":
         raise DtypeError("neg: booleans have no negative; use ~ or logical_not")
 
 
@@ -174,18 +175,14 @@ def pow_tensor(x: Operand, exponent: Operand) -> Tensor:
 
 @pow_tensor.check
 def _(x, exponent):
-    if {_kind(x), _kind(exponent)} == {"b"}:
+    if {kind_of(x), kind_of(exponent)} == {"b"}:
         raise DtypeError("pow: takes floats and integers, got dtype bool twice")
 
 
 @pow_tensor.guarded
 def _(x, exponent):
     power = exponent.array if isinstance(exponent, Tensor) else exponent
-    if (
-        not (x.array.dtype.kind if isinstance(x, Tensor) else _kind(x)) == "f"
-        and _kind(power) in "iu"
-        and np.any(np.less(power, 0))
-    ):
+    if kind_of(power) in "iu" and kind_of(x) != "f" and np.any(np.less(power, 0)):
         raise DomainError("pow: integers cannot be raised to negative powers; convert to float first")
 
 
@@ -261,7 +258,7 @@ def _(g, x):
 
 @abs.check
 def _(x):
-    if _kind(x) == "b":
+    if kind_of(x) == "b":
         raise DtypeError("abs: takes floats and integers, got dtype bool")
 
 

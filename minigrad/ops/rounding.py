@@ -11,12 +11,7 @@ from ..core.check import check_kind
 from ..errors import ArgumentError, DomainError, DtypeError
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
-from .arithmetic import div
-
-
-def _kind(value: Any) -> str:
-    """The kind of a tensor, array or number: f, i, u or b."""
-    return np.result_type(value.dtype if isinstance(value, Tensor) else value).kind
+from .arithmetic import div, kind_of
 
 
 @elementwise(integers=True)
@@ -86,7 +81,7 @@ def _(g):
 
 
 def _no_bool(name: str, x: Any) -> None:
-    if _kind(x) == "b":
+    if kind_of(x) == "b":
         raise DtypeError(f"{name}: takes floats and integers, got dtype bool")
 
 
@@ -113,7 +108,7 @@ def round(input: Tensor, *, decimals: int = 0) -> Tensor:
 
 def _check_divisor(name: str, a: Any, b: Any) -> None:
     """Integers divided by 0, and booleans, are refused."""
-    kinds = {_kind(a), _kind(b)}
+    kinds = {kind_of(a), kind_of(b)}
     if kinds == {"b"}:
         raise DtypeError(f"{name}: takes floats and integers, got dtype bool")
     if "f" not in kinds and not np.all(b.array if isinstance(b, Tensor) else b):
@@ -205,7 +200,7 @@ def _div_rounded(input: Operand, other: Operand, *, rounding_mode: str | None) -
         return div(input, other)
     if rounding_mode not in ("trunc", "floor"):
         raise ArgumentError(f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
-    if "f" not in (_kind(input), _kind(other)):
+    if "f" not in (kind_of(input), kind_of(other)):
         return div_whole(input, other, rounding_mode)
     return div_floor(input, other) if rounding_mode == "floor" else div_trunc(input, other)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, nan
 
 from ..core import Operand, Tensor, elementwise
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
+
+_FAR = 1e8  # a² + 1 is a² from here on, and a² is finite up to here and far beyond
+_LOG_2 = 0.6931471805599453
 
 
 @elementwise
@@ -119,6 +122,54 @@ def _(g, x):
 
 
 @elementwise
+def asinh(x: Tensor) -> Tensor:
+    """Inverse hyperbolic sine, log(x + √(x² + 1)), computed as log1p(a + a² / (1 + √(1 + a²))) with a = |x|, far out as log 2a.
+
+    Backward: dL/dx = g / √(1 + x²).
+    """
+    a = math.absolute(x)
+    y = choose(a > _FAR, math.log(a) + _LOG_2, math.log1p(a + a * a / (1 + math.sqrt(1 + a * a))))
+    return choose(x < 0, -y, choose(x == 0, x, y))
+
+
+@asinh.backward("x")
+def _(g, x):
+    return g / math.sqrt(1 + x * x)
+
+
+@elementwise
+def acosh(x: Tensor) -> Tensor:
+    """Inverse hyperbolic cosine, log(x + √(x² − 1)), computed as log1p(t + √(2t + t²)) with t = x − 1, far out as log 2x.
+
+    Backward: dL/dx = g / √((x − 1)(x + 1)); inf at 1. Edge values: NaN below 1.
+    """
+    t = x - 1
+    near = choose(x < 1, nan, math.log1p(t + math.sqrt(2 * t + t * t)))
+    return choose(x > _FAR, math.log(x) + _LOG_2, near)
+
+
+@acosh.backward("x")
+def _(g, x):
+    return g / math.sqrt((x - 1) * (x + 1))
+
+
+@elementwise
+def atanh(x: Tensor) -> Tensor:
+    """Inverse hyperbolic tangent, log((1 + x) / (1 − x)) / 2, computed as log1p(2a / (1 − a)) / 2 with a = |x|.
+
+    Backward: dL/dx = g / ((1 − x)(1 + x)); inf at ±1. Edge values: ±inf at ±1, NaN beyond.
+    """
+    a = math.absolute(x)
+    y = math.log1p(2 * a / (1 - a)) / 2
+    return choose(x < 0, -y, choose(x == 0, x, y))
+
+
+@atanh.backward("x")
+def _(g, x):
+    return g / ((1 - x) * (1 + x))
+
+
+@elementwise
 def hypot(a: Operand, b: Operand) -> Tensor:
     """√(a² + b²), computed as m √(1 + (n/m)²) with m the larger of |a| and |b| and n the smaller: no square overflows.
 
@@ -143,3 +194,4 @@ def _(g, b, y):
 
 
 arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
+arcsinh, arccosh, arctanh = asinh, acosh, atanh

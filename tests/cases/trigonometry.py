@@ -6,7 +6,24 @@ import math
 
 import numpy as np
 from mpmath import mp
-from op_cases import F32, F64, I64, TO_FLOAT, OpCase, Typed, away, binary, case, edge, normal, points, sample, smooth, uniform
+from op_cases import (
+    F32,
+    F64,
+    I64,
+    TO_FLOAT,
+    OpCase,
+    Typed,
+    away,
+    binary,
+    case,
+    edge,
+    normal,
+    points,
+    sample,
+    smooth,
+    unary,
+    uniform,
+)
 
 import minigrad as mg
 
@@ -133,6 +150,51 @@ HYPERBOLIC = [
             points((-709.5, float(mp.cosh(709.5)), -float(mp.sinh(709.5))), dtypes=["float64"]),
         ],
         refused=call_errors(mg.cosh, "cosh"),
+    ),
+    case(
+        "asinh",
+        mg.asinh,
+        exactly(mp.asinh),
+        *smooth(normal),
+        sample(uniform(2e8, 9e8)(5)),
+        typed=TO_FLOAT,
+        edges=[
+            points((-inf, -inf, 0), (0.0, 0, 1), (-0.0, 0, 1), (2**-60, 2**-60, 1), (inf, inf, 0), (nan, nan, nan)),
+            points((-1e300, -float(mp.asinh(1e300)), 0), dtypes=["float64"]),
+        ],
+        refused=call_errors(mg.asinh, "asinh"),
+    ),
+    case(
+        "acosh",
+        mg.acosh,
+        exactly(mp.acosh),
+        *unary(uniform(1.3, 4)),
+        sample(uniform(2e8, 9e8)(5)),
+        typed=[Typed((np.array([2, 3]),), "float32"), Typed((np.array([1.5, 3]),), "float64")],
+        edges=[
+            points((-inf, nan, 0), (-2.0, nan, 3**-0.5), (0.5, nan, nan), (1.0, 0, inf), (inf, inf, 0), (nan, nan, nan)),
+            points((1e300, float(mp.acosh(1e300)), 0), dtypes=["float64"]),
+        ],
+        refused=call_errors(mg.acosh, "acosh"),
+    ),
+    case(
+        "atanh",
+        mg.atanh,
+        exactly(mp.atanh),
+        *smooth(uniform(-0.8, 0.8)),
+        typed=[Typed((np.array([-1, 0, 1]),), "float32"), Typed((np.array([0.5, -0.25]),), "float64")],
+        edges=[
+            points(
+                (-1.0, -inf, inf),
+                (0.0, 0, 1),
+                (-0.0, 0, 1),
+                (2**-60, 2**-60, 1),
+                (1.0, inf, inf),
+                (2.0, nan, -1 / 3),
+                (nan, nan, nan),
+            )
+        ],
+        refused=call_errors(mg.atanh, "atanh"),
     ),
     case(
         "hypot",
