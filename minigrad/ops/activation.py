@@ -16,7 +16,6 @@ from ..kernels.cache import compilable
 from ..kernels.notation import (
     absolute,
     exp,
-    floor,
     log1p,
     maximum,
     minimum,
@@ -74,9 +73,11 @@ def silu(x: Tensor, inplace: bool = False) -> Tensor:
     """
     a = absolute(x)
     e = exp(-a)
+    d = 1 + e
+    lost = e - (d - 1)  # what the rounding of d took away; below, 1 − e/2 stands for 1 / d
     n = where(x >= 0, x, scaled_exp(-a, x))
-    q = n / (1 + e)
-    return where(x < -1, n - q * e, q)  # n / (1 + e) both, the first with the rounding of the quotient on a small term
+    q = n / d
+    return where(x < -1, n - q * e, where(x < 0, q - q * (lost * (1 - e / 2)), q))
 
 
 @silu.backward("x")
@@ -220,8 +221,9 @@ def tanhshrink(x: Tensor) -> Tensor:
     """
     a = absolute(x)
     z = a * a
-    h = floor(2048 * a) / 2048
-    lost = (h * h - z) + (a + h) * (a - h)  # what the rounding of z took away
+    h = (a + 4096 * a) - 4096 * a  # the upper bits of a, so few that the square is exact in float32,
+    k = (h + 2**30 * h) - 2**30 * h  # and those of h in float64
+    lost = ((k * k - z) + (h + k) * (h - k)) + (a + h) * (a - h)  # what the rounding of z took away
     n = 218243025 - z * (245810565 + z * (17760600 + z * (309595 + z * (1481 + z))))
     d = 654729075 + z * (310134825 + z * (18918900 + z * (315315 + z * (1485 + z))))
     near = (a * z + (a * z * (n / d) + a * lost)) / 4
