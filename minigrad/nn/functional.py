@@ -28,6 +28,7 @@ from ..ops.loss import (
     huber_loss,
     l1_loss,
     log_cosh,
+    log_cosh_loss,
     mse_loss,
     smooth_l1_loss,
 )
@@ -54,7 +55,7 @@ __all__ = [
     # linalg
     "linear",
     # loss
-    "huber_loss", "l1_loss", "log_cosh", "mse_loss", "smooth_l1_loss",
+    "huber_loss", "l1_loss", "log_cosh", "log_cosh_loss", "mse_loss", "smooth_l1_loss",
     # margin
     "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "pairwise_distance", "soft_margin_loss",
     "triplet_margin_loss", "triplet_margin_with_distance_loss",

@@ -127,6 +127,7 @@ def cross_entropy(
     With w the class weights and ε the smoothing, Q = w ((1 − ε) q + ε/C), q the one-hot target. Rows whose target is ignore_index
     count nothing. The mean divides by Σ w_target (by the number of rows for probabilities); NaN, with gradient 0, if every row is ignored.
     Backward: dL/dinput = g (p Σ Q − Q), p = softmax(input): p − q in the plain case.
+    Edge values: where the target's probability rounds to 1, loss and slope keep their digits (PyTorch: 0).
     Errors: IndexRangeError names the first target that is no class; ShapeError, DtypeError, ArgumentError.
     A softmax output as input gets a warning: the softmax is taken here.
     """
@@ -414,7 +415,7 @@ def binary_focal_loss(
     other class, α_t = positive t + negative (1 − t).
 
     Backward: dL/dx = g α_t (γ qᵞ⁻¹ q′ ce + qᵞ (σ(x) − t)), q′ = (1 − 2t) σ(x) σ(−x);
-    dL/dt = g ((positive − negative) qᵞ ce + α_t (γ qᵞ⁻¹ (σ(x) − σ(−x)) ce − qᵞ x)) with the signs of dq/dt = σ(−x) − σ(x), dce/dt = −x.
+    dL/dt = g ((positive − negative) qᵞ ce + α_t (γ qᵞ⁻¹ (σ(−x) − σ(x)) ce − qᵞ x)).
     """
     e = exp(-absolute(input))
     s = log1p(e)
