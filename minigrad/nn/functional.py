@@ -13,6 +13,7 @@ from ..ops.classification import (
     cross_entropy,
     focal_loss,
     multi_margin_loss,
+    multilabel_margin_loss,
     nll_loss,
 )
 from ..ops.likelihood import (
@@ -48,7 +49,7 @@ __all__ = [
     # activation
     "gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh",
     # classification
-    "cross_entropy", "focal_loss", "multi_margin_loss", "nll_loss",
+    "cross_entropy", "focal_loss", "multi_margin_loss", "multilabel_margin_loss", "nll_loss",
     # likelihood
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "gaussian_nll_loss", "kl_div", "multilabel_soft_margin_loss",
     "poisson_nll_loss",

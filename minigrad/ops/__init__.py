@@ -17,6 +17,7 @@ from .classification import (
     cross_entropy,
     focal_loss,
     multi_margin_loss,
+    multilabel_margin_loss,
     nll_loss,
 )
 from .comparison import (
@@ -222,7 +223,7 @@ __all__ = [
     "abs", "add", "div", "erf", "erfc", "exp", "expm1", "floor", "log", "log1p", "mul", "neg", "normal_cdf", "normal_pdf", "pow", "sqrt",
     "sub",
     # classification
-    "cross_entropy", "focal_loss", "multi_margin_loss", "nll_loss",
+    "cross_entropy", "focal_loss", "multi_margin_loss", "multilabel_margin_loss", "nll_loss",
     # comparison
     "clamp", "eq", "ge", "gt", "isfinite", "isinf", "isnan", "le", "logical_and", "logical_not", "logical_or", "lt", "maximum", "minimum",
     "ne", "where",

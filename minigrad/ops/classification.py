@@ -59,7 +59,7 @@ def _raise_index(name: str, target: Any, number: int, classes: int) -> None:
     """Name the target of that number, in the order of memory."""
     place = ", ".join(str(int(i)) for i in np.unravel_index(number, target.shape))
     where_ = f"target[{place}]" if place else "target"
-    error = DomainError if name == "multi_margin_loss" else IndexRangeError  # PyTorch raises RuntimeError there
+    error = DomainError if name.endswith("margin_loss") else IndexRangeError  # PyTorch raises RuntimeError there
     raise error(f"{name}: {where_} is {int(target.ravel()[number])}, but there are {classes} classes, numbered 0 to {classes - 1}")
 
 
@@ -400,6 +400,76 @@ def _(g, input, target, p, margin, weight, reduction):
 
 
 @multi_margin_loss.backward_kernel("input")
+def _(g, residual):
+    return _scaled(residual, g)
+
+
+@op
+def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Multi-label hinge, 1/C Σ_t Σ_o max(1 − x_t + x_o, 0) over the target classes t and the other classes o; its mean (over rows), sum or
+    each row's.
+
+    Shapes: input (N, C) or (C), target alike: class indices up to the first −1. Backward: dL/dx_o = g/C for each positive term, dL/dx_t
+    minus that; 0 at the kink. Errors: DomainError names the first target that is no class; ShapeError, DtypeError, ArgumentError.
+    """
+    z, pairs = _over_labels(input, target)
+    each = where((z > 0) & (pairs > 0), pairs * z, 0).sum((1, 2)) / np.asarray(z.shape[1], z.dtype)
+    return _reduced(each.reshape(input.shape[:-1]), each.size, reduction)
+
+
+@multilabel_margin_loss.check
+def _(input, target, reduction):
+    check_reduction("multilabel_margin_loss", reduction)
+    if input.dtype.kind != "f" or target.dtype.kind not in "iu":
+        raise DtypeError(
+            f"multilabel_margin_loss: scores and class indices are expected, got input {input.dtype}, target {target.dtype}"
+        )
+    same_shape("multilabel_margin_loss", input, target)
+    if input.ndim not in (1, 2):
+        raise ShapeError(f"multilabel_margin_loss: input must be (N, C) or (C), got {input.shape}")
+
+
+def _label_counts(target: Any, dtype: Any) -> Any:
+    """How often each class is a target of its row."""
+    labels = target.reshape(-1, target.shape[-1])
+    counted = np.logical_and.accumulate(labels != -1, axis=1)
+    wrong = counted & ((labels < 0) | (labels >= labels.shape[1]))
+    if wrong.any():
+        _raise_index("multilabel_margin_loss", target, int(np.argmax(wrong)), labels.shape[1])
+    counts = np.zeros(labels.shape, dtype)
+    np.add.at(counts, (np.nonzero(counted)[0], labels[counted]), 1)
+    return counts
+
+
+def _over_labels(input, target):
+    """By how much class o is above target t less the margin, at [row, t, o], and how often that pair counts."""
+    x, counts = input.reshape(-1, input.shape[-1]), _label_counts(_plain(target), input.dtype)
+    return 1 - x[:, :, None] + x[:, None, :], counts[:, :, None] * (counts[:, None, :] == 0)
+
+
+@multilabel_margin_loss.kernel(when=lambda x, target, reduction: _over_rows(x, target, None), residual=True)
+def _(input, target, reduction):
+    scores = _to_rows(input)
+    loss, dinput = _output(input, reduction), np.empty(scores.shape, input.dtype)
+    counts = np.zeros(scores.shape, input.dtype)
+    bad = losses.multilabel_margin_rows[input.dtype](
+        loss.ravel(), dinput, counts, scores, _class_indices(target), _REDUCE[reduction]
+    )
+    if bad:
+        _raise_index("multilabel_margin_loss", target, bad - 1, scores.shape[1])
+    return loss, dinput.reshape(input.shape)
+
+
+@multilabel_margin_loss.backward("input")
+def _(g, input, target, reduction):
+    z, pairs = _over_labels(input, target)
+    n, classes = z.shape[:2]
+    pulls = where(z > 0, pairs * (1 / classes / (max(n, 1) if reduction == "mean" else 1)), 0)
+    g = g.reshape(-1, 1) if reduction == "none" else g
+    return (g * (pulls.sum(1) - pulls.sum(2))).reshape(input.shape)
+
+
+@multilabel_margin_loss.backward_kernel("input")
 def _(g, residual):
     return _scaled(residual, g)
 
