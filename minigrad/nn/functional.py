@@ -9,13 +9,9 @@ from ..ops.activation import (
     softplus,
     tanh,
 )
-from ..ops.classification import (
-    cross_entropy,
-    focal_loss,
-    multi_margin_loss,
-    multilabel_margin_loss,
-    nll_loss,
-)
+from ..ops.class_margin import multi_margin_loss, multilabel_margin_loss
+from ..ops.classification import cross_entropy, nll_loss
+from ..ops.focal import focal_loss
 from ..ops.likelihood import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -48,8 +44,12 @@ from ..ops.softmax import log_softmax, softmax
 __all__ = [
     # activation
     "gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh",
+    # class_margin
+    "multi_margin_loss", "multilabel_margin_loss",
     # classification
-    "cross_entropy", "focal_loss", "multi_margin_loss", "multilabel_margin_loss", "nll_loss",
+    "cross_entropy", "nll_loss",
+    # focal
+    "focal_loss",
     # likelihood
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "gaussian_nll_loss", "kl_div", "multilabel_soft_margin_loss",
     "poisson_nll_loss",

@@ -13,13 +13,8 @@ from ..core.op import Op
 from . import comparison, convert, indexing, inplace, random, shape
 from .activation import gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
 from .arithmetic import abs, add, div, erf, erfc, exp, expm1, floor, log, log1p, mul, neg, normal_cdf, normal_pdf, pow, sqrt, sub
-from .classification import (
-    cross_entropy,
-    focal_loss,
-    multi_margin_loss,
-    multilabel_margin_loss,
-    nll_loss,
-)
+from .class_margin import multi_margin_loss, multilabel_margin_loss
+from .classification import cross_entropy, nll_loss
 from .comparison import (
     clamp,
     eq,
@@ -55,6 +50,7 @@ from .create import (
     zeros,
     zeros_like,
 )
+from .focal import focal_loss
 from .likelihood import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -222,8 +218,10 @@ __all__ = [
     # arithmetic
     "abs", "add", "div", "erf", "erfc", "exp", "expm1", "floor", "log", "log1p", "mul", "neg", "normal_cdf", "normal_pdf", "pow", "sqrt",
     "sub",
+    # class_margin
+    "multi_margin_loss", "multilabel_margin_loss",
     # classification
-    "cross_entropy", "focal_loss", "multi_margin_loss", "multilabel_margin_loss", "nll_loss",
+    "cross_entropy", "nll_loss",
     # comparison
     "clamp", "eq", "ge", "gt", "isfinite", "isinf", "isnan", "le", "logical_and", "logical_not", "logical_or", "lt", "maximum", "minimum",
     "ne", "where",
@@ -232,6 +230,8 @@ __all__ = [
     # create
     "arange", "as_tensor", "empty", "eye", "from_dlpack", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "tensor",
     "zeros", "zeros_like",
+    # focal
+    "focal_loss",
     # likelihood
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "gaussian_nll_loss", "kl_div", "multilabel_soft_margin_loss",
     "poisson_nll_loss",
