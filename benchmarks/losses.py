@@ -27,6 +27,7 @@ LOSSES = (
     "margin_ranking_loss",
     *VECTORS,
     *CLASSES,
+    *LABELS,
     "cross_entropy of probabilities",
 )
 IMAGES = ("cross_entropy", "nll_loss", "cross_entropy of probabilities")  # those that take more axes after the classes
