@@ -215,29 +215,31 @@ def _(input, target, weight, ignore_index, reduction, label_smoothing):
     if target.dtype.kind == "f":
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     dtype, loss = input.dtype, output(input, reduction)
-    if input.ndim == 2 or math.prod(input.shape[2:]) <= input.shape[class_axis(input)]:
-        run, scores, more = rows.cross_entropy_rows, to_rows(input), []
-        n, classes = scores.shape
-    else:  # the axes behind the classes are the longer ones: loops run along them
-        run, scores, classes = losses.cross_entropy_columns, _to_columns(input), input.shape[1]
-        n, more = target.size, [classes]
-    dinput, work = np.empty(scores.shape, dtype), np.empty((5, n), dtype)
-    weights = _ones(classes, dtype) if weight is None else weight.ravel()
-    bad = run[dtype](
-        loss.ravel(),
-        dinput,
-        work,
-        scores,
-        class_indices(target),
-        weights,
-        *more,
-        ignore_index,
-        REDUCE[reduction],
-        label_smoothing,
-    )
+    if input.ndim > 2 and math.prod(input.shape[2:]) > input.shape[1]:  # the axes behind the classes are the longer ones
+        return loss, _along_columns(loss, input, target, weight, ignore_index, reduction, label_smoothing)
+    scores = np.ascontiguousarray(input) if input.ndim == 2 else to_rows(input)
+    n, classes = scores.shape
+    dinput, work = np.empty((n, classes), dtype), np.empty((3, n), dtype)
+    bad = rows.cross_entropy_rows[dtype](
+        loss.ravel(), dinput, work, scores, class_indices(target), class_weights(weight, classes, dtype),
+        ignore_index, REDUCE[reduction], label_smoothing,
+    )  # fmt: skip
     if bad:
         raise_index("cross_entropy", target, bad - 1, classes)
-    return loss, dinput if input.ndim == 2 else dinput.reshape(input.shape) if more else _from_rows(dinput, input.shape)
+    return loss, dinput if input.ndim == 2 else _from_rows(dinput, input.shape)
+
+
+def _along_columns(loss: Any, input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float) -> Any:
+    """The same with loops along the axes behind the classes; returns the gradient."""
+    dtype, scores, classes = input.dtype, _to_columns(input), input.shape[1]
+    dinput, work = np.empty(scores.shape, dtype), np.empty((5, target.size), dtype)
+    bad = losses.cross_entropy_columns[dtype](
+        loss.ravel(), dinput, work, scores, class_indices(target), class_weights(weight, classes, dtype),
+        classes, ignore_index, REDUCE[reduction], smoothing,
+    )  # fmt: skip
+    if bad:
+        raise_index("cross_entropy", target, bad - 1, classes)
+    return dinput.reshape(input.shape)
 
 
 def _soft_cross_entropy(input: Any, target: Any, weight: Any, reduction: str, smoothing: float) -> tuple[Any, Any]:
