@@ -18,6 +18,7 @@ SIGNS = ("hinge_embedding_loss", "soft_margin_loss")
 PROBABLE = ("binary_cross_entropy", "binary_cross_entropy_with_logits", "multilabel_soft_margin_loss", "kl_div", "poisson_nll_loss")
 VECTORS = ("cosine_embedding_loss", "triplet_margin_loss")
 CLASSES = ("cross_entropy", "nll_loss", "multi_margin_loss")
+LABELS = ("multilabel_margin_loss",)  # three a row
 LOSSES = (
     *PAIRS,
     *PROBABLE,
@@ -26,6 +27,7 @@ LOSSES = (
     "margin_ranking_loss",
     *VECTORS,
     *CLASSES,
+    *LABELS,
     "cross_entropy of probabilities",
 )
 IMAGES = ("cross_entropy", "nll_loss", "cross_entropy of probabilities")  # those that take more axes after the classes
@@ -59,6 +61,8 @@ def arguments(loss: str, shape: tuple[int, ...]) -> list[np.ndarray]:
     more: list[np.ndarray]
     if loss in CLASSES:
         more = [indices]
+    elif loss in LABELS:
+        more = [np.where(np.arange(shape[1]) < 3, random.integers(0, shape[1], shape), -1)]
     elif loss in VECTORS:
         more = [other, signs[:, 0] if loss.startswith("cosine") else chances]
     elif loss in PAIRS:

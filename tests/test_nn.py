@@ -640,6 +640,7 @@ LOSSES = [
     (nn.MultiLabelSoftMarginLoss, F.multilabel_soft_margin_loss, {}, X, T),
     (nn.MultiLabelSoftMarginLoss, F.multilabel_soft_margin_loss, {"weight": W}, X, T),
     (nn.MultiMarginLoss, F.multi_margin_loss, {}, X, C),
+    (nn.MultiLabelMarginLoss, F.multilabel_margin_loss, {}, X, np.array([[2, 0, -1], [1, -1, 7]])),
     (nn.MultiMarginLoss, F.multi_margin_loss, {"p": 2, "margin": 0.3, "weight": W}, X, C),
     (nn.SoftMarginLoss, F.soft_margin_loss, {}, X, S),
     (nn.HingeEmbeddingLoss, F.hinge_embedding_loss, {}, X, S),

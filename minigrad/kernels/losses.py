@@ -25,6 +25,7 @@ __all__ = [
     "distance_rows",
     "distance_rows_backward",
     "multi_margin_rows",
+    "multilabel_margin_rows",
     "nll_rows",
     "nll_rows_backward",
     "soft_cross_entropy_columns",
@@ -277,6 +278,48 @@ def multi_margin_rows(loss, dx, x, target, weight, power, margin, reduce):
                 pull = add_sum(pull, d)
                 dx[i, j] = d * (scale * norm)
         dx[i, t] = -pull * (scale * norm)
+        summed += total * scale
+        if reduce == 0:
+            loss[i] = total * scale
+    if reduce > 0:
+        loss[0] = T(summed if reduce == 1 else summed / rows)
+    return 0
+
+
+@kernel("ammmin")
+def multilabel_margin_rows(loss, dx, counts, x, target, reduce):
+    """Multi-label hinge 1/C Σ_t Σ_o max(1 − x_t + x_o, 0) over targets t and the other classes o, and its gradient for dL/dloss = 1.
+
+    The targets of a row end at −1; `counts`, zeros at first, gets how often each class is one. `reduce` and result as for `nll_rows`.
+    """
+    rows, columns = x.shape
+    scale = T(1.0 / columns)
+    norm = T(scale / rows) if reduce == 2 else scale
+    summed = 0.0
+    for i in range(rows):
+        total = T(0)
+        for j in range(columns):
+            dx[i, j] = T(0)
+        for k in range(columns):
+            t = target[i * columns + k]
+            if t == -1:
+                break
+            if t < 0 or t >= columns:
+                return i * columns + k + 1
+            counts[i, t] += T(1)
+        for t in range(columns):
+            if counts[i, t] > 0:
+                lowest, count, part, pull = T(1) - x[i, t], counts[i, t], T(0), T(0)
+                for j in range(columns):
+                    z = where(counts[i, j] > T(0), T(0), lowest + x[i, j])
+                    d = where(z > T(0), count, T(0))
+                    part = add_sum(part, where(z > T(0), z, T(0)))
+                    pull = add_sum(pull, d)
+                    dx[i, j] = dx[i, j] + d
+                dx[i, t] = dx[i, t] - pull
+                total += count * part
+        for j in range(columns):
+            dx[i, j] = dx[i, j] * norm
         summed += total * scale
         if reduce == 0:
             loss[i] = total * scale

@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
-from op_cases import F32, F64, OpCase, Refused, Sample, Typed, case, edge, given, integers, normal, sample
+from op_cases import F32, F64, OpCase, Refused, Sample, Typed, case, edge, given, integers, normal, sample, uniform
 
 import minigrad as mg
 from minigrad.errors import ArgumentError, DomainError, DtypeError, GraphError, IndexRangeError, ShapeError
 from minigrad.nn import functional as F
-from minigrad.ops import classification
+from minigrad.ops import focal
 
 from .loss import MEAN_OF_NOTHING, REDUCTIONS, each, inf, nan, probability, reduced
 
@@ -242,6 +242,18 @@ def multi_margin(x: Any, t: Any, p: int = 1, margin: float = 1.0, weight: Any = 
     return reduced(np.reshape(losses, x.shape[:-1]), reduction)
 
 
+def multilabel_margin(x: Any, t: Any, reduction: str = "mean") -> Any:
+    losses = []
+    for row, labels in zip(x.reshape(-1, x.shape[-1]).tolist(), t.reshape(-1, x.shape[-1]).tolist(), strict=True):
+        labels = labels[: labels.index(-1)] if -1 in labels else labels
+        others = [v for c, v in enumerate(row) if c not in labels]
+        losses.append(math.fsum(max(0.0, 1 - row[c] + v) for c in labels for v in others) / len(row))
+    return reduced(np.reshape(losses, x.shape[:-1]), reduction)
+
+
+LABELS = given([[2, 0, -1, 1], [1, -1, -1, -1], [-1, 0, 1, 2], [3, 3, 0, -1]])
+
+
 def focal_binary(x: Any, t: Any, gamma: float = 2.0, alpha: float | None = None, reduction: str = "mean") -> Any:
     def loss(x: float, t: float) -> float:
         p = 1 / (1 + math.exp(-x))
@@ -315,6 +327,40 @@ HINGES = [
         ],
     ),
     case(
+        "multilabel_margin_loss",
+        F.multilabel_margin_loss,
+        multilabel_margin,
+        *(sample(uniform(-3, 3)(4, 4), LABELS, reduction=r) for r in REDUCTIONS),
+        sample(normal(3), given([1, 2, -1])),
+        sample(normal(3), given([0, 1, 2]), reduction="none"),
+        sample(normal(3), given([1, -1, 99], np.int32), reduction="sum"),
+        *(sample(normal(0, 3), INDICES(0, 3), reduction=r) for r in REDUCTIONS),
+        close=True,
+        edges=[
+            edge([1.0, 0.0, 2.0], np.array([0, -1, -1]), value=2 / 3, grads=[[-1 / 3, 0, 1 / 3]]),
+            edge([0.0, inf, -inf], np.array([0, -1, -1]), value=inf, grads=[[-1 / 3, 1 / 3, 0]]),
+            edge([0.0, nan, 0.5], np.array([0, -1, -1]), value=0.5, grads=[[-1 / 3, 0, 1 / 3]]),
+        ],
+        typed=[Typed((F32, np.array([0, -1, 0])), "float32"), Typed((F64, np.array([0, -1, 0])), "float64")],
+        refused=[
+            Refused(
+                lambda: F.multilabel_margin_loss(mg.ones(1, 3), mg.tensor([[0, 3, -1]])),
+                (DomainError, RuntimeError),
+                r"multilabel_margin_loss: target\[0, 1\] is 3, but there are 3 classes",
+            ),
+            Refused(
+                lambda: F.multilabel_margin_loss(mg.ones(3), mg.tensor([0, -1])),
+                (ShapeError, RuntimeError),
+                "must have the same shape",
+            ),
+            Refused(lambda: F.multilabel_margin_loss(mg.ones(1, 1, 3), mg.tensor([[[0, 1, 2]]])), ShapeError, "input must be"),
+            Refused(lambda: F.multilabel_margin_loss(mg.ones(3), mg.ones(3)), DtypeError, "scores and class indices are expected"),
+            Refused(
+                lambda: F.multilabel_margin_loss(mg.ones(3), mg.tensor([0, 1, 2]), reduction="max"), ValueError, "reduction must be"
+            ),
+        ],
+    ),
+    case(
         "focal_loss[binary]",
         F.focal_loss,
         focal_binary,
@@ -323,7 +369,7 @@ HINGES = [
         sample(given([0.0, -0.0, 0.5]), given([0.25, 0.75, 0.5])),
         sample(normal(), probability(), reduction="none"),
         sample(normal(0, 3), probability(0, 3), reduction="sum"),
-        covers=(classification.binary_focal_loss,),
+        covers=(focal.binary_focal_loss,),
         close=True,
         typed=[Typed((F32, F32[:1].repeat(3)), "float32"), Typed((F64, F64[:1].repeat(3)), "float64")],
         edges=[
@@ -357,7 +403,7 @@ HINGES = [
         *(sample(normal(4, 3), INDICES(4), 2.0, WEIGHT, r) for r in REDUCTIONS),
         sample(normal(2, 3, 4), INDICES(2, 4)),
         sample(normal(3), given(1), reduction="none"),
-        covers=(F.cross_entropy, classification.focused),
+        covers=(F.cross_entropy, focal.focused),
         close=True,
         edges=[
             edge([[1e4, 0.0, -1e4]], ZERO, value=0, grads=[[[0, 0, 0]]]),

@@ -214,8 +214,8 @@ REGRESSION = [
         ],
     ),
     case(
-        "log_cosh",
-        F.log_cosh,
+        "log_cosh_loss",
+        F.log_cosh_loss,
         each(lambda x, t: abs(x - t) + math.log1p(math.exp(-2 * abs(x - t))) - math.log(2)),
         *regression((normal, normal)),
         sample(away(0.0)(3, 4), normal(3, 4), reduction="sum"),
