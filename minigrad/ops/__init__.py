@@ -159,6 +159,7 @@ _ALIASES: dict[str, Any] = {
     "swapaxes": transpose,
     "swapdims": transpose,
     "moveaxis": movedim,
+    "ravel": flatten,
     "mm": matmul,
     "type": convert.to,
 }
@@ -246,7 +247,7 @@ _bind()
 
 # Other names of the same.
 concat = concatenate = cat
-moveaxis, swapaxes, swapdims = movedim, transpose, transpose
+moveaxis, ravel, swapaxes, swapdims = movedim, flatten, transpose, transpose
 numel = Tensor.numel
 
 float32, float64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -295,7 +296,7 @@ __all__ = [
     "cumprod", "cumsum", "logcumsumexp", "prod",
     # shape
     "broadcast_tensors", "broadcast_to", "diagonal", "expand", "flatten", "meshgrid", "moveaxis", "movedim", "numel", "permute",
-    "reshape", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze",
+    "ravel", "reshape", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze",
     # softmax
     "log_softmax", "softmax",
 ]  # fmt: skip
