@@ -459,7 +459,6 @@ def test_cat_and_stack_put_pieces_together_again(shape: tuple[int, ...], seed: i
     equal(w, gradients(stacked, x, weights=w)[0])
 
 
-@pytest.mark.skipif(not hasattr(mg, "split"), reason="needs split, chunk, unbind, flip and roll")
 @given(shape=FILLED, seed=SEEDS, data=st.data())
 def test_taking_apart_and_turning_go_back(shape: tuple[int, ...], seed: int, data: st.DataObject) -> None:
     a = numbers(seed, shape)
@@ -488,3 +487,35 @@ def test_sums_over_axes_compose(shape: tuple[int, ...], seed: int, data: st.Data
     close(step, x.sum(dims, keepdim=True))
     close(x.sum(dims) / float(np.prod([shape[d] for d in dims])), x.mean(dims))
     adjoint(lambda x: x.mean(dims), a)
+
+
+# ---- order and running results
+
+
+@given(shape=FILLED, seed=SEEDS, data=st.data())
+def test_sorting_is_a_permutation_and_topk_its_beginning(shape: tuple[int, ...], seed: int, data: st.DataObject) -> None:
+    a = numbers(seed, shape)
+    dim, descending = data.draw(st.integers(-len(shape), len(shape) - 1)), data.draw(st.booleans())
+    x = mg.tensor(a)
+    values, places = x.sort(dim, descending)
+    equal(np.flip(np.sort(a, dim), dim) if descending else np.sort(a, dim), values)
+    equal(values, x.gather(dim, places))
+    equal(a, mg.zeros(shape, dtype=mg.float64).scatter(dim, places, values))
+    k = data.draw(st.integers(0, shape[dim]))
+    equal(values.narrow(dim, 0, k), x.topk(k, dim, largest=descending).values)
+    adjoint(lambda x: x.sort(dim, descending)[0], a)
+
+
+@given(shape=FILLED, seed=SEEDS, data=st.data())
+def test_repeating_multiplies_sizes(shape: tuple[int, ...], seed: int, data: st.DataObject) -> None:
+    a = numbers(seed, shape)
+    counts = data.draw(st.lists(st.integers(0, 3), min_size=len(shape), max_size=len(shape)))
+    equal(np.tile(a, counts), mg.tensor(a).repeat(*counts))
+    adjoint(lambda x: x.repeat(*counts), a)
+
+
+@given(shape=FILLED, seed=SEEDS)
+def test_running_results_end_in_the_whole_result(shape: tuple[int, ...], seed: int) -> None:
+    x = mg.tensor(numbers(seed, shape))
+    for scan, reduction in ((mg.cumsum, mg.sum), (mg.cumprod, mg.prod), (mg.logcumsumexp, mg.logsumexp)):
+        close(reduction(x, 0), scan(x, 0)[-1])

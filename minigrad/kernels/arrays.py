@@ -72,7 +72,8 @@ def _put(values: Array, index: Any, shape: Sequence[int]) -> Array:
     if all(isinstance(part, (int, np.integer, slice, type(None), type(...))) for part in parts):
         out[index] = values  # such an index names no element twice
     elif len(parts) <= len(shape) and all(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts):
-        flat = np.ravel_multi_index(parts, shape[: len(parts)], mode="wrap").ravel()  # in range, whatever the index says
+        places = tuple(part.astype(np.int64, copy=False) for part in parts)
+        flat = np.ravel_multi_index(places, shape[: len(parts)], mode="wrap").ravel()  # in range, whatever the index says
         rows = (math.prod(shape[: len(parts)]), math.prod(shape[len(parts) :]))
         _add_rows_at(out.reshape(rows), flat, np.ascontiguousarray(values).reshape(flat.size, rows[1]))
     else:

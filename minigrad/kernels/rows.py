@@ -369,11 +369,19 @@ def row_sums(out, x, divisor):
     rows, columns = x.shape
     for i in range(rows):
         total = 0.0
-        for begin in range(0, columns, 128):
-            part = T(0)
-            for j in range(begin, min(begin + 128, columns)):
-                part = add_sum(part, x[i, j])
-            total += part
+        whole = columns // 256 * 256
+        for begin in range(0, whole, 256):
+            a, b, c, d = T(0), T(0), T(0), T(0)
+            for j in range(begin, begin + 64):
+                a = add_sum(a, x[i, j])
+                b = add_sum(b, x[i, j + 64])
+                c = add_sum(c, x[i, j + 128])
+                d = add_sum(d, x[i, j + 192])
+            total += (a + b) + (c + d)
+        rest = T(0)
+        for j in range(whole, columns):
+            rest = add_sum(rest, x[i, j])
+        total += rest
         out[i] = T(total / divisor)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core import Operand, Tensor, is_grad_enabled, op
+from ..core import Operand, Tensor, op
 from ..errors import DimError, ShapeError
 from ..kernels.arrays import flat_places
 from ..kernels.notation import where
@@ -83,20 +83,24 @@ class ValuesAndIndices(NamedTuple):
 
 
 @op(live=("indices",))
-def pick(x: Tensor, indices: Tensor, dim: int) -> Tensor:
-    """The elements of x at `indices` along `dim`, of which no two in a row are the same. Backward: g goes to the picked elements."""
-    return x.reshape(-1)[flat_places(indices, dim, x.shape)]
+def pick(x: Tensor, indices: Tensor, dim: int, keepdim: bool = True) -> Tensor:
+    """The elements of x at `indices` along `dim`, no two in a row the same; without that axis (then of length 1) unless `keepdim`.
+
+    Backward: g goes to the picked elements.
+    """
+    out = x.reshape(-1)[flat_places(indices, dim, x.shape)]
+    return out if keepdim else out.reshape(x.shape[:dim] + x.shape[dim + 1 :])
 
 
 @pick.backward("x")
 def _(g, indices, x_shape, dim):
-    return place.of(g, indices, dim, x_shape[dim])
+    return place.of(g.reshape(indices.shape), indices, dim, x_shape[dim])
 
 
 @op(live=("indices",))
 def place(x: Tensor, indices: Tensor, dim: int, length: int) -> Tensor:
     """Zeros of that length along `dim` with x at `indices`: the adjoint of `pick`. Backward: g at `indices`."""
-    out = np.zeros([length if i == dim else n for i, n in enumerate(x.shape)], x.dtype)
+    out = np.zeros((*x.shape[:dim], length, *x.shape[dim + 1 :]), x.dtype)
     out.reshape(-1)[flat_places(indices, dim, out.shape)] = x
     return out
 
@@ -106,20 +110,22 @@ def _(g, indices, dim):
     return pick.of(g, indices, dim)
 
 
-def values_at(x: Tensor, indices: Tensor, dim: int, keepdim: bool = True) -> ValuesAndIndices:
-    """The elements of x at `indices` along `dim`, with those indices; without that axis (then of length 1) unless `keepdim`."""
+def values_at(x: Tensor, indices: Any, dim: int, keepdim: bool = True) -> ValuesAndIndices:
+    """The elements of x at an array of indices along `dim`, and these; without that axis (then of length 1) unless `keepdim`."""
     if not x.ndim:
-        return ValuesAndIndices(x.clone(), indices)
-    kept_indices = indices.array.copy() if x.requires_grad and is_grad_enabled() else indices.array  # the caller may write into his
-    values = pick(x, kept_indices, dim)
-    return ValuesAndIndices(values, indices) if keepdim else ValuesAndIndices(values.squeeze(dim), indices.squeeze(dim))
+        return ValuesAndIndices(x.clone(), Tensor(indices))
+    values = pick(x, indices, dim, keepdim)
+    mine = indices.reshape(values.shape)
+    return ValuesAndIndices(
+        values, Tensor(mine.copy() if values.requires_grad else mine)
+    )  # what the graph holds nobody writes into
 
 
 def _along(name: str, x: Tensor, arg: Any, dim: int, keepdim: bool) -> ValuesAndIndices:
     axis = axis_of(name, dim, x.ndim)
     if x.ndim:
         not_empty(name, x.shape, (axis,))
-    return values_at(x, arg(x, axis, keepdim=True), axis, keepdim)
+    return values_at(x, arg(x, axis, keepdim=True).array, axis, keepdim)
 
 
 @on_tensor

@@ -37,6 +37,7 @@ def index_error(name: str, shape: tuple[int, ...], error: Exception) -> Exceptio
 def getitem(x: Tensor, index: Any) -> Tensor:
     """x[index], in all of NumPy's forms. Slices give a view, index arrays a copy.
 
+    Deviation: a number beside index arrays counts as one of them, as in NumPy: x[0, :, [0, 1]] has the indexed axis first.
     Backward: g at the index in zeros; repeated indices add up. Errors: IndexRangeError.
     """
     try:

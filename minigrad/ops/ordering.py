@@ -36,7 +36,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     Backward: g goes back to where each value came from.
     """
     axis = axis_of("sort", dim, input.ndim)
-    return values_at(input, argsort(input, axis, descending, stable), axis)
+    return values_at(input, argsort(input, axis, descending, stable).array, axis)
 
 
 @on_tensor
@@ -47,7 +47,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     """
     axis = axis_of("topk", dim, input.ndim)
     _check_rank("topk", k, 0, input.shape[axis] if input.ndim else 1)
-    return values_at(input, Tensor(_best(input.array, k, axis, largest)), axis)
+    return values_at(input, _best(input.array, k, axis, largest), axis)
 
 
 def _best(x: Any, k: int, axis: int, largest: bool) -> Any:
@@ -103,23 +103,22 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     if dim is None:
         return median_of_all(input)
     axis = axis_of("median", dim, input.ndim)
-    if not input.ndim:
-        return values_at(input, argsort(input), axis)
-    not_empty("median", input.shape, (axis,))
-    return _ranked(input, axis, (input.shape[axis] - 1) // 2, keepdim, spread_nan=True)
+    if input.ndim:
+        not_empty("median", input.shape, (axis,))
+    return _ranked(input, axis, (input.shape[axis] - 1) // 2 if input.ndim else 0, keepdim, spread_nan=True)
 
 
 def _ranked(x: Tensor, dim: int, rank: int, keepdim: bool, spread_nan: bool = False) -> ValuesAndIndices:
     """The elements that stand at `rank` in order, counted from 0, each where it first occurs; with `spread_nan` NaN where there is one."""
     if not x.ndim:
-        return values_at(x, argsort(x), dim)
+        return values_at(x, np.zeros((), np.int64), dim)
     array = x.array
     value = np.take(np.partition(array, rank, dim), [rank], dim)
     nan = array != array
     if spread_nan:
         value = np.where(nan.any(dim, keepdims=True), np.nan, value)
     hit = (array == value) | (nan & (value != value))
-    return values_at(x, Tensor(hit.argmax(dim, keepdims=True)), dim, keepdim)
+    return values_at(x, hit.argmax(dim, keepdims=True), dim, keepdim)
 
 
 def _check_rank(name: str, k: Any, least: int, most: int) -> None:

@@ -148,6 +148,7 @@ def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any =
     """Product over all axes or over `dim` (an axis or several); integers and booleans in int64; 1 for nothing.
 
     Backward: g times the product of all other elements, exact at zeros; so are second derivatives.
+    Deviation: exact also at an infinite element, where PyTorch, which divides, has NaN.
     """
     axes = axes_of("prod", dim, input.ndim)
     shape = kept(input.shape, axes) if keepdim else tuple(n for i, n in enumerate(input.shape) if i not in axes)

@@ -336,6 +336,7 @@ SHAPES += [
         case(name, getattr(mg, name), exchanged, sample(normal(2, 3, 4), 0, -1), covers=(mg.transpose,))
         for name in ("swapaxes", "swapdims")
     ),
+    case("ravel", mg.ravel, lambda x: elements(x, -1), sample(normal(3, 4)), sample(normal()), covers=(shape.reshape_to,)),
     case(
         "numel",
         lambda x: x * mg.numel(x),
