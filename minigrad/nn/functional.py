@@ -10,6 +10,7 @@ from ..ops.activation import (
     tanh,
 )
 from ..ops.attention import embedding, scaled_dot_product_attention
+from ..ops.channels import batch_norm, group_norm, instance_norm
 from ..ops.distance import cosine_similarity, normalize, pairwise_distance
 from ..ops.linalg import bilinear, linear
 from ..ops.loss import (
@@ -22,7 +23,7 @@ from ..ops.loss import (
     nll_loss,
 )
 from ..ops.noise import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
-from ..ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from ..ops.normalization import layer_norm, rms_norm
 from ..ops.softmax import log_softmax, softmax
 
 __all__ = [
@@ -38,7 +39,7 @@ __all__ = [
     "bilinear", "linear",
     # loss
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss", "nll_loss",
-    # normalization
+    # channels, normalization
     "batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm",
     # softmax
     "log_softmax", "softmax",

@@ -14,6 +14,7 @@ from . import comparison, convert, indexing, inplace, random, shape
 from .activation import gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
 from .arithmetic import abs, add, div, erf, erfc, exp, expm1, floor, log, log1p, mul, neg, normal_cdf, normal_pdf, pow, sqrt, sub
 from .attention import embedding, scaled_dot_product_attention
+from .channels import batch_norm, group_norm, instance_norm
 from .comparison import (
     clamp,
     eq,
@@ -62,7 +63,7 @@ from .loss import (
     nll_loss,
 )
 from .noise import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
-from .normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from .normalization import layer_norm, rms_norm
 from .random import Generator, bernoulli, default_generator, manual_seed, rand, randint, randn, randperm
 from .reduction import all, amax, amin, any, argmax, argmin, logsumexp, max, mean, min, std, sum, var
 from .shape import (
@@ -220,7 +221,7 @@ __all__ = [
     "alpha_dropout", "dropout", "dropout1d", "feature_alpha_dropout",
     # contraction, linalg
     "addmm", "baddbmm", "bilinear", "bmm", "dot", "einsum", "inner", "linear", "matmul", "mm", "mv", "outer", "trace", "vdot",
-    # normalization
+    # channels, normalization
     "batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm",
     # loss
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss", "nll_loss",
