@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import string
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     out = _summed(terms[0], [order.index(i) for i, n in last.items() if n == 0])
     for number, term in enumerate(terms[1:], 1):
         out = _product(out, term, [order.index(i) for i, n in last.items() if n == number])
-    return out.reshape(out.shape[: len(result)])
+    return _reshaped(out, out.shape[: len(result)])
 
 
 def _read(equation: str, operands: Any) -> tuple[list[list[str]], list[str]]:
@@ -82,9 +83,9 @@ def _aligned(x: Tensor, own: list[str], order: list[str]) -> Tensor:
     while repeated := [i for i in own if own.count(i) > 1]:
         first, second = [k for k, i in enumerate(own) if i == repeated[0]][:2]
         x, own = _diagonal(x, own, first, second)
-    x = x.permute(*(own.index(i) for i in order if i in own))
+    x = _permuted(x, [own.index(i) for i in order if i in own])
     sizes = iter(x.shape)
-    return x.reshape(tuple(next(sizes) if i in own else 1 for i in order))
+    return _reshaped(x, [next(sizes) if i in own else 1 for i in order])
 
 
 def _check_sizes(equation: str, terms: list[Tensor], order: list[str]) -> None:
@@ -106,7 +107,7 @@ def _diagonal(x: Tensor, own: list[str], first: int, second: int) -> tuple[Tenso
         )
     rest = [k for k in range(x.ndim) if k not in (first, second)]
     along = np.arange(x.shape[first])
-    return x.permute(first, second, *rest)[along, along], [own[first], *(own[k] for k in rest)]
+    return _permuted(x, [first, second, *rest])[along, along], [own[first], *(own[k] for k in rest)]
 
 
 def _product(a: Tensor, b: Tensor, axes: list[int]) -> Tensor:
@@ -123,7 +124,7 @@ def _product(a: Tensor, b: Tensor, axes: list[int]) -> Tensor:
     out = matmul(_matrices(a, both, left, inner), _matrices(b, both, inner, right))
     order = [*both, *left, *right, *inner]
     sizes = [1 if i in inner else a.shape[i] * b.shape[i] if i not in both else a.shape[i] for i in order]
-    return out.reshape(tuple(sizes)).permute(*(order.index(i) for i in range(a.ndim)))
+    return _permuted(_reshaped(out, sizes), [order.index(i) for i in range(a.ndim)])
 
 
 def _matrices(x: Tensor, batch: list[int], rows: list[int], columns: list[int]) -> Tensor:
@@ -131,4 +132,12 @@ def _matrices(x: Tensor, batch: list[int], rows: list[int], columns: list[int]) 
     named = [*batch, *rows, *columns]
     rest = [i for i in range(x.ndim) if i not in named]
     sizes = [math.prod(x.shape[i] for i in axes) for axes in (batch, rows, columns)]
-    return x.permute(*rest, *named).reshape(tuple(sizes if batch else sizes[1:]))
+    return _reshaped(_permuted(x, [*rest, *named]), sizes if batch else sizes[1:])
+
+
+def _permuted(x: Tensor, order: list[int]) -> Tensor:
+    return x if order == list(range(x.ndim)) else x.permute(*order)
+
+
+def _reshaped(x: Tensor, sizes: Sequence[int]) -> Tensor:
+    return x if x.shape == tuple(sizes) else x.reshape(tuple(sizes))
