@@ -291,10 +291,12 @@ CASES: tuple[OpCase, ...] = (
             Refused(lambda: mg.einsum("i1", mg.ones(2, 3)), ArgumentError, "must be made of letters"),
             Refused(lambda: mg.einsum("......", mg.ones(2)), ArgumentError, "at most one '...'"),
             Refused(
-                lambda: mg.einsum("ij,ij", mg.ones(2, 3), mg.ones(3, 3)), ShapeError, r"index i of 'ij,ij' has the sizes \[2, 3\]"
+                lambda: mg.einsum("ij,ij", mg.ones(2, 3), mg.ones(3, 3)), ShapeError, r"index i of 'ij,ij' has the sizes 2 and 3"
             ),
             Refused(
-                lambda: mg.einsum("ii", mg.ones(2, 3)), RuntimeError, "index i occurs twice in one operand, with the sizes 2, 3"
+                lambda: mg.einsum("ii", mg.ones(2, 3)),
+                RuntimeError,
+                r"index i of \'ii\' occurs twice in one operand of shape \(2, 3\)",
             ),
             Refused(lambda: mg.einsum("ij,", mg.ones(2, 3), 2.0), TypeError, "einsum: operand 1 must be a Tensor, got float"),
             Refused(lambda: mg.einsum(mg.ones(2, 3), "ij"), TypeError, "einsum: equation must be a str, got Tensor"),
