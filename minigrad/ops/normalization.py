@@ -21,6 +21,7 @@ filled = lru_cache(maxsize=64)(np.full)
 
 
 def mean_over(x: Any, axes: Sequence[int]) -> Any:
+    """The mean over axes, which stay with length 1, of an array or a Tensor."""
     count = math.prod(x.shape[i] for i in axes)
     return (x.sum(axes, keepdims=True) if isinstance(x, Tensor) else total(x, axes, True)) / count
 
@@ -39,6 +40,7 @@ def through(g: Any, z: Any, scale: Any, axes: Sequence[int], centred: bool = Tru
 
 
 def times(g: Any, weight: Any) -> Any:
+    """g · weight, where there is a weight."""
     return g if weight is None else g * weight
 
 
@@ -49,10 +51,12 @@ def one_dtype(x: Any, *rest: Any) -> bool:
 
 
 def vector_of(values: Any, columns: int, default: float, dtype: Any) -> Any:
+    """Weight or bias as kernels take it: a vector, of a default where there is none. It is shared: not to be written into."""
     return filled(columns, default, dtype) if values is None else values.ravel()
 
 
 def column_sums(x: Any) -> Any:
+    """The sum of each column of a C-contiguous matrix."""
     out = np.empty(x.shape[1], x.dtype)
     rows.column_sums[x.dtype](out, x)
     return out
