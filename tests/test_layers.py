@@ -130,6 +130,20 @@ def test_batch_norm_state():
         nn.BatchNorm1d(2, device="cuda")
 
 
+def test_instance_norm_follows_the_mean_of_its_examples():
+    layer = nn.InstanceNorm1d(3, momentum=0.3, affine=True, track_running_stats=True).double()
+    mean, var = np.zeros(3), np.ones(3)
+    for _ in range(2):
+        x = RNG.standard_normal((4, 3, 5)) + 2
+        mean, var = 0.7 * mean + 0.3 * x.mean(2).mean(0), 0.7 * var + 0.3 * x.var(2, ddof=1).mean(0)
+        y = layer(mg.tensor(x)).detach().numpy()
+        np.testing.assert_allclose(y.mean(2), 0, atol=1e-12)
+        np.testing.assert_allclose(layer.running_mean.numpy(), mean, rtol=1e-12)
+        np.testing.assert_allclose(layer.running_var.numpy(), var, rtol=1e-12)
+    expected = (x - mean[:, None]) / np.sqrt(var[:, None] + 1e-5)
+    np.testing.assert_allclose(layer.eval()(mg.tensor(x)).detach().numpy(), expected, rtol=1e-12)
+
+
 def test_an_output_in_use_survives_later_batches():
     """What evaluation saved for backward is not what training writes into."""
     layer = nn.BatchNorm1d(2).double().eval()

@@ -89,11 +89,12 @@ class Module:
                 if changed is not None:
                     args = changed if isinstance(changed, tuple) else (changed,)
         watch = BackwardWatch(self, self._hooks_of("backward_pre"), self._hooks_of("backward"))
-        output = watch.outputs(self.forward(*watch.inputs(args), **kwargs))
+        watched = watch.inputs(args)
+        output = self.forward(*watched, **kwargs)
         for hook in self._hooks_of("forward"):
             changed = hook.function(self, args, kwargs, output) if hook.with_kwargs else hook.function(self, args, output)
             output = output if changed is None else changed
-        return output
+        return watch.outputs(output)
 
     def _hooks_of(self, kind: str) -> list[Hook]:
         return [hook for hook in self._hooks.values() if hook.kind == kind]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import string
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,14 +32,13 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         if not isinstance(operand, Tensor):
             raise InputTypeError(f"einsum: operand {number} must be a Tensor, got {type(operand).__name__}")
     indices, result = _read(equation, tensors)
-    order = [*result, *sorted({i for own in indices for i in own} - set(result))]
-    terms = [_aligned(operand, own, order) for operand, own in zip(tensors, indices, strict=True)]
-    _check_sizes(equation, terms, order)
-    last = {index: max(n for n, own in enumerate(indices) if index in own) for index in order[len(result) :]}
-    out = _summed(terms[0], [order.index(i) for i, n in last.items() if n == 0])
-    for number, term in enumerate(terms[1:], 1):
-        out = _product(out, term, [order.index(i) for i, n in last.items() if n == number])
-    return out.reshape(out.shape[: len(result)])
+    sizes = _sizes(equation, tensors, indices)
+    terms = [_plain(x, own, sizes) for x, own in zip(tensors, indices, strict=True)]
+    last = {i: n for n, (_, own) in enumerate(terms) for i in own if i not in result}
+    out, left = _summed(*terms[0], [i for i, n in last.items() if n == 0])
+    for number, (term, own) in enumerate(terms[1:], 1):
+        out, left = _product(out, left, term, own, [i for i, n in last.items() if n == number])
+    return _permuted(out, [left.index(i) for i in result])
 
 
 def _read(equation: str, operands: Any) -> tuple[list[list[str]], list[str]]:
@@ -76,59 +76,67 @@ def _dots(count: int) -> list[str]:
     return [f"...{place}" for place in range(count, 0, -1)]
 
 
-def _aligned(x: Tensor, own: list[str], order: list[str]) -> Tensor:
-    """x with one axis for each index of `order`: of length 1 where it lacks the index, the diagonal where it has it twice."""
-    own = list(own)
+def _sizes(equation: str, operands: Sequence[Tensor], indices: list[list[str]]) -> dict[str, int]:
+    """The size of each index; 1 broadcasts."""
+    sizes: dict[str, int] = {}
+    for operand, own in zip(operands, indices, strict=True):
+        for index, size in zip(own, operand.shape, strict=True):
+            known = sizes.setdefault(index, size)
+            if own.count(index) > 1 and operand.shape[own.index(index)] != size:
+                raise ShapeError(f"einsum: index {index} of {equation!r} occurs twice in one operand of shape {operand.shape}")
+            if known != size and 1 not in (known, size):
+                raise ShapeError(f"einsum: index {index} of {equation!r} has the sizes {known} and {size}, which do not broadcast")
+            sizes[index] = size if known == 1 else known
+    return sizes
+
+
+def _plain(x: Tensor, own: list[str], sizes: dict[str, int]) -> tuple[Tensor, list[str]]:
+    """x and its indices, each once: repeated ones as diagonals, and without those along which x is to be repeated."""
     while repeated := [i for i in own if own.count(i) > 1]:
         first, second = [k for k, i in enumerate(own) if i == repeated[0]][:2]
-        x, own = _diagonal(x, own, first, second)
-    x = x.permute(*(own.index(i) for i in order if i in own))
-    sizes = iter(x.shape)
-    return x.reshape(tuple(next(sizes) if i in own else 1 for i in order))
+        rest = [k for k in range(x.ndim) if k not in (first, second)]
+        along = np.arange(x.shape[first])
+        x, own = _permuted(x, [first, second, *rest])[along, along], [own[first], *(own[k] for k in rest)]
+    kept = [k for k, i in enumerate(own) if x.shape[k] == sizes[i]]
+    return _reshaped(x, [x.shape[k] for k in kept]), [own[k] for k in kept]
 
 
-def _check_sizes(equation: str, terms: list[Tensor], order: list[str]) -> None:
-    for place, index in enumerate(order):
-        sizes = {term.shape[place] for term in terms} - {1}
-        if len(sizes) > 1:
-            raise ShapeError(f"einsum: index {index} of {equation!r} has the sizes {sorted(sizes)}, which do not broadcast")
+def _summed(x: Tensor, own: list[str], away: list[str]) -> tuple[Tensor, list[str]]:
+    axes = [k for k, i in enumerate(own) if i in away]
+    return (x.sum(axes), [i for i in own if i not in away]) if axes else (x, own)
 
 
-def _summed(x: Tensor, axes: list[int]) -> Tensor:
-    return x.sum(axes, keepdim=True) if axes else x
-
-
-def _diagonal(x: Tensor, own: list[str], first: int, second: int) -> tuple[Tensor, list[str]]:
-    """The diagonal over two axes, which becomes the first axis; and the indices that are left."""
-    if x.shape[first] != x.shape[second]:
-        raise ShapeError(
-            f"einsum: index {own[first]} occurs twice in one operand, with the sizes {x.shape[first]}, {x.shape[second]}"
-        )
-    rest = [k for k in range(x.ndim) if k not in (first, second)]
-    along = np.arange(x.shape[first])
-    return x.permute(first, second, *rest)[along, along], [own[first], *(own[k] for k in rest)]
-
-
-def _product(a: Tensor, b: Tensor, axes: list[int]) -> Tensor:
-    """The sum of a · b over `axes`, which stay with length 1: as a matrix product where both have one of them."""
-    a = _summed(a, [i for i in axes if b.shape[i] == 1])
-    b = _summed(b, [i for i in axes if a.shape[i] == 1])
-    inner = [i for i in axes if a.shape[i] != 1]
+def _product(a: Tensor, of_a: list[str], b: Tensor, of_b: list[str], away: list[str]) -> tuple[Tensor, list[str]]:
+    """The sum of a · b over the indices `away`, and the indices it has: a matrix product where both have one of them."""
+    a, of_a = _summed(a, of_a, [i for i in away if i not in of_b])
+    b, of_b = _summed(b, of_b, [i for i in away if i not in of_a])
+    both = [i for i in of_a if i in of_b and i not in away]
+    inner = [i for i in of_a if i in of_b and i in away]
+    left, right = [i for i in of_a if i not in of_b], [i for i in of_b if i not in of_a]
+    order = [*both, *left, *right]
+    sizes = dict(zip(of_a + of_b, a.shape + b.shape, strict=True))
     if not inner:
-        return a * b
-    outer = [i for i in range(a.ndim) if i not in inner]
-    both = [i for i in outer if a.shape[i] != 1 and b.shape[i] != 1]
-    left = [i for i in outer if b.shape[i] == 1]
-    right = [i for i in outer if i not in both and i not in left]
-    out = matmul(_matrices(a, both, left, inner), _matrices(b, both, inner, right))
-    order = [*both, *left, *right, *inner]
-    sizes = [1 if i in inner else a.shape[i] * b.shape[i] if i not in both else a.shape[i] for i in order]
-    return out.reshape(tuple(sizes)).permute(*(order.index(i) for i in range(a.ndim)))
+        a = _permuted(a, [of_a.index(i) for i in both + left])
+        b = _permuted(b, [of_b.index(i) for i in both + right])
+        a = _reshaped(a, a.shape + (1,) * len(right))
+        return a * _reshaped(b, [sizes[i] if i in of_b else 1 for i in order]), order
+    out = matmul(_matrices(a, of_a, both, left, inner), _matrices(b, of_b, both, inner, right))
+    return _reshaped(out, [sizes[i] for i in order]), order
 
 
-def _matrices(x: Tensor, batch: list[int], rows: list[int], columns: list[int]) -> Tensor:
-    """x as matrices, one for each place along the axes `batch` (a single one without any); all axes but those named have length 1."""
-    named = [*batch, *rows, *columns]
-    rest = [i for i in range(x.ndim) if i not in named]
-    sizes = [math.prod(x.shape[i] for i in axes) for axes in (batch, rows, columns)]
-    return x.permute(*rest, *named).reshape(tuple(sizes if batch else sizes[1:]))
+def _matrices(x: Tensor, own: list[str], both: list[str], *groups: list[str]) -> Tensor:
+    """x as matrices whose rows and columns are the two groups of indices, one for each place of `both`.
+
+    A single one with an empty group is a vector.
+    """
+    ordered = _permuted(x, [own.index(i) for group in (both, *groups) for i in group])
+    sides = [math.prod(x.shape[own.index(i)] for i in group) for group in groups if group or both]
+    return _reshaped(ordered, [*ordered.shape[: len(both)], *sides])
+
+
+def _permuted(x: Tensor, order: list[int]) -> Tensor:
+    return x if order == list(range(x.ndim)) else x.permute(*order)
+
+
+def _reshaped(x: Tensor, sizes: Sequence[int]) -> Tensor:
+    return x if x.shape == tuple(sizes) else x.reshape(tuple(sizes))

@@ -11,7 +11,7 @@ from op_cases import F32, F64, OpCase, Refused, Sample, Typed, case, edge, given
 import minigrad as mg
 from minigrad.errors import ArgumentError, DimError, DtypeError, InputTypeError, ShapeError
 from minigrad.nn import functional as F
-from minigrad.ops import normalization
+from minigrad.ops import channels
 
 nan = math.nan
 
@@ -90,9 +90,9 @@ def batches(**settings: Any) -> tuple[Sample, ...]:
     """Training and evaluation, with and without weight and bias. The running moments are fixed: no gradient goes to them."""
     found = []
     for shape in BATCHES:
-        channels = shape[1]
-        moments = (normal(channels), uniform(0.5, 2.0)(channels))
-        affine = (normal(channels), normal(channels))
+        size = shape[1]
+        moments = (normal(size), uniform(0.5, 2.0)(size))
+        affine = (normal(size), normal(size))
         found += [
             sample(normal(*shape), None, None, *affine, True, **settings),
             sample(normal(*shape), *moments, *affine, False, **settings),
@@ -158,7 +158,7 @@ CASES: tuple[OpCase, ...] = (
         F.batch_norm,
         batch,
         *batches(),
-        covers=(normalization.normalize_channels, normalization.channel_moments),
+        covers=(channels.normalize_channels, channels.channel_moments),
         fixed=(1, 2),
         close=True,
         edges=[
@@ -244,7 +244,7 @@ CASES: tuple[OpCase, ...] = (
         sample(normal(2, 2, 2, 2), None, None, normal(2), None, eps=0.5),
         sample(normal(3, 2, 4), given([0.5, -1.0]), given([2.0, 0.5]), normal(2), normal(2), use_input_stats=False),
         sample(normal(0, 2, 4), None, None, normal(2), normal(2)),
-        covers=(normalization.normalize_channels, normalization.channel_moments),
+        covers=(channels.normalize_channels, channels.channel_moments),
         fixed=(1, 2),
         close=True,
         refused=[
