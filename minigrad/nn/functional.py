@@ -3,8 +3,11 @@
 from ..ops.activation import gelu, glu, logsigmoid, mish, sigmoid, silu, softplus, softsign, swish, tanh, tanhshrink
 from ..ops.arranging import pad
 from ..ops.attention import embedding, scaled_dot_product_attention
-from ..ops.classification import cross_entropy, focal_loss, multi_margin_loss, nll_loss
+from ..ops.channels import batch_norm, group_norm, instance_norm
+from ..ops.class_margin import multi_margin_loss, multilabel_margin_loss
+from ..ops.classification import cross_entropy, nll_loss
 from ..ops.distance import cosine_similarity, normalize
+from ..ops.focal import focal_loss
 from ..ops.likelihood import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -14,7 +17,7 @@ from ..ops.likelihood import (
     poisson_nll_loss,
 )
 from ..ops.linalg import bilinear, linear
-from ..ops.loss import huber_loss, l1_loss, log_cosh, mse_loss, smooth_l1_loss
+from ..ops.loss import huber_loss, l1_loss, log_cosh, log_cosh_loss, mse_loss, smooth_l1_loss
 from ..ops.margin import (
     cosine_embedding_loss,
     hinge_embedding_loss,
@@ -25,7 +28,7 @@ from ..ops.margin import (
     triplet_margin_with_distance_loss,
 )
 from ..ops.noise import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
-from ..ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from ..ops.normalization import layer_norm, rms_norm
 from ..ops.picking import one_hot
 from ..ops.rectifier import (
     celu,
@@ -71,14 +74,21 @@ __all__ = [
     # attention
     "embedding",
     "scaled_dot_product_attention",
+    # channels
+    "batch_norm",
+    "group_norm",
+    "instance_norm",
+    # class_margin
+    "multi_margin_loss",
+    "multilabel_margin_loss",
     # classification
     "cross_entropy",
-    "focal_loss",
-    "multi_margin_loss",
     "nll_loss",
     # distance
     "cosine_similarity",
     "normalize",
+    # focal
+    "focal_loss",
     # likelihood
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
@@ -93,6 +103,7 @@ __all__ = [
     "huber_loss",
     "l1_loss",
     "log_cosh",
+    "log_cosh_loss",
     "mse_loss",
     "smooth_l1_loss",
     # margin
@@ -109,9 +120,6 @@ __all__ = [
     "dropout1d",
     "feature_alpha_dropout",
     # normalization
-    "batch_norm",
-    "group_norm",
-    "instance_norm",
     "layer_norm",
     "rms_norm",
     # picking

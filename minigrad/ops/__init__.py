@@ -33,7 +33,9 @@ from .arithmetic import (
 )
 from .arranging import diag, diag_embed, flip, fliplr, flipud, repeat_interleave, roll, rot90, tile, tril, triu
 from .attention import embedding, scaled_dot_product_attention
-from .classification import cross_entropy, focal_loss, multi_margin_loss, nll_loss
+from .channels import batch_norm, group_norm, instance_norm
+from .class_margin import multi_margin_loss, multilabel_margin_loss
+from .classification import cross_entropy, nll_loss
 from .comparison import (
     allclose,
     bitwise_and,
@@ -95,6 +97,7 @@ from .create import (
 from .distance import cdist, cosine_similarity, normalize
 from .exponential import erf, erfc, exp, exp2, expm1, log, log1p, log2, log10, logaddexp, normal_cdf, normal_pdf, xlogy
 from .extremes import amax, amin, aminmax, argmax, argmin, max, min
+from .focal import focal_loss
 from .joining import cat, chunk, dstack, hstack, split, stack, unbind, vstack
 from .likelihood import (
     binary_cross_entropy,
@@ -105,7 +108,7 @@ from .likelihood import (
     poisson_nll_loss,
 )
 from .linalg import addmm, baddbmm, bilinear, bmm, dot, inner, linear, matmul, mm, mv, outer, trace, vdot
-from .loss import huber_loss, l1_loss, log_cosh, mse_loss, smooth_l1_loss
+from .loss import huber_loss, l1_loss, log_cosh, log_cosh_loss, mse_loss, smooth_l1_loss
 from .margin import (
     cosine_embedding_loss,
     hinge_embedding_loss,
@@ -117,7 +120,7 @@ from .margin import (
 )
 from .moments import norm, std, std_mean, var, var_mean
 from .noise import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
-from .normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from .normalization import layer_norm, rms_norm
 from .ordering import argsort, bincount, kthvalue, median, searchsorted, sort, topk, unique
 from .picking import (
     gather,
@@ -169,7 +172,28 @@ from .shape import (
     unsqueeze,
 )
 from .softmax import log_softmax, softmax, softmin
-from .trigonometry import acos, arccos, arcsin, arctan, arctan2, asin, atan, atan2, cos, cosh, hypot, sin, sinh, tan
+from .trigonometry import (
+    acos,
+    acosh,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    cos,
+    cosh,
+    hypot,
+    sin,
+    sinh,
+    tan,
+)
 
 _METHODS: tuple[Any, ...] = (
     # activation
@@ -364,6 +388,9 @@ _METHODS: tuple[Any, ...] = (
     atan2,
     sinh,
     cosh,
+    asinh,
+    acosh,
+    atanh,
     hypot,
     # the engine
     backward,
@@ -383,9 +410,13 @@ _ALIASES: dict[str, Any] = {
     "arccos": acos,
     "arctan": atan,
     "arctan2": atan2,
+    "arcsinh": asinh,
+    "arccosh": acosh,
+    "arctanh": atanh,
     "swapaxes": transpose,
     "swapdims": transpose,
     "moveaxis": movedim,
+    "ravel": flatten,
     "vdot": dot,
     "type": convert.to,
 }
@@ -402,7 +433,7 @@ _IN_PLACE: tuple[Any, ...] = (
     # rounding
     floor, ceil, trunc, round, sign, remainder, fmod, floor_divide,
     # trigonometry
-    sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, hypot,
+    sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, asinh, acosh, atanh, hypot,
 )  # fmt: skip
 
 # Written in place by the name of the operation and an underscore.
@@ -487,7 +518,7 @@ _bind()
 
 # Other names of the same.
 concat = concatenate = cat
-moveaxis, swapaxes, swapdims = movedim, transpose, transpose
+moveaxis, ravel, swapaxes, swapdims = movedim, flatten, transpose, transpose
 numel = Tensor.numel
 
 float32, float64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -505,6 +536,7 @@ __all__ = [
     "int64",
     "moveaxis",
     "numel",
+    "ravel",
     "swapaxes",
     "swapdims",
     "uint8",
@@ -553,10 +585,15 @@ __all__ = [
     # attention
     "embedding",
     "scaled_dot_product_attention",
+    # channels
+    "batch_norm",
+    "group_norm",
+    "instance_norm",
+    # class_margin
+    "multi_margin_loss",
+    "multilabel_margin_loss",
     # classification
     "cross_entropy",
-    "focal_loss",
-    "multi_margin_loss",
     "nll_loss",
     # comparison
     "allclose",
@@ -642,6 +679,8 @@ __all__ = [
     "argmin",
     "max",
     "min",
+    # focal
+    "focal_loss",
     # joining
     "cat",
     "chunk",
@@ -676,6 +715,7 @@ __all__ = [
     "huber_loss",
     "l1_loss",
     "log_cosh",
+    "log_cosh_loss",
     "mse_loss",
     "smooth_l1_loss",
     # margin
@@ -698,9 +738,6 @@ __all__ = [
     "dropout1d",
     "feature_alpha_dropout",
     # normalization
-    "batch_norm",
-    "group_norm",
-    "instance_norm",
     "layer_norm",
     "rms_norm",
     # ordering
@@ -792,13 +829,19 @@ __all__ = [
     "softmin",
     # trigonometry
     "acos",
+    "acosh",
     "arccos",
+    "arccosh",
     "arcsin",
+    "arcsinh",
     "arctan",
     "arctan2",
+    "arctanh",
     "asin",
+    "asinh",
     "atan",
     "atan2",
+    "atanh",
     "cos",
     "cosh",
     "hypot",

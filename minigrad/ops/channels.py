@@ -14,9 +14,8 @@ from ..kernels import normalize
 from ..kernels.arrays import total
 from ..kernels.notation import sqrt
 from .convert import float_only
+from .joining import cat, stack
 from .normalization import column_sums, filled, layer_norm, mean_over, one_dtype, standardized, through, times, vector_of
-from .joining import cat
-from .joining import stack
 
 
 def _over_batch(ndim: int) -> tuple[int, ...]:

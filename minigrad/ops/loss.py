@@ -49,7 +49,7 @@ def _weighted(loss: Any, input: Tensor, target: Tensor, reduction: str = "mean",
     """A call that names a weight: its mean divides by Σ w."""
     if reduction != "mean" or not isinstance(weight, Tensor):
         return apply(loss, (input, target, weight), (reduction,))
-    return apply(loss, (input, target, weight), ("sum",)) / weight.sum()  # type: ignore[no-any-return]
+    return apply(loss, (input, target, weight), ("sum",)) / weight.sum()
 
 
 @elementwise
