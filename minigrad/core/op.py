@@ -201,9 +201,9 @@ class Op(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
         if not kwargs and len(args) == self._bare:
             return apply(self, args)
-        for keyword, variant in self._variants.items():
-            if keyword in kwargs:
-                return variant(*args, **kwargs)  # type: ignore[no-any-return]
+        if self._variants:
+            for keyword in self._variants.keys() & kwargs:
+                return self._variants[keyword](*args, **kwargs)  # type: ignore[no-any-return]
         bind = self._binders.get((len(args), *kwargs)) or self._make_binder(len(args), tuple(kwargs))
         return apply(self, *bind(args, kwargs))
 
