@@ -48,6 +48,15 @@ def weighted(loss: Callable[..., float], by_weights: bool) -> Callable[..., Any]
     return over_arrays
 
 
+def by_keyword(loss: Any) -> Callable[..., Any]:
+    """A loss whose weight is a keyword, for samples, which give their arrays by position."""
+
+    def call(input: Any, target: Any, *settings: Any, **more: Any) -> Any:
+        return loss(input, target, *settings[:1], **({"weight": settings[1]} if len(settings) > 1 else {}), **more)
+
+    return call
+
+
 def with_weights(left: Any, right: Any, **settings: Any) -> tuple[Sample, ...]:
     weights = uniform(0.5, 2)
     return tuple(sample(left(*s), right(*s), r, weights(*s), **settings) for s in ((3, 4), ()) for r in REDUCTIONS)
@@ -98,11 +107,12 @@ TYPES = [Typed((F32, F32), "float32"), Typed((F32, F64), "float64"), Typed((I64,
 REGRESSION = [
     case(
         "mse_loss",
-        F.mse_loss,
+        by_keyword(F.mse_loss),
         weighted(lambda x, t: (x - t) ** 2, by_weights=True),
         *regression((normal, normal)),
         *with_weights(normal, normal),
         sample(given([0.0, 1.0]), given([0.0, 1.0])),
+        covers=[F.mse_loss],
         close=True,
         typed=TYPES,
         refused=[*regression_errors(F.mse_loss, "mse_loss"), *weight_errors(F.mse_loss, "mse_loss")],
@@ -121,10 +131,11 @@ REGRESSION = [
     ),
     case(
         "l1_loss",
-        F.l1_loss,
+        by_keyword(F.l1_loss),
         weighted(lambda x, t: abs(x - t), by_weights=True),
         *regression(PAIR),
         *with_weights(*PAIR),
+        covers=[F.l1_loss],
         close=True,
         typed=TYPES,
         refused=[*regression_errors(F.l1_loss, "l1_loss"), *weight_errors(F.l1_loss, "l1_loss")],
