@@ -44,6 +44,7 @@ from .layers import (
     Flatten,
     Identity,
     Linear,
+    PairwiseDistance,
     Unflatten,
 )
 from .loss import (
@@ -64,7 +65,6 @@ from .loss import (
     MultiLabelSoftMarginLoss,
     MultiMarginLoss,
     NLLLoss,
-    PairwiseDistance,
     PoissonNLLLoss,
     SmoothL1Loss,
     SoftMarginLoss,
@@ -128,6 +128,7 @@ __all__ = [
     "Flatten",
     "Identity",
     "Linear",
+    "PairwiseDistance",
     "Unflatten",
     # loss
     "BCELoss",
@@ -147,7 +148,6 @@ __all__ = [
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
     "NLLLoss",
-    "PairwiseDistance",
     "PoissonNLLLoss",
     "SmoothL1Loss",
     "SoftMarginLoss",

@@ -6,7 +6,7 @@ from ..ops.attention import embedding, scaled_dot_product_attention
 from ..ops.channels import batch_norm, group_norm, instance_norm
 from ..ops.class_margin import multi_margin_loss, multilabel_margin_loss
 from ..ops.classification import cross_entropy, nll_loss
-from ..ops.distance import cosine_similarity, normalize
+from ..ops.distance import cosine_similarity, normalize, pairwise_distance
 from ..ops.focal import focal_loss
 from ..ops.likelihood import (
     binary_cross_entropy,
@@ -22,7 +22,6 @@ from ..ops.margin import (
     cosine_embedding_loss,
     hinge_embedding_loss,
     margin_ranking_loss,
-    pairwise_distance,
     soft_margin_loss,
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
@@ -87,6 +86,7 @@ __all__ = [
     # distance
     "cosine_similarity",
     "normalize",
+    "pairwise_distance",
     # focal
     "focal_loss",
     # likelihood
@@ -110,7 +110,6 @@ __all__ = [
     "cosine_embedding_loss",
     "hinge_embedding_loss",
     "margin_ranking_loss",
-    "pairwise_distance",
     "soft_margin_loss",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",

@@ -94,7 +94,7 @@ from .create import (
     zeros,
     zeros_like,
 )
-from .distance import cdist, cosine_similarity, normalize
+from .distance import cdist, cosine_similarity, normalize, pairwise_distance
 from .exponential import erf, erfc, exp, exp2, expm1, log, log1p, log2, log10, logaddexp, normal_cdf, normal_pdf, xlogy
 from .extremes import amax, amin, aminmax, argmax, argmin, max, min
 from .focal import focal_loss
@@ -113,7 +113,6 @@ from .margin import (
     cosine_embedding_loss,
     hinge_embedding_loss,
     margin_ranking_loss,
-    pairwise_distance,
     soft_margin_loss,
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
@@ -657,6 +656,7 @@ __all__ = [
     "cdist",
     "cosine_similarity",
     "normalize",
+    "pairwise_distance",
     # exponential
     "erf",
     "erfc",
@@ -722,7 +722,6 @@ __all__ = [
     "cosine_embedding_loss",
     "hinge_embedding_loss",
     "margin_ranking_loss",
-    "pairwise_distance",
     "soft_margin_loss",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",

@@ -9,48 +9,21 @@ import numpy as np
 
 from ..core import Tensor, check_number, op
 from ..errors import ArgumentError, InputTypeError, ShapeError
-from ..kernels.arrays import total
-from ..kernels.notation import absolute, where
+from ..kernels import losses
+from ..kernels.cache import compilable
+from ..kernels.notation import absolute, sqrt, where
 from .comparison import clamp
 from .convert import float_only
+from .moments import norm
 from .reduction import axis_of
 
 
-@op
-def p_norm(x: Tensor, p: float, dim: int, keepdim: bool) -> Tensor:
-    """The p-norm along an axis, (Σ |xᵢ|ᵖ)^(1/p); for p = ±inf the largest and the smallest |xᵢ|, for p = 0 how many are not 0.
-
-    Backward: dL/dx = g sign(x) (|x| / y)^(p−1); for ±inf shared evenly by all that tie, for p = 0 nothing. Edge values: gradient 0
-    at x = 0.
-    """
-    size = np.abs(x)
-    if math.isinf(p):
-        return (np.max if p > 0 else np.min)(size, axis=dim, keepdims=keepdim)
-    if p == 0:
-        return np.count_nonzero(x, axis=dim, keepdims=keepdim).astype(x.dtype)
-    if p == 2:
-        return np.sqrt(total(x * x, (dim,), keepdim))
-    return total(size if p == 1 else size**p, (dim,), keepdim) ** (1 / p)
+def same_floats(x1: Any, x2: Any, *settings: Any) -> bool:
+    return x1.shape == x2.shape and x1.dtype == x2.dtype and x1.ndim > 0 and x1.size > 0 and compilable(x1.dtype)
 
 
-@p_norm.check
-def _(x, p, dim, keepdim):
-    return {"p": float(p)}
-
-
-@p_norm.backward("x")
-def _(g, x, y, p, dim, keepdim):
-    if not keepdim:
-        place = (slice(None),) * dim + (None,)
-        g, y = g[place], y[place]
-    sign = np.sign(x.array if isinstance(x, Tensor) else x)  # no gradient goes through it
-    if math.isinf(p):
-        hit = absolute(x) == y
-        return where(hit, g / np.asarray(hit).sum(dim, keepdims=True).astype(g.dtype), 0) * sign
-    safe = where(y == 0, 1, y)
-    if p == 2:
-        return g * (x / safe)
-    return where(y == 0, 0, g) * sign * where(x == 0, 1, absolute(x) / safe) ** (p - 1) if p else x * 0
+def matrix_of(x: Any) -> Any:
+    return np.ascontiguousarray(x).reshape(-1, x.shape[-1])
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
@@ -59,7 +32,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     float_only("normalize", input)
     if input.ndim == 0:
         return normalize(input.reshape(1), p, dim, eps).reshape(())
-    return input / clamp(p_norm(input, p, axis_of("normalize", dim, input.ndim), True), min=eps)
+    return input / clamp(norm(input, p, axis_of("normalize", dim, input.ndim), True), min=eps)
 
 
 def _check_vectors(name: str, **vectors: Any) -> None:
@@ -74,12 +47,84 @@ def _check_vectors(name: str, **vectors: Any) -> None:
         raise ShapeError(f"{name}: shapes do not broadcast: {', '.join(f'{n} {x.shape}' for n, x in vectors.items())}") from None
 
 
+@op(broadcasts=True)
+def vector_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """The p-norm of d = x₁ − x₂ + ε along the last axis, (Σ |d|ᵖ)^(1/p); the largest |d| for p = inf.
+
+    Shapes: (…, D) and (…, D) to (…), broadcasting. Backward: dL/dx₁ = g sign(d) (|d|/y)^(p−1), 0 where y = 0; for p = inf shared by
+    the largest. Errors: ArgumentError unless p > 0.
+    """
+    a = absolute(x1 - x2 + eps)
+    if p == math.inf:
+        return a.max(-1, keepdims=keepdim, initial=0)
+    if p == 2:
+        return sqrt((a * a).sum(-1, keepdims=keepdim))
+    return a.sum(-1, keepdims=keepdim) if p == 1 else (a**p).sum(-1, keepdims=keepdim) ** (1 / p)
+
+
+@vector_distance.check
+def _(x1, x2, p, eps, keepdim):
+    if not p > 0:
+        raise ArgumentError(f"pairwise_distance: p must be positive, got {p}")
+    try:
+        fits = len(np.broadcast_shapes(x1.shape, x2.shape)) > 0
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(f"pairwise_distance: vectors along the last axis are expected, got x1 {x1.shape}, x2 {x2.shape}")
+
+
+def _distance_rule(g, y, x1, x2, p, eps, keepdim):
+    d = x1 - x2 + eps
+    g, y = (g, y) if keepdim else (g[..., None], y[..., None])
+    if p == math.inf:
+        hit = absolute(d) == y
+        share = g / hit.sum(-1, keepdims=True)
+        return where(hit & (d != 0), where(d < 0, -share, share), 0)
+    q = d / where(y == 0, 1, y)
+    if p == 2:
+        return g * q
+    size = absolute(where(d == 0, 1, q) if p < 2 else q)
+    return g * (q * size ** (p - 2))
+
+
+@vector_distance.backward("x1")
+def _(g, y, x1, x2, p, eps, keepdim):
+    return _distance_rule(g, y, x1, x2, p, eps, keepdim)
+
+
+@vector_distance.backward("x2")
+def _(g, y, x1, x2, p, eps, keepdim):
+    return -_distance_rule(g, y, x1, x2, p, eps, keepdim)
+
+
+@vector_distance.kernel(when=lambda x1, x2, p, eps, keepdim: p == 2 and same_floats(x1, x2))
+def _(x1, x2, p, eps, keepdim):
+    out = np.empty(x1.shape[:-1] + (1,) * keepdim, x1.dtype)
+    losses.distance_rows[x1.dtype](out.ravel(), matrix_of(x1), matrix_of(x2), eps)
+    return out
+
+
+def _distance_kernel(g, y, x1, x2, eps, sign):
+    out = np.empty(x1.shape, x1.dtype)
+    losses.distance_rows_backward[x1.dtype](matrix_of(out), g.ravel(), y.ravel(), matrix_of(x1), matrix_of(x2), eps, sign)
+    return out
+
+
+@vector_distance.backward_kernel("x1")
+def _(g, y, x1, x2, eps):
+    return _distance_kernel(g, y, x1, x2, eps, 1.0)
+
+
+@vector_distance.backward_kernel("x2")
+def _(g, y, x1, x2, eps):
+    return _distance_kernel(g, y, x1, x2, eps, -1.0)
+
+
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """‖x1 − x2 + eps‖ₚ over the last axis. Shapes: (…, d), which broadcast, → (…), with keepdim (…, 1)."""
-    check_number("pairwise_distance", p=p, eps=eps)
-    _check_vectors("pairwise_distance", x1=x1, x2=x2)
-    apart = x1 - x2 + eps
-    return p_norm(apart, p, axis_of("pairwise_distance", -1, apart.ndim), keepdim)
+    check_number("pairwise_distance", p=p)
+    return vector_distance(x1, x2, p, eps, keepdim) if p > 0 else norm(x1 - x2 + eps, p, -1, keepdim)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -95,7 +140,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     for x in (x1, x2):
         x = x.reshape((1,) * (ndim - x.ndim) + x.shape)
         float_only("cosine_similarity", x)
-        length = p_norm(x, 2, axis, True)
+        length = norm(x, 2, axis, True)
         units.append(x / (length + (clamp(length.detach(), min=eps) - length.detach())))
     return (units[0] * units[1]).sum(axis)
 
@@ -111,4 +156,4 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
     if p < 0:
         raise ArgumentError(f"cdist: p must not be negative, got {p}")
     apart = x1[..., :, None, :] - x2[..., None, :, :]
-    return p_norm(apart, p, apart.ndim - 1, False)
+    return norm(apart, p, apart.ndim - 1, False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +10,9 @@ import numpy as np
 from ..core import Tensor, check_number, elementwise, op
 from ..errors import ArgumentError, ShapeError
 from ..kernels import losses
-from ..kernels.cache import compilable
 from ..kernels.notation import absolute, exp, log1p, maximum, sqrt, where
 from .comparison import minimum
+from .distance import matrix_of, same_floats, vector_distance
 from .loss import check_call, same_shape
 
 
@@ -124,24 +123,16 @@ def _(g, y, x1, x2):
     return _cosine_rule(g, y, x2, x1)
 
 
-def _same_floats(x1: Any, x2: Any, *settings: Any) -> bool:
-    return x1.shape == x2.shape and x1.dtype == x2.dtype and x1.ndim > 0 and x1.size > 0 and compilable(x1.dtype)
-
-
-def _matrix(x: Any) -> Any:
-    return np.ascontiguousarray(x).reshape(-1, x.shape[-1])
-
-
-@cosine_of_rows.kernel(when=_same_floats)
+@cosine_of_rows.kernel(when=same_floats)
 def _(x1, x2):
     out = np.empty(x1.shape[:-1], x1.dtype)
-    losses.cosine_rows[x1.dtype](out.ravel(), _matrix(x1), _matrix(x2))
+    losses.cosine_rows[x1.dtype](out.ravel(), matrix_of(x1), matrix_of(x2))
     return out
 
 
 def _cosine_kernel(g, y, x, other):
     out = np.empty(x.shape, x.dtype)
-    losses.cosine_rows_backward[x.dtype](_matrix(out), g.ravel(), y.ravel(), _matrix(x), _matrix(other))
+    losses.cosine_rows_backward[x.dtype](matrix_of(out), g.ravel(), y.ravel(), matrix_of(x), matrix_of(other))
     return out
 
 
@@ -184,80 +175,6 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
 # ---- distances
 
 
-@op(broadcasts=True)
-def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
-    """The p-norm of d = x₁ − x₂ + ε along the last axis, (Σ |d|ᵖ)^(1/p); the largest |d| for p = inf.
-
-    Shapes: (…, D) and (…, D) to (…), broadcasting. Backward: dL/dx₁ = g sign(d) (|d|/y)^(p−1), 0 where y = 0; for p = inf shared by
-    the largest. Errors: ArgumentError unless p > 0 (deviation: PyTorch takes 0 and negative ones).
-    """
-    a = absolute(x1 - x2 + eps)
-    if p == math.inf:
-        return a.max(-1, keepdims=keepdim, initial=0)
-    if p == 2:
-        return sqrt((a * a).sum(-1, keepdims=keepdim))
-    return a.sum(-1, keepdims=keepdim) if p == 1 else (a**p).sum(-1, keepdims=keepdim) ** (1 / p)
-
-
-@pairwise_distance.check
-def _(x1, x2, p, eps, keepdim):
-    if not p > 0:
-        raise ArgumentError(f"pairwise_distance: p must be positive, got {p}")
-    try:
-        fits = len(np.broadcast_shapes(x1.shape, x2.shape)) > 0
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ShapeError(f"pairwise_distance: vectors along the last axis are expected, got x1 {x1.shape}, x2 {x2.shape}")
-
-
-def _distance_rule(g, y, x1, x2, p, eps, keepdim):
-    d = x1 - x2 + eps
-    g, y = (g, y) if keepdim else (g[..., None], y[..., None])
-    if p == math.inf:
-        hit = absolute(d) == y
-        share = g / hit.sum(-1, keepdims=True)
-        return where(hit & (d != 0), where(d < 0, -share, share), 0)
-    q = d / where(y == 0, 1, y)
-    if p == 2:
-        return g * q
-    size = absolute(where(d == 0, 1, q) if p < 2 else q)
-    return g * (q * size ** (p - 2))
-
-
-@pairwise_distance.backward("x1")
-def _(g, y, x1, x2, p, eps, keepdim):
-    return _distance_rule(g, y, x1, x2, p, eps, keepdim)
-
-
-@pairwise_distance.backward("x2")
-def _(g, y, x1, x2, p, eps, keepdim):
-    return -_distance_rule(g, y, x1, x2, p, eps, keepdim)
-
-
-@pairwise_distance.kernel(when=lambda x1, x2, p, eps, keepdim: p == 2 and _same_floats(x1, x2))
-def _(x1, x2, p, eps, keepdim):
-    out = np.empty(x1.shape[:-1] + (1,) * keepdim, x1.dtype)
-    losses.distance_rows[x1.dtype](out.ravel(), _matrix(x1), _matrix(x2), eps)
-    return out
-
-
-def _distance_kernel(g, y, x1, x2, eps, sign):
-    out = np.empty(x1.shape, x1.dtype)
-    losses.distance_rows_backward[x1.dtype](_matrix(out), g.ravel(), y.ravel(), _matrix(x1), _matrix(x2), eps, sign)
-    return out
-
-
-@pairwise_distance.backward_kernel("x1")
-def _(g, y, x1, x2, eps):
-    return _distance_kernel(g, y, x1, x2, eps, 1.0)
-
-
-@pairwise_distance.backward_kernel("x2")
-def _(g, y, x1, x2, eps):
-    return _distance_kernel(g, y, x1, x2, eps, -1.0)
-
-
 def triplet_margin_with_distance_loss(
     anchor: Tensor,
     positive: Tensor,
@@ -274,7 +191,7 @@ def triplet_margin_with_distance_loss(
     Source: Balntas et al. 2016, "Learning local feature descriptors with triplets and shallow convolutional neural networks".
     """
     name = "triplet_margin_with_distance_loss"
-    return _triplet(name, anchor, positive, negative, distance_function or pairwise_distance, margin, swap, reduction)
+    return _triplet(name, anchor, positive, negative, distance_function or vector_distance, margin, swap, reduction)
 
 
 def triplet_margin_loss(
@@ -294,7 +211,7 @@ def triplet_margin_loss(
     Source: Balntas et al. 2016, "Learning local feature descriptors with triplets and shallow convolutional neural networks".
     """
     return _triplet(
-        "triplet_margin_loss", anchor, positive, negative, lambda a, b: pairwise_distance(a, b, p, eps), margin, swap, reduction
+        "triplet_margin_loss", anchor, positive, negative, lambda a, b: vector_distance(a, b, p, eps), margin, swap, reduction
     )
 
 

@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
-from op_cases import F32, F64, I64, OpCase, Refused, Typed, away, case, distinct, edge, normal, sample, uniform
+from op_cases import F32, F64, I64, OpCase, Refused, Typed, case, distinct, edge, normal, sample, uniform
 
 import minigrad as mg
 from minigrad.errors import ArgumentError, DimError, DtypeError, ShapeError
 from minigrad.nn import functional as F
-from minigrad.ops.distance import p_norm
 
 inf, nan = math.inf, math.nan
 ORDERS = (2.0, 1.0, 3.0, 0.5, 1.5, -1.0, 0.0)
@@ -28,26 +27,6 @@ def cosine(a: Any, b: Any, dim: int = 1, eps: float = 1e-8) -> Any:
 
 CASES: tuple[OpCase, ...] = (
     case(
-        "p_norm",
-        p_norm,
-        length,
-        *(sample(away(0)(3, 4), p, 1, False) for p in ORDERS),
-        *(sample(away(0)(2, 3, 2), p, 1, True) for p in ORDERS),
-        *(sample(distinct(3, 4), p, 0, False) for p in (inf, -inf)),
-        sample(normal(0, 3), 2.0, 1, False),
-        close=True,
-        edges=[
-            edge([[0.0, 0.0], [3.0, -4.0]], 2.0, 1, False, value=[0, 5], grads=[[[0, 0], [0.6, -0.8]]]),
-            edge([[0.0, -2.0], [0.0, 0.0]], 1.0, 1, False, value=[2, 0], grads=[[[0, -1], [0, 0]]]),
-            edge([[0.0, -2.0], [0.0, 0.0]], 3.0, 1, False, value=[2, 0], grads=[[[0, -1], [0, 0]]]),
-            edge([[0.0, -2.0]], 0.5, 1, False, value=[2], grads=[[[0, -1]]]),
-            edge([[2.0, -2.0, 1.0]], inf, 1, False, value=[2], grads=[[[0.5, -0.5, 0]]]),
-            edge([[2.0, -1.0, 1.0]], -inf, 1, False, value=[1], grads=[[[0, -0.5, 0.5]]]),
-            edge([[2.0, 0.0, nan]], 0.0, 1, False, value=[2], grads=[[[0, 0, nan]]]),
-            edge([[2.0, nan]], 2.0, 1, False, value=[nan], grads=[[[nan, nan]]]),
-        ],
-    ),
-    case(
         "normalize",
         F.normalize,
         lambda x, p=2.0, dim=1, eps=1e-12: x / np.maximum(length(x, p, dim) if x.ndim else abs(x), eps),
@@ -57,7 +36,7 @@ CASES: tuple[OpCase, ...] = (
         sample(uniform(0.5, 1.0)(), dim=0, eps=2.0),
         sample(distinct(3, 4), p=inf, dim=0),
         sample(normal(3, 4), 2.0, 1, 2.5),
-        covers=(p_norm,),
+        covers=(mg.norm,),
         close=True,
         edges=[edge([[0.0, 0.0]], eps=0.5, value=[[0, 0]], grads=[[[2, 2]]]), edge([[nan, 1.0]], value=[[nan, nan]])],
         typed=[Typed((F32[None],), "float32"), Typed((F64[None],), "float64")],
@@ -70,35 +49,13 @@ CASES: tuple[OpCase, ...] = (
         ],
     ),
     case(
-        "pairwise_distance",
-        F.pairwise_distance,
-        lambda a, b, p=2.0, eps=1e-6, keepdim=False: length(a - b + eps, p, -1, keepdim),
-        sample(normal(3, 4), normal(3, 4)),
-        sample(normal(2, 3, 4), normal(4), 1.0, 0.0, True),
-        sample(normal(4), normal(3, 4), p=3.0),
-        sample(normal(4), normal(4), eps=0.5),
-        covers=(p_norm,),
-        close=True,
-        edges=[edge([[1.0, 2.0]], [[1.0, 2.0]], eps=0.0, value=[0], grads=[[[0, 0]], [[0, 0]]])],
-        refused=[
-            Refused(
-                lambda: F.pairwise_distance(mg.ones(2, 3), mg.ones(2, 4)),
-                (ShapeError, RuntimeError),
-                r"pairwise_distance: shapes do not broadcast: x1 \(2, 3\), x2 \(2, 4\)",
-            ),
-            Refused(
-                lambda: F.pairwise_distance(mg.ones(2, 3), 1.0), TypeError, "pairwise_distance: x2 must be a Tensor, got float"
-            ),
-        ],
-    ),
-    case(
         "cosine_similarity",
         F.cosine_similarity,
         cosine,
         sample(normal(3, 4), normal(3, 4)),
         sample(normal(3, 4), normal(2, 1, 4), -1),
         sample(normal(4), normal(4), dim=0),
-        covers=(p_norm,),
+        covers=(mg.norm,),
         close=True,
         edges=[
             edge([[0.0, 0.0]], [[3.0, 4.0]], eps=0.5, value=[0], grads=[[[1.2, 1.6]], [[0, 0]]]),
@@ -123,7 +80,7 @@ CASES: tuple[OpCase, ...] = (
         lambda a, b, p=2.0: length(a[..., :, None, :] - b[..., None, :, :], p, -1, False),
         sample(normal(3, 4), normal(2, 4)),
         sample(normal(2, 3, 4), normal(5, 1, 2, 4), p=1.0),
-        covers=(p_norm,),
+        covers=(mg.norm,),
         close=True,
         edges=[edge([[1.0, 2.0]], [[1.0, 2.0], [4.0, 6.0]], value=[[0, 5]], grads=[[[-0.6, -0.8]], [[0, 0], [0.6, 0.8]]])],
         refused=[

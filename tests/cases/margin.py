@@ -12,6 +12,7 @@ import minigrad as mg
 from minigrad.errors import ArgumentError, GraphError, InputTypeError, ShapeError
 from minigrad.nn import functional as F
 from minigrad.ops import margin as margins
+from minigrad.ops.distance import vector_distance
 
 from .loss import NOTHING, REDUCTIONS, each, inf, nan, reduced, regression, regression_errors
 
@@ -261,6 +262,8 @@ DISTANCES = [
         *(sample(normal(3, 4), normal(3, 4), p, keepdim=k) for p in (2.0, 1.0, 3.0, 1.5, inf) for k in (False, True)),
         *(sample(normal(*a), normal(*b)) for a, b in (((4,), (4,)), ((3, 4), (4,)), ((1, 4), (3, 4)), ((0, 4), (0, 4)))),
         sample(normal(2, 3, 4), normal(2, 3, 4), eps=0.25),
+        sample(normal(3, 4), normal(3, 4), p=-2.0),
+        covers=(vector_distance, mg.norm),
         close=True,
         typed=[Typed((F32, F64), "float64"), Typed((F32, F32[::-1].copy()), "float32")],
         edges=[
@@ -274,8 +277,9 @@ DISTANCES = [
             edge([nan, 0.0], [1.0, 1.0], value=nan, grads=[[nan, nan], [nan, nan]]),
         ],
         refused=[
+            Refused(lambda: F.pairwise_distance(mg.ones(3), mg.ones(3), p="x"), TypeError, "pairwise_distance: p must be a number"),
             Refused(
-                lambda: F.pairwise_distance(mg.ones(3), mg.ones(3), p=0.0),
+                lambda: vector_distance(mg.ones(3), mg.ones(3), p=0.0),
                 ArgumentError,
                 "pairwise_distance: p must be positive, got 0.0",
             ),
@@ -297,7 +301,7 @@ DISTANCES = [
         sample(normal(4), normal(4), normal(4), reduction="none"),
         sample(normal(3, 4), normal(1, 4), normal(3, 4), 2.0),
         sample(normal(0, 4), normal(0, 4), normal(0, 4), reduction="sum"),
-        covers=(F.pairwise_distance, margins.triplet_hinge),
+        covers=(vector_distance, margins.triplet_hinge),
         close=True,
         typed=[Typed((F32[None], F32[None], F64[None]), "float64")],
         edges=[
@@ -319,7 +323,7 @@ DISTANCES = [
             for swap in (False, True)
             for r in REDUCTIONS
         ),
-        covers=(F.pairwise_distance, margins.triplet_hinge),
+        covers=(vector_distance, margins.triplet_hinge),
         close=True,
         refused=[
             Refused(
