@@ -157,9 +157,11 @@ class FocalLoss(_Loss):
     def __init__(self, gamma: float = 2.0, alpha: float | Tensor | None = None, reduction: str = "mean"):
         super().__init__(reduction)
         self.gamma = gamma
-        self.alpha: float | Tensor | None = alpha
+        self.alpha: float | Tensor | None
         if isinstance(alpha, Tensor):
             self.register_buffer("alpha", alpha)
+        else:
+            self.alpha = alpha
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.focal_loss(input, target, self.gamma, self.alpha, self.reduction)
