@@ -1,4 +1,5 @@
-"""Losses of one element: likelihoods of probabilities, counts and normal variables, and the Kullback-Leibler divergence."""
+"""Losses that are likelihoods: of bits, counts, numbers with a variance, and between distributions.
+
 
 from __future__ import annotations
 
