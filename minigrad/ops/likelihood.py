@@ -1,5 +1,4 @@
-"""Losses that are likelihoods: of bits, counts, numbers with a variance, and between distributions.
-
+"""Losses that are likelihoods: of bits, of counts, of numbers with a variance, and between distributions."""
 
 from __future__ import annotations
 
