@@ -774,3 +774,19 @@ def test_the_default_dtype_has_the_machines_byte_order() -> None:
         assert mg.tensor(0.5).dtype.isnative
     finally:
         mg.set_default_dtype(mg.float32)
+
+
+# ---- the one device
+
+
+def test_what_makes_tensors_takes_the_one_device():
+    for made in (
+        mg.zeros(2, device="cpu"),
+        mg.randn(2, 3, device=mg.ones(1).device),
+        mg.tensor([1.0], device="cpu"),
+        mg.arange(3, device=None),
+        mg.rand_like(mg.ones(2), device="cpu"),
+    ):
+        assert "cpu" == str(made.device)
+    with pytest.raises(ValueError, match="zeros: device must be None or 'cpu', got 'cuda'"):
+        mg.zeros(2, device="cuda")

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError, InputTypeError
 
-__all__ = ["check_kind", "check_number", "check_probability", "check_reduction", "checked_dtype"]
+__all__ = ["check_device", "check_kind", "check_number", "check_probability", "check_reduction", "checked_dtype"]
 
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "float": ((int, float, np.number), "a number"),
@@ -36,6 +36,12 @@ def check_probability(name: str, p: Any) -> None:
     check_number(name, p=p)
     if not 0 <= p <= 1:
         raise ArgumentError(f"{name}: p must be a probability in [0, 1], got {p}")
+
+
+def check_device(name: str, device: Any) -> None:
+    """Refuse any device but the one there is."""
+    if device is not None and str(device) != "cpu":
+        raise ArgumentError(f"{name}: device must be None or 'cpu', got {device!r}")
 
 
 def check_reduction(name: str, reduction: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_probability, checked_dtype, get_default_dtype
+from ..core import Tensor, check_device, check_probability, checked_dtype, get_default_dtype
 from ..errors import ArgumentError, InputTypeError, ShapeError
 from ..ops.attention import padding_row
 from ..ops.reduction import axis_of
@@ -34,8 +34,7 @@ __all__ = [
 
 def made(name: str, device: Any, dtype: Any) -> np.dtype[Any]:
     """The dtype of a layer's parameters: as asked, else the default. There is one device, "cpu"."""
-    if device is not None and str(device) != "cpu":
-        raise ArgumentError(f"{name}: device must be None or 'cpu', got {device!r}")
+    check_device(name, device)
     return get_default_dtype() if dtype is None else checked_dtype(name, dtype)
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from ..core import Tensor, checked_dtype, get_default_dtype, op
+from ..core import Tensor, check_device, checked_dtype, get_default_dtype, op
 from ..errors import DtypeError, InputTypeError
 
 
@@ -73,6 +73,17 @@ def _tensor_of(name: str, value: Any) -> Tensor:
 def dtype_or_default(name: str, dtype: Any) -> np.dtype[Any]:
     """A dtype that tensors can have; for None the default floating-point dtype."""
     return get_default_dtype() if dtype is None else checked_dtype(name, dtype)
+
+
+def on_cpu(make: F) -> F:
+    """Let a function that makes tensors take `device` as well: None or "cpu", the one there is."""
+
+    @wraps(make)
+    def run(*args: Any, device: Any = None, **kwargs: Any) -> Tensor:
+        check_device(make.__name__, device)
+        return make(*args, **kwargs)
+
+    return cast(F, run)
 
 
 def float_only(name: str, tensor: Any) -> None:

@@ -9,11 +9,12 @@ import numpy as np
 
 from ..core import Tensor, check_number, checked_dtype, get_default_dtype
 from ..errors import ArgumentError, DtypeError, InputTypeError, ShapeError
-from .convert import dtype_or_default
+from .convert import dtype_or_default, on_cpu
 from .random import Generator, rand, randint, randn
 from .shape import new_shape
 
 
+@on_cpu
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor holding a copy of `data`: numbers, nested lists, arrays, other Tensors.
 
@@ -23,6 +24,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     return Tensor(_array("tensor", data, dtype, copy=True), requires_grad)
 
 
+@on_cpu
 def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     """A tensor of `data`, sharing its memory where it is an array of that dtype; a Tensor of that dtype is returned as it is."""
     if isinstance(data, Tensor):
@@ -84,57 +86,68 @@ def _holds_float64(data: Any) -> bool:
     return getattr(data, "dtype", None) == np.float64
 
 
+@on_cpu
 def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of a shape."""
     return Tensor(np.zeros(new_shape(size), dtype_or_default("zeros", dtype)), requires_grad)
 
 
+@on_cpu
 def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of a shape."""
     return Tensor(np.ones(new_shape(size), dtype_or_default("ones", dtype)), requires_grad)
 
 
+@on_cpu
 def empty(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of a shape whose values are whatever the memory held."""
     return Tensor(np.empty(new_shape(size), dtype_or_default("empty", dtype)), requires_grad)
 
 
+@on_cpu
 def full(size: Sequence[int], fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """One value in a shape; the dtype follows the value."""
     kind = _array("full", fill_value, None, copy=False).dtype
     return Tensor(np.full(new_shape((size,)), fill_value, kind if dtype is None else checked_dtype("full", dtype)), requires_grad)
 
 
+@on_cpu
 def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros in the shape and dtype of input."""
     return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
+@on_cpu
 def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape and dtype of input."""
     return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
+@on_cpu
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """One value in the shape and dtype of input."""
     return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
+@on_cpu
 def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor in the shape and dtype of input whose values are whatever the memory held."""
     return empty(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
+@on_cpu
 def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, generator: Generator | None = None) -> Tensor:
     """Uniform numbers in [0, 1), in the shape and dtype of input."""
     return rand(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, generator=generator)
 
 
+@on_cpu
 def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, generator: Generator | None = None) -> Tensor:
     """Standard normal numbers, in the shape and dtype of input."""
     return randn(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, generator=generator)
 
 
+@on_cpu
 def randint_like(
     input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, generator: Generator | None = None
 ) -> Tensor:
@@ -143,31 +156,37 @@ def randint_like(
     return randint(low, high, input.shape, dtype=dtype or input.dtype, generator=generator)
 
 
+@on_cpu
 def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """`tensor` of data, in the dtype of self unless another is given."""
     return tensor(data, dtype or self.dtype, requires_grad)
 
 
+@on_cpu
 def new_zeros(self: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of a shape, in the dtype of self."""
     return zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
 
+@on_cpu
 def new_ones(self: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of a shape, in the dtype of self."""
     return ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
 
+@on_cpu
 def new_empty(self: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of a shape whose values are whatever the memory held, in the dtype of self."""
     return empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
 
+@on_cpu
 def new_full(self: Tensor, size: Sequence[int], fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """One value in a shape, in the dtype of self."""
     return full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
 
+@on_cpu
 def arange(start: float, end: float | None = None, step: float = 1, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Numbers from start (0 if only the end is given) up to but without end; int64 for ints, else the default dtype."""
     if end is None:
@@ -180,6 +199,7 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: An
     return Tensor(np.arange(start, end, step).astype(kind), requires_grad)
 
 
+@on_cpu
 def linspace(start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """`steps` evenly spaced numbers from start to end, both included."""
     check_number("linspace", start=start, end=end)
@@ -187,6 +207,7 @@ def linspace(start: float, end: float, steps: int, *, dtype: Any = None, require
     return Tensor(np.linspace(start, end, count).astype(dtype_or_default("linspace", dtype)), requires_grad)
 
 
+@on_cpu
 def logspace(start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """`steps` powers of `base`, their exponents evenly spaced from start to end, both included."""
     check_number("logspace", start=start, end=end, base=base)
@@ -195,18 +216,21 @@ def logspace(start: float, end: float, steps: int, base: float = 10.0, *, dtype:
     return Tensor(values.astype(dtype_or_default("logspace", dtype)), requires_grad)
 
 
+@on_cpu
 def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """The identity matrix n × n, or n × m."""
     rows, columns = new_shape((n, n if m is None else m))
     return Tensor(np.eye(rows, columns, dtype=dtype_or_default("eye", dtype)), requires_grad)
 
 
+@on_cpu
 def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
     """The places on and below a diagonal of a row × col matrix: their rows, and below them their columns (int64)."""
     rows, columns = new_shape((row, col))
     return Tensor(np.array(np.tril_indices(rows, offset, columns), np.int64))
 
 
+@on_cpu
 def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
     """The places on and above a diagonal of a row × col matrix: their rows, and below them their columns (int64)."""
     rows, columns = new_shape((row, col))

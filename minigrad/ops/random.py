@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import Tensor, check_number, checked_dtype
 from ..errors import ArgumentError, DtypeError, InputTypeError
-from .convert import dtype_or_default, float_only
+from .convert import dtype_or_default, float_only, on_cpu
 from .shape import new_shape
 
 
@@ -69,6 +69,7 @@ def _dtype(name: str, dtype: Any) -> np.dtype[Any]:
     return wanted
 
 
+@on_cpu
 def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Uniform numbers in [0, 1)."""
     return Tensor(np.asarray(_bits(generator).random(new_shape(size), _dtype("rand", dtype).type)), requires_grad)
@@ -79,11 +80,13 @@ def noise_for(input: Tensor, generator: Generator | None) -> Tensor:
     return Tensor(np.asarray(_bits(generator).random(input.shape, input.dtype.type)))
 
 
+@on_cpu
 def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers."""
     return Tensor(np.asarray(_bits(generator).standard_normal(new_shape(size), _dtype("randn", dtype).type)), requires_grad)
 
 
+@on_cpu
 def randint(
     low: int, high: int | Sequence[int], size: Sequence[int] | None = None, *, generator: Generator | None = None, dtype: Any = None
 ) -> Tensor:
@@ -98,6 +101,7 @@ def randint(
     return Tensor(_bits(generator).integers(low, high, new_shape((size,))).astype(kind))
 
 
+@on_cpu
 def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
     """The integers 0 … n − 1 in random order."""
     return Tensor(_bits(generator).permutation(*new_shape((n,))))

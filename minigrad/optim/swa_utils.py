@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, no_grad, touch
+from ..core import Tensor, check_device, no_grad, touch
 from ..errors import ArgumentError, InputTypeError
 from ..nn.module import Module
 from .lr_scheduler.base import LRScheduler, by_group
@@ -97,8 +97,7 @@ class AveragedModel(Module):
             raise InputTypeError(f"AveragedModel: model must be a Module, got {type(model).__name__}")
         if avg_fn is not None and multi_avg_fn is not None:
             raise ArgumentError("AveragedModel: give avg_fn or multi_avg_fn, not both")
-        if device not in (None, "cpu"):
-            raise ArgumentError(f"AveragedModel: device must be None or 'cpu', got {device!r}")
+        check_device("AveragedModel", device)
         self.module = deepcopy(model)
         self.register_buffer("n_averaged", Tensor(np.zeros((), np.int64)))
         self.avg_fn, self.multi_avg_fn, self.use_buffers = avg_fn, multi_avg_fn, use_buffers
