@@ -8,13 +8,17 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError, InputTypeError
 
-__all__ = ["check_device", "check_kind", "check_number", "check_probability", "check_reduction", "checked_dtype"]
+__all__ = ["NUMPY_WORDS", "check_device", "check_kind", "check_number", "check_probability", "check_reduction", "checked_dtype"]
 
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "float": ((int, float, np.number), "a number"),
     "int": ((int, np.integer), "an int"),
     "bool": ((bool, int, np.bool_), "True or False"),
 }
+
+
+NUMPY_WORDS = {"axis": "dim", "keepdims": "keepdim"}
+"""Other words for settings."""
 
 
 def check_kind(name: str, argument: str, value: Any, annotation: str) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import ArgumentError, DtypeError, GraphError, InputTypeError, RuleError
 from ..kernels.cache import kernels_enabled
 from ..kernels.lift import Text
-from .check import check_kind, checked_dtype
+from .check import NUMPY_WORDS, check_kind, checked_dtype
 from .engine import apply
 from .plan import Plan, Record, closure
 from .tensor import Array, Tensor
@@ -27,7 +27,6 @@ __all__ = ["Op", "Rule", "get_default_dtype", "op", "set_default_dtype"]
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
 
-_ALIASES = {"axis": "dim", "keepdims": "keepdim"}
 _MAX_PLANS = 1024
 
 _default_dtype: np.dtype[Any] = np.dtype(np.float32)
@@ -253,7 +252,7 @@ class Op(Generic[P]):
         """The parameter that another library's word means: input and other for the first two inputs, axis and keepdims."""
         if key in ("input", "other"):
             return dict(zip(("input", "other"), self.inputs, strict=False)).get(key)
-        name = _ALIASES.get(key)
+        name = NUMPY_WORDS.get(key)
         return name if name in self.parameters else None
 
     def _usage(self) -> str:

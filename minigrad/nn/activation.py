@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_number, checked_dtype, get_default_dtype
+from ..core import Tensor, check_number
 from ..errors import ArgumentError, InputTypeError
 from . import functional as F
-from .module import Module, Parameter
+from .module import Module, Parameter, check_sizes, made
 
 __all__ = [
     "CELU",
@@ -132,11 +132,10 @@ class PReLU(_Activation):
 
     _settings = ("num_parameters",)
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: Any = None):
-        if isinstance(num_parameters, bool) or not isinstance(num_parameters, (int, np.integer)) or num_parameters < 0:
-            raise ArgumentError(f"PReLU: num_parameters must be a non-negative int, got {num_parameters!r}")
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None):
+        check_sizes("PReLU", num_parameters=num_parameters)
         check_number("PReLU", init=init)
-        kind = get_default_dtype() if dtype is None else checked_dtype("PReLU", dtype)
+        kind = made("PReLU", device, dtype)
         self.num_parameters, self.init = int(num_parameters), init
         self.weight = Parameter(np.empty(self.num_parameters, kind))
         self.reset_parameters()

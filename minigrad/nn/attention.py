@@ -14,8 +14,8 @@ from ..ops.comparison import where
 from ..ops.shape import transpose, unsqueeze
 from . import functional as F
 from . import init
-from .layers import Linear, check_sizes, made
-from .module import Module, Parameter
+from .layers import Linear
+from .module import Module, Parameter, check_sizes, made
 
 __all__ = ["MultiheadAttention"]
 

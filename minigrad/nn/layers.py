@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_device, check_probability, checked_dtype, get_default_dtype
+from ..core import Tensor, check_probability
 from ..errors import ArgumentError, InputTypeError, ShapeError
 from ..ops.attention import padding_row
 from ..ops.reduction import axis_of
 from ..ops.shape import flatten, reshape
 from . import functional as F
 from . import init
-from .module import Module, Parameter
+from .module import Module, Parameter, check_sizes, made
 
 __all__ = [
     "AlphaDropout",
@@ -30,19 +30,6 @@ __all__ = [
     "PairwiseDistance",
     "Unflatten",
 ]
-
-
-def made(name: str, device: Any, dtype: Any) -> np.dtype[Any]:
-    """The dtype of a layer's parameters: as asked, else the default. There is one device, "cpu"."""
-    check_device(name, device)
-    return get_default_dtype() if dtype is None else checked_dtype(name, dtype)
-
-
-def check_sizes(name: str, **sizes: Any) -> None:
-    """Refuse what is no size."""
-    for argument, value in sizes.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-            raise ArgumentError(f"{name}: {argument} must be a non-negative int, got {value!r}")
 
 
 class Linear(Module):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..core import Handle, Tensor, checked_dtype, no_grad, stamp_of
+from ..core import Handle, Tensor, check_device, checked_dtype, get_default_dtype, no_grad, stamp_of
 from ..core.tensor import tick, touch
 from ..errors import ArgumentError, InputTypeError, RegistrationError, StateDictError
 from .hooks import BackwardWatch, Hook
@@ -29,6 +29,19 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
+
+
+def made(name: str, device: Any, dtype: Any) -> np.dtype[Any]:
+    """The dtype of a layer's parameters: as asked, else the default. There is one device, "cpu"."""
+    check_device(name, device)
+    return get_default_dtype() if dtype is None else checked_dtype(name, dtype)
+
+
+def check_sizes(name: str, **sizes: Any) -> None:
+    """Refuse what is no size."""
+    for argument, value in sizes.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+            raise ArgumentError(f"{name}: {argument} must be a non-negative int, got {value!r}")
 
 
 class IncompatibleKeys(NamedTuple):

@@ -11,8 +11,7 @@ from ..core import Tensor
 from ..errors import ArgumentError, ShapeError
 from . import functional as F
 from . import init
-from .layers import check_sizes, made
-from .module import Module, Parameter
+from .module import Module, Parameter, check_sizes, made
 
 __all__ = ["BatchNorm1d", "GroupNorm", "InstanceNorm1d", "LayerNorm", "RMSNorm"]
 

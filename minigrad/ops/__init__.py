@@ -342,8 +342,9 @@ def _bind() -> None:
         setattr(Tensor, f"__{name}__", _operator(operation))
     for name in _REFLECTED:
         setattr(Tensor, f"__r{name}__", _operator(_OPERATORS[name], reflected=True))
-    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"):
-        setattr(Tensor, f"__i{name}__", inplace.in_place(_OPERATORS[name], f"{name}_"))
+    for name in _REFLECTED:
+        if name != "matmul":
+            setattr(Tensor, f"__i{name}__", inplace.in_place(_OPERATORS[name], f"{_name(_OPERATORS[name])}_"))
     for name, dtype in _DTYPES.items():
         setattr(Tensor, name, _conversion(dtype))
     direct = {

@@ -161,7 +161,6 @@ def _(g, x, exponent):
 def _(x, exponent):
     if x.dtype.kind in "iu" and isinstance(exponent, int) and exponent < 0:
         raise DtypeError(f"pow: integers cannot be raised to the negative power {exponent}; convert to float first")
-    return
 
 
 @elementwise(integers=True)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from ..core import Tensor, check_device, checked_dtype, get_default_dtype, op
+from ..core.check import NUMPY_WORDS
 from ..errors import DtypeError, InputTypeError
 
 
@@ -46,7 +47,6 @@ def _(g):
 
 
 F = TypeVar("F", bound=Callable[..., Any])
-_NUMPY_WORDS = {"axis": "dim", "keepdims": "keepdim"}
 
 
 def on_tensor(function: F) -> F:
@@ -56,7 +56,10 @@ def on_tensor(function: F) -> F:
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
-            kwargs = {_NUMPY_WORDS.get(name, name): value for name, value in kwargs.items()}
+            named = {NUMPY_WORDS.get(name, name): value for name, value in kwargs.items()}
+            if len(named) < len(kwargs):
+                raise InputTypeError(f"{function.__name__}: an argument was given twice: {', '.join(kwargs)}")
+            kwargs = named
         if args and not isinstance(args[0], Tensor):
             args = (_tensor_of(function.__name__, args[0]), *args[1:])
         return function(*args, **kwargs)

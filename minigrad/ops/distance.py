@@ -13,9 +13,11 @@ from ..kernels import losses
 from ..kernels.cache import compilable
 from ..kernels.notation import absolute, sqrt, where
 from .comparison import clamp
-from .convert import float_only
+from .convert import float_only, on_tensor
 from .moments import norm
 from .reduction import axis_of
+
+_FEW_ROWS = 25  # up to so many, differences are taken one by one; PyTorch's limit
 
 
 def same_floats(x1: Any, x2: Any, *settings: Any) -> bool:
@@ -26,6 +28,7 @@ def matrix_of(x: Any) -> Any:
     return np.ascontiguousarray(x).reshape(-1, x.shape[-1])
 
 
+@on_tensor
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """input / max(‖input‖ₚ, eps), vectors along `dim` by themselves: of length 1, unless shorter than eps."""
     check_number("normalize", p=p, eps=eps)
@@ -121,12 +124,14 @@ def _(g, y, x1, x2, eps):
     return _distance_kernel(g, y, x1, x2, eps, -1.0)
 
 
+@on_tensor
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """‖x1 − x2 + eps‖ₚ over the last axis. Shapes: (…, d), which broadcast, → (…), with keepdim (…, 1)."""
     check_number("pairwise_distance", p=p)
     return vector_distance(x1, x2, p, eps, keepdim) if p > 0 else norm(x1 - x2 + eps, p, -1, keepdim)
 
 
+@on_tensor
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 · x2 / (max(‖x1‖, eps) max(‖x2‖, eps)) along `dim`: the cosine of the angle between vectors. The shapes broadcast.
 
@@ -145,6 +150,34 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return (units[0] * units[1]).sum(axis)
 
 
+@op
+def euclidean_distances(x1: Tensor, x2: Tensor) -> Tensor:
+    """The distance of each row of x1 from each row of x2 by one matrix product, √(|x₁|² − 2 x₁·x₂ + |x₂|²).
+
+    Shapes: (…, n, d), (…, m, d) → (…, n, m). Backward: dL/dx₁ᵢ = Σⱼ (g / y)ᵢⱼ (x₁ᵢ − x₂ⱼ), 0 from where y = 0.
+    Edge values: near points lose digits, as they do in PyTorch: the square of a distance is a difference of larger numbers.
+    """
+    squares = (x1 * x1).sum(-1)[..., :, None] - 2 * (x1 @ np.swapaxes(x2, -1, -2)) + (x2 * x2).sum(-1)[..., None, :]
+    return np.sqrt(np.maximum(squares, 0))
+
+
+def _pulled(g, y, own, other):
+    """Σⱼ (g / y)ᵢⱼ (ownᵢ − otherⱼ)."""
+    pull = where(y == 0, 0, g / where(y == 0, 1, y))
+    return pull.sum(-1)[..., None] * own - pull @ other
+
+
+@euclidean_distances.backward("x1")
+def _(g, y, x1, x2):
+    return _pulled(g, y, x1, x2)
+
+
+@euclidean_distances.backward("x2")
+def _(g, y, x1, x2):
+    return _pulled(g.mT, y.mT, x2, x1)
+
+
+@on_tensor
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
     """The p-norm distance of each row of x1 from each row of x2. Shapes: (…, n, d), (…, m, d) → (…, n, m)."""
     check_number("cdist", p=p)
@@ -155,5 +188,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
         raise ShapeError(f"cdist: x1 and x2 must have as many columns, got {x1.shape} and {x2.shape}")
     if p < 0:
         raise ArgumentError(f"cdist: p must not be negative, got {p}")
+    if p == 2 and max(x1.shape[-2], x2.shape[-2]) > _FEW_ROWS and x1.shape[:-2] == x2.shape[:-2]:
+        return euclidean_distances(x1, x2)
     apart = x1[..., :, None, :] - x2[..., None, :, :]
     return norm(apart, p, apart.ndim - 1, False)

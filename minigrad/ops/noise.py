@@ -9,6 +9,7 @@ import numpy as np
 from ..core import Tensor, check_probability, elementwise
 from ..errors import ShapeError
 from ..kernels.notation import where
+from .convert import on_tensor
 from .random import Generator, rand
 
 
@@ -23,6 +24,7 @@ def _(g, u, p):
     return where(u >= p, g / (1 - p), 0)
 
 
+@on_tensor
 def dropout(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
@@ -34,6 +36,7 @@ def dropout(
     return _dropout("dropout", input, input.shape, p, training, inplace, generator)
 
 
+@on_tensor
 def dropout1d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
@@ -57,6 +60,7 @@ def _dropout(
     return keep_above(x, rand(drawn, generator=generator, dtype=x.dtype), p)
 
 
+@on_tensor
 def alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
@@ -68,6 +72,7 @@ def alpha_dropout(
     return _alpha_dropout("alpha_dropout", input, input.shape, p, training, inplace, generator)
 
 
+@on_tensor
 def feature_alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False, *, generator: Generator | None = None
 ) -> Tensor:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, checked_dtype, get_default_dtype, op
-from ..errors import DimError, InputTypeError, ShapeError
+from ..errors import DimError, DtypeError, InputTypeError, ShapeError
 from ..kernels.arrays import broadcast_to, total
 from ..kernels.cache import compilable
 from ..kernels.notation import exp, log, where
 from ..kernels.rows import row_sums
 from .comparison import where as chosen
-from .convert import float_only, on_tensor
+from .convert import on_tensor
 
 Dims = int | Sequence[int] | None
 
@@ -99,6 +99,14 @@ def _(g, x_shape, dim):
     return broadcast_to(g.reshape(kept(x_shape, dim)), x_shape)
 
 
+def mean_dtype(name: str, dtype: Any, x: Any) -> np.dtype[Any]:
+    """The dtype to average in: as asked, else x's; a floating-point one."""
+    wanted: np.dtype[Any] = x.dtype if dtype is None else checked_dtype(name, dtype)
+    if wanted.kind != "f":
+        raise DtypeError(f"{name}: expected a floating-point tensor, got dtype {wanted}; convert it, or pass a dtype=")
+    return wanted
+
+
 @op
 def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Arithmetic mean over all axes or over `dim`.
@@ -112,9 +120,7 @@ def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = Non
 
 @mean.check
 def _(x, dim, keepdim, dtype):
-    if dtype is None:
-        float_only("mean", x)
-    return {"dim": axes_of("mean", dim, x.ndim), "dtype": np.dtype(dtype or x.dtype)}
+    return {"dim": axes_of("mean", dim, x.ndim), "dtype": mean_dtype("mean", dtype, x)}
 
 
 @mean.kernel(when=_by_rows)
@@ -137,8 +143,8 @@ def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any
 @on_tensor
 def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean of what is not NaN; where nothing is left, NaN."""
-    float_only("nanmean", input)
-    return nansum(input, dim, keepdim, dtype=dtype) / sum(input.detach() == input.detach(), dim, keepdim).to(dtype or input.dtype)
+    kind = mean_dtype("nanmean", dtype, input)
+    return nansum(input, dim, keepdim, dtype=kind) / sum(input.detach() == input.detach(), dim, keepdim).to(kind)
 
 
 def _without_nan(x: Tensor) -> Tensor:

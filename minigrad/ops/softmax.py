@@ -13,6 +13,7 @@ from ..kernels import rows
 from ..kernels.arrays import total
 from ..kernels.cache import compilable
 from ..kernels.notation import exp, log
+from .convert import on_tensor
 from .reduction import axis_of
 
 
@@ -127,6 +128,7 @@ def _(g, y, dim, temperature):
     return along_rows(rows.log_softmax_rows_backward[y.dtype], dim, g, y, settings=(temperature,))
 
 
+@on_tensor
 def softmin(input: Tensor, dim: int, dtype: Any = None, *, temperature: float = 1.0) -> Tensor:
     """Softmax of −input along `dim`: the smallest gets most. Settings as those of `softmax`."""
     return softmax(-input, dim, dtype, temperature=temperature)

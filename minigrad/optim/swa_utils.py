@@ -134,6 +134,7 @@ class AveragedModel(Module):
 def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     """Set the running statistics of batch normalization to the means over the batches of a loader, of which each is an input or starts
     with it. For a model whose weights are averages: its statistics belong to no weights so far."""
+    check_device("update_bn", device)
     normalizations: list[Any] = [module for module in model.modules() if hasattr(module, "reset_running_stats")]
     if not normalizations:
         return

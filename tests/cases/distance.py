@@ -11,6 +11,7 @@ from op_cases import F32, F64, I64, OpCase, Refused, Typed, case, distinct, edge
 import minigrad as mg
 from minigrad.errors import ArgumentError, DimError, DtypeError, ShapeError
 from minigrad.nn import functional as F
+from minigrad.ops.distance import euclidean_distances
 
 inf, nan = math.inf, math.nan
 ORDERS = (2.0, 1.0, 3.0, 0.5, 1.5, -1.0, 0.0)
@@ -75,12 +76,24 @@ CASES: tuple[OpCase, ...] = (
         ],
     ),
     case(
+        "euclidean_distances",
+        euclidean_distances,
+        lambda a, b: length(a[..., :, None, :] - b[..., None, :, :], 2, -1, False),
+        sample(normal(3, 4), normal(2, 4)),
+        sample(normal(2, 3, 4), normal(2, 5, 4)),
+        close=True,
+        dtypes=("float64",),
+        edges=[edge([[1.0, 2.0]], [[1.0, 2.0], [4.0, 6.0]], value=[[0, 5]], grads=[[[-0.6, -0.8]], [[0, 0], [0.6, 0.8]]])],
+    ),
+    case(
         "cdist",
         mg.cdist,
         lambda a, b, p=2.0: length(a[..., :, None, :] - b[..., None, :, :], p, -1, False),
         sample(normal(3, 4), normal(2, 4)),
         sample(normal(2, 3, 4), normal(5, 1, 2, 4), p=1.0),
-        covers=(mg.norm,),
+        sample(normal(26, 2), normal(1, 2)),
+        covers=(mg.norm, euclidean_distances),
+        dtypes=("float64",),
         close=True,
         edges=[edge([[1.0, 2.0]], [[1.0, 2.0], [4.0, 6.0]], value=[[0, 5]], grads=[[[-0.6, -0.8]], [[0, 0], [0.6, 0.8]]])],
         refused=[
