@@ -268,7 +268,9 @@ _ALIASES: dict[str, Any] = {
     "type": convert.to,
 }
 
+# Written in place by the name of the operation and an underscore.
 _IN_PLACE: tuple[Any, ...] = (
+    # activation, rectifier
     relu, sigmoid, tanh,
     # arithmetic
     add, sub, mul, div, neg, pow, square, reciprocal, sqrt, rsqrt, abs,
@@ -281,10 +283,9 @@ _IN_PLACE: tuple[Any, ...] = (
     floor, ceil, trunc, round, sign, remainder, fmod, floor_divide,
     # trigonometry
     sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, asinh, acosh, atanh, hypot,
+    # arranging, picking, scan
+    tril, triu, arranging.fill_diagonal, scatter, scatter_add, index_add, masked_scatter, cumsum, cumprod,
 )  # fmt: skip
-
-# Written in place by the name of the operation and an underscore.
-_IN_PLACE += (tril, triu, cumsum, cumprod, scatter, scatter_add, index_add, masked_scatter, arranging.fill_diagonal)
 
 _OPERATORS: dict[str, Any] = {
     "add": add, "sub": sub, "mul": mul, "truediv": div, "floordiv": floor_divide, "mod": remainder, "pow": pow, "matmul": matmul,

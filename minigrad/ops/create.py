@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import Tensor, check_number, checked_dtype, get_default_dtype
 from ..errors import ArgumentError, DtypeError, InputTypeError, ShapeError
-from .convert import dtype_or_default, on_cpu
+from .convert import dtype_or_default, on_cpu, on_tensor
 from .random import Generator, rand, randint, randn
 from .shape import new_shape
 
@@ -112,42 +112,49 @@ def full(size: Sequence[int], fill_value: Any, *, dtype: Any = None, requires_gr
 
 
 @on_cpu
+@on_tensor
 def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros in the shape and dtype of input."""
     return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 @on_cpu
+@on_tensor
 def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape and dtype of input."""
     return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 @on_cpu
+@on_tensor
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """One value in the shape and dtype of input."""
     return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 @on_cpu
+@on_tensor
 def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor in the shape and dtype of input whose values are whatever the memory held."""
     return empty(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 @on_cpu
+@on_tensor
 def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, generator: Generator | None = None) -> Tensor:
     """Uniform numbers in [0, 1), in the shape and dtype of input."""
     return rand(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, generator=generator)
 
 
 @on_cpu
+@on_tensor
 def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, generator: Generator | None = None) -> Tensor:
     """Standard normal numbers, in the shape and dtype of input."""
     return randn(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, generator=generator)
 
 
 @on_cpu
+@on_tensor
 def randint_like(
     input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, generator: Generator | None = None
 ) -> Tensor:

@@ -13,6 +13,7 @@ from ..kernels.arrays import total
 from ..kernels.cache import compilable
 from ..kernels.quiet import quiet
 from ..kernels.rows import add_to_rows, column_sums
+from .convert import on_tensor
 
 
 @op(broadcasts=True)
@@ -204,6 +205,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return input[:, None] * vec2
 
 
+@on_tensor
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """Σ input · other over the last axes of both, (…, k), (*, k) → (…, *); with a 0-d operand the plain product."""
     if input.ndim == 0 or other.ndim == 0:

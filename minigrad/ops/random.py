@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import Tensor, check_number, checked_dtype
 from ..errors import ArgumentError, DtypeError, InputTypeError
-from .convert import dtype_or_default, float_only, on_cpu
+from .convert import dtype_or_default, float_only, on_cpu, on_tensor
 from .shape import new_shape
 
 
@@ -75,11 +75,6 @@ def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requ
     return Tensor(np.asarray(_bits(generator).random(new_shape(size), _dtype("rand", dtype).type)), requires_grad)
 
 
-def noise_for(input: Tensor, generator: Generator | None) -> Tensor:
-    """Uniform numbers in [0, 1), one for each element of a floating-point tensor."""
-    return Tensor(np.asarray(_bits(generator).random(input.shape, input.dtype.type)))
-
-
 @on_cpu
 def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers."""
@@ -107,6 +102,7 @@ def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
     return Tensor(_bits(generator).permutation(*new_shape((n,))))
 
 
+@on_tensor
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that each element says, else 0."""
     array = input.array

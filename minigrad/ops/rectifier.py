@@ -7,7 +7,7 @@ from ..errors import ArgumentError, InputTypeError, ShapeError
 from ..kernels.notation import exp, expm1, maximum, minimum, where
 from .convert import float_only
 from .inplace import in_place
-from .random import Generator, noise_for
+from .random import Generator, rand
 
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 _SELU_PRODUCT = 1.7580993408473768  # rounded once
@@ -182,7 +182,7 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
     float_only("rrelu", input)
-    return scale_negative_between(input, noise_for(input, generator), lower, upper)
+    return scale_negative_between(input, rand(input.shape, generator=generator, dtype=input.dtype), lower, upper)
 
 
 @elementwise

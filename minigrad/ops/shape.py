@@ -79,6 +79,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     return out
 
 
+@on_tensor
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """input with the axes from start_dim to end_dim made into one."""
     start, end = axis_of("flatten", start_dim, input.ndim), axis_of("flatten", end_dim, input.ndim)
@@ -208,6 +209,7 @@ def _(g, dim0, dim1):
     return g.swapaxes(dim0, dim1) if g.ndim else g
 
 
+@on_tensor
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; a vector or scalar as it is."""
     if input.ndim > 2:
