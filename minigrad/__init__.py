@@ -1,5 +1,7 @@
 """minigrad: reverse-mode automatic differentiation from scratch on NumPy and Numba."""
 
+from math import e, inf, nan, pi
+
 from . import autograd, data, errors, nn, optim
 from .core import (
     Elementwise,
@@ -17,12 +19,17 @@ from .core import (
     set_default_dtype,
     set_grad_enabled,
 )
+from .core.tensor import Device
 from .kernels import notation
 from .ops import *  # noqa: F403
 from .ops import __all__ as _operations
 from .testing import GradcheckError, gradcheck, gradgradcheck
 
 __version__ = "0.1.0"
+
+inference_mode = no_grad
+device = Device
+newaxis = None
 
 # PyTorch's short names of dtypes.
 float, double = float32, float64  # noqa: A001, F405
@@ -39,7 +46,9 @@ __all__ = [
     "bool",
     "data",
     "detect_anomaly",
+    "device",
     "double",
+    "e",
     "elementwise",
     "enable_grad",
     "errors",
@@ -48,14 +57,19 @@ __all__ = [
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "inf",
+    "inference_mode",
     "int",
     "is_grad_enabled",
     "long",
+    "nan",
+    "newaxis",
     "nn",
     "no_grad",
     "notation",
     "op",
     "optim",
+    "pi",
     "set_default_dtype",
     "set_grad_enabled",
     *_operations,

@@ -29,8 +29,8 @@ class ShapeError(MinigradError, RuntimeError, ValueError):
     """Shapes that do not fit each other (PyTorch: RuntimeError, in losses ValueError)."""
 
 
-class DtypeError(MinigradError, TypeError, RuntimeError):
-    """An element type that the operation cannot take."""
+class DtypeError(MinigradError, TypeError, NotImplementedError):
+    """An element type that the operation cannot take (PyTorch: TypeError, RuntimeError or NotImplementedError, which is one)."""
 
 
 class InputTypeError(MinigradError, TypeError):

@@ -484,3 +484,10 @@ def test_toys_refuse_classes(toy: Any) -> None:
         toy(classes=0)
     with pytest.raises(ArgumentError, match=f"{toy.__name__}: n_samples must be an int of at least 7, got 6"):
         toy(6, classes=7)
+
+
+def test_workers_are_refused_and_the_rest_of_pytorchs_words_taken():
+    data = TensorDataset(mg.arange(4))
+    assert 2 == len(list(DataLoader(data, batch_size=2, num_workers=0, pin_memory=True)))
+    with pytest.raises(ArgumentError, match="DataLoader: batches are made in this process: num_workers must be 0, got 2"):
+        DataLoader(data, num_workers=2)

@@ -376,9 +376,9 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ),
     (
         "an unknown setting",
-        lambda: optim.SGD([{"params": [one()], "rate": 3}]),
+        lambda: optim.SGD([{"params": [one()], "momentun": 0.9}]),
         ArgumentError,
-        r"SGD: unknown settings \['rate'\]; there are lr, momentum, dampening, weight_decay, nesterov, maximize",
+        "SGD: unknown setting 'momentun'; did you mean 'momentum'?",
     ),
 ]
 
@@ -392,7 +392,7 @@ def test_refused(make, error, message):
 def test_a_refused_group_is_not_added():
     p = one()
     optimizer = optim.SGD([p], lr=0.1)
-    for group in ({"params": [p]}, {"params": [one()], "lr": -1}, {"params": []}, {"params": [one()], "rate": 1}):
+    for group in ({"params": [p]}, {"params": [one()], "lr": -1}, {"params": []}, {"params": [one()], "dampning": 1}):
         with pytest.raises(ArgumentError):
             optimizer.add_param_group(group)
     assert 1 == len(optimizer.param_groups)
@@ -460,3 +460,62 @@ def test_an_optimizer_of_ones_own():
         optimizer.step()
     assert [-1.0, 0.0, 1.0] == p.tolist()
     assert [3.0, 3.0, 3.0] == optimizer.state[p]["count"].tolist()
+
+
+# ---- groups edited by hand
+
+
+def unit() -> nn.Parameter:
+    return nn.Parameter(np.ones(()))
+
+
+def stepped(optimizer, *params):
+    for p in params:
+        p.grad = mg.ones_like(p)
+    optimizer.step()
+    return [p.item() for p in params]
+
+
+def test_a_key_of_ones_own_stays_in_the_group():
+    optimizer = optim.Adam([{"params": [unit()], "layer": "head"}])
+    assert "head" == optimizer.param_groups[0]["layer"] == optimizer.state_dict()["param_groups"][0]["layer"]
+
+
+def test_a_parameter_added_to_a_group_is_trained_and_the_others_keep_their_state():
+    p, q = unit(), unit()
+    optimizer = optim.SGD([p], lr=0.1, momentum=0.9)
+    stepped(optimizer, p)
+    optimizer.param_groups[0]["params"].append(q)
+    before = p.item(), q.item()
+    after = stepped(optimizer, p, q)
+    np.testing.assert_allclose([before[0] - 0.1 * 1.9, before[1] - 0.1], after, rtol=1e-6)
+
+
+def test_a_parameter_in_the_place_of_another_is_trained_and_the_other_no_more():
+    p, q = unit(), unit()
+    optimizer = optim.Adam([p], lr=0.1)
+    stepped(optimizer, p)
+    optimizer.param_groups[0]["params"] = [q]
+    before = p.item(), q.item()
+    after = stepped(optimizer, p, q)
+    assert before[0] == after[0]
+    np.testing.assert_allclose(before[1] - 0.1, after[1], rtol=1e-5)
+
+
+def test_groups_taken_away_and_put_back():
+    p, q = unit(), unit()
+    optimizer = optim.SGD([{"params": [p]}, {"params": [q], "lr": 1.0}], lr=0.1)
+    group = optimizer.param_groups.pop()
+    before = p.item(), q.item()
+    after = stepped(optimizer, p, q)
+    np.testing.assert_allclose([before[0] - 0.1, before[1]], after, rtol=1e-6)
+    optimizer.param_groups.append(group)
+    np.testing.assert_allclose([after[0] - 0.1, after[1] - 1.0], stepped(optimizer, p, q), rtol=1e-6)
+
+
+def test_what_is_no_parameter_put_into_a_group_is_refused():
+    optimizer = optim.SGD([unit()], lr=0.1)
+    optimizer.param_groups[0]["params"].append(3)
+    with pytest.raises(TypeError, match=r"SGD: params\[1\] must be a Tensor, got int"):
+        optimizer.step()
+    assert 2 == len(optimizer.param_groups[0]["params"])

@@ -790,3 +790,41 @@ def test_what_makes_tensors_takes_the_one_device():
         assert "cpu" == str(made.device)
     with pytest.raises(ValueError, match="zeros: device must be None or 'cpu', got 'cuda'"):
         mg.zeros(2, device="cuda")
+
+
+def test_a_device_is_the_cpu():
+    device = mg.device("cpu")
+    assert "cpu" == str(device) == device.type == mg.zeros(1, device=device).device == mg.ones(2).to(device).device
+    with pytest.raises(ValueError, match="device: device must be None or 'cpu', got 'cuda'"):
+        mg.device("cuda")
+
+
+def test_to_takes_device_and_dtype_in_pytorchs_ways():
+    x = mg.ones(2)
+    for y in (
+        x.to("cpu", mg.float64),
+        x.to(dtype=mg.float64, device="cpu"),
+        x.to(mg.float64, non_blocking=True),
+        x.to(mg.ones(1).double()),
+    ):
+        assert mg.float64 == y.dtype
+    assert x.to("cpu") is x is x.to(mg.float32)
+    assert x.to(mg.float32, copy=True) is not x
+    with pytest.raises(TypeError, match="to: expected a dtype, a Tensor or the device 'cpu'"):
+        x.to(mg.float64, mg.float32)
+
+
+def test_a_number_formats_as_a_number():
+    assert "loss: 2.5" == f"loss: {mg.tensor(2.5, requires_grad=True) * 1}"
+    assert "2.50" == f"{mg.tensor([2.5]):.2f}"
+
+
+def test_sums_and_products_keep_the_dtype_asked_for():
+    for dtype in (mg.int32, mg.uint8, mg.float64):
+        assert dtype == mg.tensor([1, 2]).sum(dtype=dtype).dtype == mg.tensor([1, 2]).prod(dtype=dtype).dtype
+        assert dtype == mg.tensor([[1.5, 2.0]]).sum(0, dtype=dtype).dtype
+
+
+def test_inference_mode_records_nothing():
+    with mg.inference_mode():
+        assert not (mg.ones(2, requires_grad=True) * 2).requires_grad

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..core import Tensor, grad
+from ..core import Tensor, detect_anomaly, enable_grad, grad, no_grad, set_grad_enabled
 from ..core import backward as run_backward
 from ..errors import ArgumentError
 from . import functional
@@ -16,13 +16,17 @@ __all__ = [
     "SavedMemory",
     "backward",
     "checkpoint",
+    "detect_anomaly",
+    "enable_grad",
     "functional",
     "grad",
     "hessian",
     "hvp",
     "jacobian",
     "jvp",
+    "no_grad",
     "saved_memory",
+    "set_grad_enabled",
     "vhp",
     "vjp",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError, DimError, GraphError, InputTypeError, ShapeError
+from .check import check_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,9 +36,13 @@ class Stamp:
 
 
 class Device(str):
-    """The name of a device, "cpu"; `type` is that name, for code that asks for it."""
+    """The one device, "cpu": its name, and as `type` too. Errors: ArgumentError for any other name."""
 
     __slots__ = ()
+
+    def __new__(cls, type: str = "cpu") -> Device:
+        check_device("device", type)
+        return super().__new__(cls, type)
 
     @property
     def type(self) -> str:
@@ -279,7 +284,8 @@ class Tensor:
         return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.array.size == 1 else format(str(self), spec)
+        plain = self.array.ndim == 0 or (spec and self.array.size == 1)
+        return format(self.item(), spec) if plain else format(str(self), spec)
 
     def __repr__(self) -> str:
         prefix = "tensor("

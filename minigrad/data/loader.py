@@ -27,6 +27,7 @@ class DataLoader:
     - shuffle: each epoch in a new random order from `generator` (None: the default one); the same seed gives the same epochs.
     - sampler: the positions in the order of an epoch, instead of 0 … n − 1; read anew when an epoch begins.
     - collate_fn: what makes a batch of a list of samples (default: `default_collate`).
+    - num_workers, pin_memory: for code written for PyTorch; 0, and without effect.
     - `len(loader)`: the number of batches.
 
     A batch of a TensorDataset, or of a Subset of one, is a list of contiguous Tensors (batch, …), each taken by a single indexing.
@@ -45,7 +46,11 @@ class DataLoader:
         collate_fn: Callable[[list[Any]], Any] | None = None,
         drop_last: bool = False,
         generator: Generator | None = None,
+        num_workers: int = 0,
+        pin_memory: bool = False,
     ):
+        if num_workers != 0:
+            raise ArgumentError(f"DataLoader: batches are made in this process: num_workers must be 0, got {num_workers!r}")
         _check_settings(batch_size, shuffle, drop_last, sampler)
         _check_types(dataset, sampler, collate_fn, generator)
         self.dataset = dataset

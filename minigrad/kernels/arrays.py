@@ -31,7 +31,7 @@ def total(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
     """The sum over `axes`, float32 added up pairwise or in float64: its error does not grow with the number of terms."""
     axes = tuple(axes)
     if x.dtype != np.float32 or (x.flags.c_contiguous and axes == tuple(range(x.ndim - len(axes), x.ndim))):
-        return np.asarray(_add_up(x, axes, keepdims=keepdims))
+        return np.asarray(_add_up(x, axes, dtype=x.dtype, keepdims=keepdims))
     if len(axes) == x.ndim:
         return np.asarray(_add_up(x.ravel(order="K"))).reshape((1,) * x.ndim if keepdims else ())
     if axes == tuple(range(len(axes))) and kernels_enabled():

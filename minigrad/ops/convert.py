@@ -95,16 +95,18 @@ def float_only(name: str, tensor: Any) -> None:
         raise DtypeError(f"{name}: expected a floating-point tensor, got dtype {tensor.dtype}")
 
 
-def to(input: Tensor, dtype: Any) -> Tensor:
+def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, non_blocking: bool = False) -> Tensor:
     """input in another dtype (or that of another Tensor); itself if it already has it. Integers and booleans carry no gradient.
 
-    The one device, "cpu", is accepted as well and changes nothing.
+    The one device, "cpu", is accepted as well, before the dtype or alone, and changes nothing. `copy`: not itself in any case.
     """
-    if isinstance(dtype, str) and dtype == "cpu":
-        return input
-    wanted = checked_dtype("to", dtype.dtype if isinstance(dtype, Tensor) else dtype)
+    given = [value for value in (*args, device, dtype) if value is not None and not isinstance(value, bool) and str(value) != "cpu"]
+    if len(given) > 1 or len(args) > 4:
+        raise InputTypeError(f"to: expected a dtype, a Tensor or the device 'cpu', got {args}")
+    kind = given[0].dtype if given and isinstance(given[0], Tensor) else given[0] if given else input.dtype
+    wanted = checked_dtype("to", kind)
     if input.dtype == wanted:
-        return input
+        return clone(input) if copy else input
     return astype(input if wanted.kind == "f" else input.detach(), wanted)
 
 

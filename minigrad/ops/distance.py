@@ -13,6 +13,7 @@ from ..kernels import losses
 from ..kernels.cache import compilable
 from ..kernels.notation import absolute, sqrt, where
 from .comparison import clamp
+from .comparison import where as chosen
 from .convert import float_only, on_tensor
 from .moments import norm
 from .reduction import axis_of
@@ -146,7 +147,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         x = x.reshape((1,) * (ndim - x.ndim) + x.shape)
         float_only("cosine_similarity", x)
         length = norm(x, 2, axis, True)
-        units.append(x / (length + (clamp(length.detach(), min=eps) - length.detach())))
+        short = length.detach() < eps
+        units.append(x / (length + chosen(short, eps - length.detach(), 0)))
     return (units[0] * units[1]).sum(axis)
 
 

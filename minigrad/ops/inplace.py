@@ -44,7 +44,7 @@ def _store(name: str, x: Tensor, value: Any) -> Tensor:
 
 
 def _check_dtype(name: str, x: Tensor, dtype: Any) -> None:
-    if not np.can_cast(dtype, x.dtype, "same_kind"):
+    if _RANKS[dtype.kind] > _RANKS[x.dtype.kind]:
         raise DtypeError(f"{name}: a result of dtype {dtype} cannot be written into a tensor of dtype {x.dtype}")
 
 
@@ -53,6 +53,9 @@ def _check_fits(name: str, x: Tensor, array: Any) -> None:
         np.broadcast_to(array, x.array.shape)
     except ValueError:
         raise ShapeError(f"{name}: a value of shape {array.shape} does not fit a tensor of shape {x.shape}") from None
+
+
+_RANKS = {"b": 0, "u": 1, "i": 1, "f": 2}  # a value goes into a tensor of its own kind or of a wider one
 
 
 @cache

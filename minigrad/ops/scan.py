@@ -128,11 +128,11 @@ def _(g, x, y, dim):
 
 @op
 def prod_along(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
-    """Product along one axis; integers and booleans in int64.
+    """Product along one axis, in x's dtype.
 
     Backward: g times the product of all others, from the running products of both directions. No division: exact at zeros.
     """
-    return np.multiply.reduce(x, axis=dim, keepdims=keepdim, dtype=sum_dtype("prod", None, x))
+    return np.multiply.reduce(x, axis=dim, keepdims=keepdim, dtype=x.dtype)
 
 
 @prod_along.backward("x")
@@ -152,7 +152,7 @@ def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any =
     """
     axes = axes_of("prod", dim, input.ndim)
     shape = kept(input.shape, axes) if keepdim else tuple(n for i, n in enumerate(input.shape) if i not in axes)
-    out = input if dtype is None else to(input, sum_dtype("prod", dtype, input))
+    out = to(input, sum_dtype("prod", dtype, input))
     if len(axes) == input.ndim:
         return reshape_to(prod_along(reshape_to(out, (-1,)), 0), shape)
     for axis in sorted(axes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
+from difflib import get_close_matches
 from itertools import count
 from typing import Any
 
@@ -20,7 +21,6 @@ __all__ = ["Optimizer"]
 _NUMBER = (int, float, np.number)
 
 # What schedules and users note in a group, beside the settings; and what PyTorch's files hold of settings that are not here.
-_NOTES = frozenset({"initial_lr", "max_lr", "min_lr", "swa_lr", "base_momentum", "max_momentum", "name"})
 _FOREIGN = frozenset({"params", "param_names", "foreach", "fused", "capturable", "differentiable"})
 
 
@@ -46,6 +46,7 @@ class Optimizer:
         self._own_state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self._flats: list[list[Flat]] = []
         self._checked: list[dict[str, Any]] = []
+        self._held: list[list[int]] = []  # the parameters that the flat arrays were made for
         self._hooks: dict[int, tuple[bool, Callable[..., Any]]] = {}  # whether to run before the step, and the hook
         if isinstance(params, Tensor):
             raise InputTypeError(f"{self.name}: params must be an iterable of Tensors, got a Tensor; write [tensor]")
@@ -114,14 +115,16 @@ class Optimizer:
         items = [given] if isinstance(given, Tensor) else list(given)
         params = [item[1] if isinstance(item, tuple) else item for item in items]  # named_parameters() will do
         self._check_params(params)
-        unknown = set(param_group) - {"params", *self.defaults} - _NOTES
-        if unknown:
-            raise ArgumentError(f"{self.name}: unknown settings {sorted(unknown)}; there are {', '.join(self.defaults)}")
+        for key in set(param_group) - {"params", *self.defaults}:  # keys of one's own are kept, as in PyTorch; slips are not
+            meant = get_close_matches(key, self.defaults, 1)
+            if meant:
+                raise ArgumentError(f"{self.name}: unknown setting {key!r}; did you mean {meant[0]!r}?")
         group = {**self.defaults, **param_group, "params": params}
         self._check(group)
         self.param_groups.append(group)
         self._checked.append(group.copy())
         self._flats.append(self._storage(group))
+        self._held.append([id(p) for p in params])
 
     def _check(self, group: Mapping[str, Any], scheduled: bool = False) -> None:
         if "lr" in group:
@@ -136,6 +139,30 @@ class Optimizer:
             self._checked[n] = group.copy()
             for flat in self._flats[n]:
                 flat.require(self.state_names(group))
+
+    def _follow_groups(self) -> None:
+        """Allocate anew where groups, or lists of parameters, were edited by hand; who stays keeps the state."""
+        if len(self.param_groups) == len(self._held):
+            for group, held in zip(self.param_groups, self._held, strict=True):
+                if list(map(id, group["params"])) != held:
+                    break
+            else:
+                return
+        groups, state = list(self.param_groups), self.state
+        self.param_groups.clear()
+        try:
+            for group in groups:
+                group.update({**self.defaults, **group})
+                self._check_params(group["params"])
+                self._check(group, scheduled=True)
+                self.param_groups.append(group)
+        except Exception:
+            self.param_groups[:] = groups
+            raise
+        self._flats = []
+        self._flats = [self._storage(group) for group in groups]
+        self._checked, self._held = [group.copy() for group in groups], [[id(p) for p in group["params"]] for group in groups]
+        self._load_state({n: state[p] for n, p in enumerate(self._all_params()) if p in state}, groups)
 
     def _storage(self, group: Mapping[str, Any]) -> list[Flat]:
         """The flat arrays of a group, one a dtype."""
@@ -178,6 +205,7 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        self._follow_groups()
         for n, (group, flats) in enumerate(zip(self.param_groups, self._flats, strict=True)):
             self._recheck(n)
             for flat in flats:
@@ -281,6 +309,7 @@ class Optimizer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._flats = [self._storage(group) for group in self.param_groups]
+        self._held = [[id(p) for p in group["params"]] for group in self.param_groups]
         self._load_state(state["_flats"], self.param_groups)
 
     def _all_params(self) -> list[Tensor]:
