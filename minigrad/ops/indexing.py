@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -84,6 +85,30 @@ def slim(values: Any) -> Any:
         return values
     leading = next((i for i, n in enumerate(values.shape) if n != 1), values.ndim)
     return values.reshape(values.shape[leading:])
+
+
+@op(view=True)
+def window(x: Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Tensor:
+    """The elements of a contiguous x that stand at `offset`, and from there at `strides` (in elements) along each axis. A view.
+
+    Backward: g at those places, 0 elsewhere.
+    """
+    start = np.ascontiguousarray(x).reshape(-1)[offset:]
+    return np.lib.stride_tricks.as_strided(start, shape, [n * x.itemsize for n in strides])
+
+
+@window.backward("x")
+def _(g, x_shape, shape, strides, offset):
+    flat = put(g.reshape(math.prod(shape)), (places(shape, strides, offset),), (math.prod(x_shape),))
+    return flat.reshape(x_shape)
+
+
+def places(shape: Sequence[int], strides: Sequence[int], offset: int) -> Any:
+    """Where the elements of a window stand in flat memory, in row-major order."""
+    found = np.asarray(offset)
+    for n, stride in zip(shape, strides, strict=True):
+        found = found[..., None] + stride * np.arange(n)
+    return found.reshape(-1)
 
 
 @op(live=("index",), broadcasts=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
-from ..core import Tensor, apply, is_grad_enabled, replace, touch
+from ..core import Tensor, apply, is_grad_enabled, replace, stamp_of, touch
 from ..core.op import Op
 from ..errors import DtypeError, GraphError, InputTypeError, ShapeError
 from .convert import to
-from .indexing import index_error, index_put, kept_index, plain_index, slim
+from .indexing import index_error, index_put, kept_index, places, plain_index, slim, window
+from .shape import reshape_to
 
 
 def _writable(name: str, x: Tensor, *operands: Any) -> bool:
@@ -24,13 +26,45 @@ def _writable(name: str, x: Tensor, *operands: Any) -> bool:
         return True
     if x.is_leaf and x.requires_grad:
         raise GraphError(f"{name}: a leaf that requires grad cannot be changed in place; do it under no_grad()")
-    views = None if x.stamp is None else x.stamp.views
-    if views is not None and any(other is not x for other in views.values()):
-        raise GraphError(
-            f"{name}: this tensor shares its memory with a view that is still in use, which a recorded write would leave behind; "
-            "clone() one of them, or write to the original tensor"
-        )
     return False
+
+
+def _take(name: str, x: Tensor, y: Tensor) -> Tensor:
+    """x takes the value of y, and its place in the graph. Tensors that share its memory see the write: they become views of a new
+    whole, the old one with y where x stood in it."""
+    family = [] if x.stamp is None or x.stamp.views is None else list(x.stamp.views.values())
+    if not any(other is not x for other in family):
+        return replace(x, y)
+    root = max((x, *family), key=lambda member: (member.is_contiguous(), member.array.size))
+    _check_root(name, root, family)
+    windows = [(member, _window_of(member, root)) for member in {id(m): m for m in (x, *family)}.values() if member is not root]
+    if x is not root:
+        at = places(*_window_of(x, root))
+        y = reshape_to(index_put(reshape_to(root, (-1,)), reshape_to(y, (-1,)), at), root.shape)
+    for member, value in [(root, y), *((member, window(y, *place)) for member, place in windows)]:
+        replace(member, value)
+        views = stamp_of(member).views
+        if views is not None:  # an empty tensor shares nothing
+            views[id(member)] = member
+    return x
+
+
+def _check_root(name: str, root: Tensor, family: Sequence[Tensor]) -> None:
+    """The whole must hold all its views, and must not be a leaf whose gradient is asked for."""
+    if root.is_leaf and root.requires_grad:
+        raise GraphError(f"{name}: a view of a leaf that requires grad cannot be changed in place; do it under no_grad()")
+    low, high = byte_bounds(root.array)
+    if not root.is_contiguous() or any(b[0] < low or b[1] > high for b in (byte_bounds(m.array) for m in family if m.array.size)):
+        raise GraphError(
+            f"{name}: this tensor shares its memory with other views, and the whole that they are views of is gone; clone() it first"
+        )
+
+
+def _window_of(member: Tensor, root: Tensor) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Shape, strides and offset, in elements, of a view in its contiguous whole."""
+    size = root.array.itemsize
+    offset = (member.array.__array_interface__["data"][0] - root.array.__array_interface__["data"][0]) // size
+    return member.shape, tuple(n // size for n in member.array.strides), offset if member.array.size else 0
 
 
 def _store(name: str, x: Tensor, value: Any) -> Tensor:
@@ -82,7 +116,7 @@ def _change(name: str, x: Tensor, compute: Callable[[Tensor], Tensor], *operands
     """Put what is computed from x (and other operands) in its place."""
     if _writable(name, x, *operands):
         return _store(name, x, compute(x.detach()))
-    return replace(x, _fitting(name, x, compute(x)))
+    return _take(name, x, _fitting(name, x, compute(x)))
 
 
 def _fitting(name: str, x: Tensor, y: Tensor) -> Tensor:
@@ -103,7 +137,7 @@ def setitem_method(self: Tensor, index: Any, value: Any) -> None:
     if isinstance(value, Tensor) and value.dtype != self.dtype:
         value = value.to(self.dtype)
     if not _writable("setitem", self, value):
-        replace(self, index_put(self, value, kept_index(index)))
+        _take("setitem", self, index_put(self, value, kept_index(index)))
         return
     source = value.array if isinstance(value, Tensor) else value
     touch(self)
@@ -125,7 +159,7 @@ def _overwrite(name: str, x: Tensor, value: Tensor) -> Tensor:
     if _writable(name, x, value):
         return _store(name, x, value.array.astype(x.dtype))
     _check_fits(name, x, value.array)
-    return replace(x, index_put(x, to(value, x.dtype), ...))
+    return _take(name, x, index_put(x, to(value, x.dtype), ...))
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:

@@ -113,6 +113,18 @@ INDEXING = [
         covers=(indexing.put_into_zeros,),
     ),
     case(
+        "window",
+        indexing.window,
+        lambda x, shape, strides, offset: np.array(
+            [x.ravel()[offset + sum(i * n for i, n in zip(place, strides, strict=True))] for place in np.ndindex(*shape)]
+        ).reshape(shape),
+        sample(normal(3, 4), (2, 2), (4, 1), 5),
+        sample(normal(3, 4), (3,), (-4,), 10),
+        sample(normal(5), (2, 3), (0, 2), 0),
+        sample(normal(2, 3), (), (), 4),
+        sample(normal(4), (2, 0), (1, 1), 0),
+    ),
+    case(
         "setitem",
         assigned,
         written,
