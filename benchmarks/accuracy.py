@@ -42,6 +42,12 @@ FUNCTIONS: dict[str, tuple[float, dict[str, tuple[float, float]]]] = {
     "erf": (4, {"float32": (-4, 4), "float64": (-6, 6)}),
     "erfc": (4, {"float32": (-4, 10.1), "float64": (-6, 27.3)}),
     "gelu": (4, {"float32": (-14.5, 6), "float64": (-38.6, 9)}),
+    "elu": (2, {"float32": (-20, 3), "float64": (-40, 3)}),
+    "selu": (2, {"float32": (-20, 3), "float64": (-40, 3)}),
+    "softsign": (2, {"float32": (-5, 5), "float64": (-5, 5)}),
+    "tanhshrink": (2, {"float32": (-5, 5), "float64": (-5, 5)}),
+    "logsigmoid": (2, {"float32": (-40, 104), "float64": (-40, 746)}),
+    "mish": (4, {"float32": (-104, 20), "float64": (-746, 40)}),
 }
 DTYPES = ("float32", "float64")
 CONTENDERS = ("minigrad", "torch")
@@ -49,6 +55,7 @@ JOBS = tuple((contender, function) for function in FUNCTIONS for contender in ("
 ROUNDS, TIMED = 1, False
 BITS = 140
 DENSE, A_BINADE = 12000, {"float32": 8, "float64": 1}
+SELU, SELU_SLOPE = "1.0507009873554804934193349852946", "1.6732632423543772848170429916717"  # Klambauer et al. 2017
 BEYOND = 2000  # every function here has overflowed, underflowed or settled at this distance from 0
 SPECIAL = (0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, -0.5, 20.0)
 
@@ -120,6 +127,14 @@ def exact_functions() -> dict[str, Callable[[Any], Any]]:
         "erf": lambda x: mp.erf(max(-BEYOND, min(x, BEYOND))),
         "erfc": erfc,
         "gelu": lambda x: x * erfc(-x / mp.sqrt(2)) / 2,
+        "elu": lambda x: x if x > 0 else mp.expm1(max(-BEYOND, x)),
+        "selu": lambda x: mp.mpf(SELU) * (x if x > 0 else mp.mpf(SELU_SLOPE) * mp.expm1(max(-BEYOND, x))),
+        "softsign": lambda x: x / (1 + abs(x)),
+        "tanhshrink": lambda x: (
+            x**3 / 3 - 2 * x**5 / 15 + 17 * x**7 / 315 if abs(x) < 1e-9 else x - mp.tanh(max(-BEYOND, min(x, BEYOND)))
+        ),
+        "logsigmoid": lambda x: min(x, mp.mpf(0)) - mp.log1p(exp(-abs(x))),
+        "mish": lambda x: x * mp.tanh(max(x, mp.mpf(0)) + mp.log1p(exp(-abs(x)))) if x < BEYOND else x,
     }
 
 
@@ -138,6 +153,12 @@ LIMITS = {
     "rsqrt": (0.0, NAN),
     "sigmoid": (1.0, 0.0),
     "erfc": (0.0, 2.0),
+    "elu": (INF, -1.0),
+    "selu": (INF, -float(SELU) * float(SELU_SLOPE)),
+    "softsign": (NAN, NAN),
+    "tanhshrink": (INF, -INF),
+    "logsigmoid": (0.0, -INF),
+    "mish": (INF, NAN),
 }
 
 

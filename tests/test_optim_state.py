@@ -519,3 +519,15 @@ def test_what_is_no_parameter_put_into_a_group_is_refused():
     with pytest.raises(TypeError, match=r"SGD: params\[1\] must be a Tensor, got int"):
         optimizer.step()
     assert 2 == len(optimizer.param_groups[0]["params"])
+
+
+def test_what_would_be_lost_in_the_state_is_refused():
+    p = unit()
+    optimizer = optim.Adam([p])
+    stepped(optimizer, p)
+    with pytest.raises(TypeError):
+        optimizer.state[p]["step"] = 0
+    with pytest.raises(AttributeError):
+        optimizer.state.clear()
+    optimizer.state[p]["exp_avg"].zero_()
+    assert 0.0 == optimizer.state[p]["exp_avg"].item()

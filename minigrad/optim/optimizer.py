@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from difflib import get_close_matches
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -245,17 +246,19 @@ class Optimizer:
     # ---- state
 
     @property
-    def state(self) -> dict[Tensor, dict[str, Any]]:
-        """For each parameter that was updated: its step and its state, as Tensors that share the optimizer's memory."""
+    def state(self) -> Mapping[Tensor, Mapping[str, Any]]:
+        """For each parameter that was updated: its step and its state, as Tensors that share the optimizer's memory: write into them,
+        or load a state_dict; the dictionaries themselves are read-only, made anew at each look."""
         if type(self).update is Optimizer.update:
             return self._own_state
-        return {p: flat.state_of(i) for flats in self._flats for flat in flats for i, p in enumerate(flat.params) if flat.steps[i]}
+        places = [(flat, i, p) for flats in self._flats for flat in flats for i, p in enumerate(flat.params) if flat.steps[i]]
+        return MappingProxyType({p: MappingProxyType(flat.state_of(i)) for flat, i, p in places})
 
     def state_dict(self) -> dict[str, Any]:
         """The state by parameter number, and the groups with numbers for parameters: a copy, for `load_state_dict`."""
         number = {id(p): n for n, p in enumerate(self._all_params())}
         groups = [{**group, "params": [number[id(p)] for p in group["params"]]} for group in self.param_groups]
-        return {"state": {number[id(p)]: deepcopy(values) for p, values in self.state.items()}, "param_groups": groups}
+        return {"state": {number[id(p)]: deepcopy(dict(values)) for p, values in self.state.items()}, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over a state_dict of an optimizer with the same groups. Errors: StateDictError, before anything is changed.
