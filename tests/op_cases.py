@@ -262,6 +262,7 @@ F32, F64, BOOL = np.array([0.5, 1.5, 2], np.float32), np.array([0.25, 2, 1.5]), 
 
 TO_FLOAT = tuple(Typed((x,), "float64" if x is F64 else "float32") for x in (I64, I32, U8, F32, F64))
 SAME = tuple(Typed((x,), x.dtype.name) for x in (I64, I32, U8, F32, F64))
+KEPT = [Typed((x[None],), x.dtype.name) for x in (I64, F32, F64, BOOL)]
 TO_BOOL = tuple(Typed((x,), "bool") for x in (I64, I32, U8, F32, F64, BOOL))
 PROMOTED = tuple(
     Typed(pair, dtype)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core import Tensor, check_number, get_default_dtype, no_grad, touch
 from ..errors import ArgumentError, DomainError, InputTypeError, ShapeError
+from ..ops.convert import check_tensors
 from ..ops.joining import cat
 
 __all__ = [
@@ -111,8 +112,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
 
     Errors: ShapeError, before anything is changed, if it holds too few (deviation: PyTorch fails in the middle).
     """
-    if not isinstance(vec, Tensor):
-        raise InputTypeError(f"vector_to_parameters: vec must be a Tensor, got {type(vec).__name__}")
+    check_tensors("vector_to_parameters", vec=vec)
     tensors = _listed("vector_to_parameters", parameters)
     needed = sum(p.numel() for p in tensors)
     if vec.ndim != 1 or vec.numel() < needed:

@@ -12,7 +12,7 @@ from ..core.check import check_kind
 from ..errors import ArgumentError, DimError, ShapeError
 from ..kernels.arrays import sum_to
 from .convert import on_tensor
-from .indexing import getitem, index_put, put_tensor
+from .indexing import along, getitem, index_put, put_tensor
 from .reduction import axes_of, axis_of
 from .shape import diagonal_index, last_diagonal, last_two, permute_to, reshape_to, sizes_of, transpose
 
@@ -154,7 +154,7 @@ def repeat_interleave(
         raise ArgumentError(f"repeat_interleave: repeats must be ints of at least 0, got {repeats}")
     if counts.size not in (1, x.shape[axis]):
         raise ShapeError(f"repeat_interleave: {counts.size} repeats do not fit axis {axis} of shape {x.shape}")
-    return apply(getitem, (x,), (), ((*(slice(None),) * axis, np.repeat(np.arange(x.shape[axis]), counts)),))
+    return along(x, axis, np.repeat(np.arange(x.shape[axis]), counts))
 
 
 def _counts(repeats: Tensor) -> Any:
@@ -252,7 +252,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     input = _crop(input, pairs)
     for axis, before, after in pairs:
         places = _places(mode, input.shape[axis], max(before, 0), max(after, 0))
-        input = apply(getitem, (input,), (), ((*(slice(None),) * axis, places),))
+        input = along(input, axis, places)
     return input
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, op, touch
-from ..errors import ArgumentError, DimError, InputTypeError, ShapeError
+from ..errors import ArgumentError, DimError, ShapeError
 from ..kernels import normalize
 from ..kernels.arrays import total
 from ..kernels.notation import sqrt
-from .convert import float_only
+from .convert import check_tensors, float_only
 from .joining import cat, stack
 from .normalization import column_sums, filled, layer_norm, mean_over, one_dtype, standardized, through, times, vector_of
 
@@ -186,8 +186,7 @@ def _several(name: str, count: int, input: Tensor) -> None:
 
 
 def _check_channels(name: str, input: Tensor, **vectors: Tensor | None) -> None:
-    if not isinstance(input, Tensor):
-        raise InputTypeError(f"{name}: input must be a Tensor, got {type(input).__name__}")
+    check_tensors(name, input=input)
     float_only(name, input)
     if input.ndim < 2:
         raise DimError(f"{name}: input must have shape (batch, channels, …), got {input.shape}")

@@ -8,9 +8,10 @@ import numpy as np
 
 from ..core import Operand, Tensor, elementwise, op
 from ..core.check import check_kind
-from ..errors import ArgumentError, DtypeError, InputTypeError, ShapeError
+from ..errors import ArgumentError, DtypeError, ShapeError
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
+from .convert import check_tensors
 
 
 @elementwise(integers=True)
@@ -322,9 +323,7 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether both have the same shape and the same elements: a Python bool. NaN equals nothing."""
-    for name, value in (("input", input), ("other", other)):
-        if not isinstance(value, Tensor):
-            raise InputTypeError(f"equal: {name} must be a Tensor, got {type(value).__name__}")
+    check_tensors("equal", input=input, other=other)
     return input.shape == other.shape and bool(eq(input, other).array.all())
 
 

@@ -73,6 +73,13 @@ def _tensor_of(name: str, value: Any) -> Tensor:
     raise InputTypeError(f"{name}: input must be a Tensor, got {type(value).__name__}; make it one with mg.tensor(...)")
 
 
+def check_tensors(name: str, **values: Any) -> None:
+    """Refuse arguments that are no Tensors."""
+    for argument, value in values.items():
+        if not isinstance(value, Tensor):
+            raise InputTypeError(f"{name}: {argument} must be a Tensor, got {type(value).__name__}")
+
+
 def dtype_or_default(name: str, dtype: Any) -> np.dtype[Any]:
     """A dtype that tensors can have; for None the default floating-point dtype."""
     return get_default_dtype() if dtype is None else checked_dtype(name, dtype)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, check_number, op
-from ..errors import ArgumentError, InputTypeError, ShapeError
+from ..errors import ArgumentError, ShapeError
 from ..kernels import losses
 from ..kernels.cache import compilable
 from ..kernels.notation import absolute, sqrt, where
 from .comparison import clamp
 from .comparison import where as chosen
-from .convert import float_only, on_tensor
+from .convert import check_tensors, float_only, on_tensor
 from .moments import norm
 from .reduction import axis_of
 
@@ -40,13 +40,9 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
 
 
 def _check_vectors(name: str, **vectors: Any) -> None:
-    shapes = []
-    for argument, x in vectors.items():
-        if not isinstance(x, Tensor):
-            raise InputTypeError(f"{name}: {argument} must be a Tensor, got {type(x).__name__}")
-        shapes.append(x.shape)
+    check_tensors(name, **vectors)
     try:
-        np.broadcast_shapes(*shapes)
+        np.broadcast_shapes(*(x.shape for x in vectors.values()))
     except ValueError:
         raise ShapeError(f"{name}: shapes do not broadcast: {', '.join(f'{n} {x.shape}' for n, x in vectors.items())}") from None
 

@@ -87,6 +87,11 @@ def slim(values: Any) -> Any:
     return values.reshape(values.shape[leading:])
 
 
+def along(x: Tensor, axis: int, part: Any) -> Tensor:
+    """x[…, part, …], the index standing at one axis."""
+    return apply(getitem, (x,), (), ((*(slice(None),) * axis, part),))
+
+
 @op(view=True)
 def window(x: Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Tensor:
     """The elements of a contiguous x that stand at `offset`, and from there at `strides` (in elements) along each axis. A view.

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, apply, op
+from ..core import Tensor, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, DimError, InputTypeError, ShapeError
 from .convert import on_tensor
-from .indexing import getitem
-from .reduction import axis_of
+from .indexing import along
+from .reduction import axis_and_length, axis_of
 from .shape import new_axis, reshape_to, sizes_of
 
 
@@ -107,7 +107,7 @@ def _raised(tensors: Sequence[Tensor], ndim: int) -> Any:
 @on_tensor
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """tensor cut along an axis into views: of one size (the last may be smaller), or of the sizes listed."""
-    axis, length = _axis("split", tensor, dim)
+    axis, length = axis_and_length("split", tensor, dim, ShapeError)
     wanted = split_size_or_sections
     if isinstance(wanted, Sequence):
         sizes = list(sizes_of((wanted,)))
@@ -120,7 +120,7 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
             raise ArgumentError(f"split: expected a size of at least 1, got {size}")
         sizes = [min(size, length - start) for start in range(0, length, size or 1)] or [0]
     ends = np.cumsum(sizes).tolist()
-    return tuple(_cut(tensor, axis, slice(end - size, end)) for size, end in zip(sizes, ends, strict=True))
+    return tuple(along(tensor, axis, slice(end - size, end)) for size, end in zip(sizes, ends, strict=True))
 
 
 @on_tensor
@@ -129,7 +129,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     check_kind("chunk", "chunks", chunks, "int")
     if chunks < 1:
         raise ArgumentError(f"chunk: chunks must be at least 1, got {chunks}")
-    _, length = _axis("chunk", input, dim)
+    _, length = axis_and_length("chunk", input, dim, ShapeError)
     return split(input, -(-length // chunks), dim) if length else split(input, [0] * chunks, dim)
 
 
@@ -139,16 +139,4 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     axis = axis_of("unbind", dim, input.ndim)
     if not input.ndim:
         raise DimError("unbind: needs an axis, got a 0-d tensor")
-    return tuple(_cut(input, axis, i) for i in range(input.shape[axis]))
-
-
-def _axis(name: str, x: Tensor, dim: int) -> tuple[int, int]:
-    """An axis and its length."""
-    if not x.ndim:
-        raise ShapeError(f"{name}: needs an axis, got a 0-d tensor")
-    axis = axis_of(name, dim, x.ndim)
-    return axis, x.shape[axis]
-
-
-def _cut(x: Tensor, axis: int, part: int | slice) -> Tensor:
-    return apply(getitem, (x,), (), ((*(slice(None),) * axis, part),))
+    return tuple(along(input, axis, i) for i in range(input.shape[axis]))

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, check_number, op
-from ..errors import InputTypeError, ShapeError
+from ..errors import ShapeError
 from ..kernels.arrays import total
 from ..kernels.cache import compilable
 from ..kernels.quiet import quiet
 from ..kernels.rows import add_to_rows, column_sums
-from .convert import on_tensor
+from .convert import check_tensors, on_tensor
 
 
 @op(broadcasts=True)
@@ -160,8 +160,7 @@ def _(g, bias_shape):
 def _check_ranks(name: str, **operands: tuple[Any, int]) -> None:
     """Refuse operands that do not have the number of axes that the operation asks for."""
     for argument, (value, ndim) in operands.items():
-        if not isinstance(value, Tensor):
-            raise InputTypeError(f"{name}: {argument} must be a Tensor, got {type(value).__name__}")
+        check_tensors(name, **{argument: value})
         if value.ndim != ndim:
             raise ShapeError(f"{name}: {argument} must have {ndim} axes, got shape {value.shape}")
 
@@ -236,8 +235,7 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, a
 
 def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     check_number(name, beta=beta, alpha=alpha)
-    if not isinstance(input, Tensor):
-        raise InputTypeError(f"{name}: input must be a Tensor, got {type(input).__name__}")
+    check_tensors(name, input=input)
     if not _broadcasts_to(input.shape, product.shape):
         raise ShapeError(f"{name}: input {input.shape} does not broadcast to the product's shape {product.shape}")
     scaled = product if alpha == 1 else product * alpha

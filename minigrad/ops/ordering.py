@@ -9,7 +9,7 @@ import numpy as np
 from ..core import Operand, Tensor, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, InputTypeError, ShapeError
-from .convert import on_tensor
+from .convert import check_tensors, on_tensor
 from .extremes import ValuesAndIndices, shared_by_ties, values_at
 from .reduction import axis_of, not_empty
 
@@ -159,8 +159,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise ArgumentError(f"bincount: minlength must be at least 0, got {minlength}")
     if weights is None:
         return Tensor(np.bincount(input.array, minlength=minlength).astype(np.int64))
-    if not isinstance(weights, Tensor):
-        raise InputTypeError(f"bincount: weights must be a Tensor, got {type(weights).__name__}")
+    check_tensors("bincount", weights=weights)
     if weights.shape != input.shape:
         raise ShapeError(f"bincount: input and weights must have the same shape, got {input.shape} and {weights.shape}")
     dtype = weights.dtype if weights.dtype.kind == "f" else np.float64

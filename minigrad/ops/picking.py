@@ -12,20 +12,20 @@ from ..errors import ArgumentError, DimError, DtypeError, IndexRangeError, Input
 from ..kernels.arrays import flat_places
 from .comparison import eq
 from .convert import on_tensor, to
-from .indexing import getitem, index_put, put_tensor
+from .indexing import along, getitem, index_put, put_tensor
 from .joining import unbind
-from .reduction import axis_of
+from .reduction import axis_and_length, axis_of
 from .shape import broadcast_tensors, expand_to, reshape_to
 
 
 @on_tensor
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The slice at one place of an axis, without that axis. A view."""
-    axis, length = _axis("select", input, dim)
+    axis, length = axis_and_length("select", input, dim, DimError)
     check_kind("select", "index", index, "int")
     if not -length <= index < length:
         raise IndexRangeError(f"select: index {index} is out of range for axis {axis} of length {length}")
-    return _sliced(input, axis, index)
+    return along(input, axis, index)
 
 
 @on_tensor
@@ -33,14 +33,14 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     """The `length` slices of an axis from `start` on (from the end if negative). A view."""
     if not input.ndim:
         raise ShapeError("narrow: needs an axis, got a 0-d tensor")
-    axis, size = _axis("narrow", input, dim)
+    axis, size = axis_and_length("narrow", input, dim, DimError)
     start = start.item() if isinstance(start, Tensor) else start
     check_kind("narrow", "start", start, "int")
     check_kind("narrow", "length", length, "int")
     first = start + size if start < 0 else start
     if length < 0 or not 0 <= first <= size or first + length > size:
         raise IndexRangeError(f"narrow: {length} elements from {start} on are not within axis {axis} of length {size}")
-    return _sliced(input, axis, slice(first, first + length))
+    return along(input, axis, slice(first, first + length))
 
 
 @on_tensor
@@ -51,8 +51,8 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """
     if not input.ndim:
         input = reshape_to(input, (1,))
-    axis, length = _axis("index_select", input, dim)
-    return _sliced(input, axis, _places("index_select", index, axis, length, vector=True))
+    axis, length = axis_and_length("index_select", input, dim, DimError)
+    return along(input, axis, _places("index_select", index, axis, length, vector=True))
 
 
 @on_tensor
@@ -114,7 +114,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 @on_tensor
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
     """A copy of input with the slices of `alpha` · source added at the places of a vector of ints along an axis."""
-    axis, length = _axis("index_add", input, dim)
+    axis, length = axis_and_length("index_add", input, dim, DimError)
     places = _places("index_add", index, axis, length, vector=True)
     _same_dtype("index_add", input, source)
     expected = (*input.shape[:axis], places.size, *input.shape[axis + 1 :])
@@ -177,18 +177,6 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
 
 # ---- what is asked of an index
-
-
-def _sliced(x: Tensor, axis: int, part: Any) -> Tensor:
-    return apply(getitem, (x,), (), ((*(slice(None),) * axis, part),))
-
-
-def _axis(name: str, x: Tensor, dim: int) -> tuple[int, int]:
-    """An axis and its length."""
-    if not x.ndim:
-        raise DimError(f"{name}: needs an axis, got a 0-d tensor")
-    axis = axis_of(name, dim, x.ndim)
-    return axis, x.shape[axis]
 
 
 def _places(name: str, index: Any, axis: int, length: int, vector: bool = False) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..core import Tensor, check_number, elementwise
-from ..errors import ArgumentError, InputTypeError, ShapeError
+from ..errors import ArgumentError, ShapeError
 from ..kernels.notation import exp, expm1, maximum, minimum, where
-from .convert import float_only
+from .convert import check_tensors, float_only
 from .inplace import in_place
 from .random import Generator, rand
 
@@ -130,9 +130,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     Errors: ShapeError for another number of weights. Deviation: dtypes that differ are promoted, as everywhere.
     Source: He, Zhang, Ren & Sun 2015, "Delving deep into rectifiers".
     """
-    if not (isinstance(input, Tensor) and isinstance(weight, Tensor)):
-        name, value = ("weight", weight) if isinstance(input, Tensor) else ("input", input)
-        raise InputTypeError(f"prelu: {name} must be a Tensor, got {type(value).__name__}")
+    check_tensors("prelu", input=input, weight=weight)
     axes, slopes = input.ndim, weight.array.size
     channels = input.shape[1] if axes > 1 else 1
     if weight.ndim > 1 or slopes not in (1, channels):

@@ -31,6 +31,14 @@ def axis_of(name: str, dim: Any, ndim: int) -> int:
     return int(dim) % count
 
 
+def axis_and_length(name: str, x: Any, dim: int, error: type[Exception]) -> tuple[int, int]:
+    """`dim` as a non-negative axis, and its length; a 0-d tensor has none."""
+    if not x.ndim:
+        raise error(f"{name}: needs an axis, got a 0-d tensor")
+    axis = axis_of(name, dim, x.ndim)
+    return axis, x.shape[axis]
+
+
 def axes_of(name: str, dim: Dims, ndim: int) -> tuple[int, ...]:
     """`dim` as a tuple of non-negative axes; None and () mean all."""
     if dim is None or (isinstance(dim, Sequence) and len(dim) == 0):

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from op_cases import BOOL, F32, F64, I64, OpCase, Refused, Typed, case, edge, given, normal, sample
+from op_cases import F32, I64, KEPT, OpCase, Refused, Typed, case, edge, given, normal, sample
 
 import minigrad as mg
 from minigrad.errors import ArgumentError, DimError, ShapeError
@@ -14,7 +14,6 @@ from minigrad.ops import arranging, indexing, shape
 
 inf, nan = math.inf, math.nan
 F = mg.nn.functional
-KEPT = [Typed((x[None],), x.dtype.name) for x in (I64, F32, F64, BOOL)]
 
 
 def rearranged(place: Any) -> Any:

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from op_cases import BOOL, F32, F64, I64, OpCase, Refused, Typed, case, edge, integers, mask, normal, sample, uniform
+from op_cases import F32, I64, OpCase, Refused, Typed, case, edge, integers, mask, normal, sample, uniform
 
 import minigrad as mg
 from minigrad.errors import DtypeError, GraphError, IndexRangeError, ShapeError
 from minigrad.ops import indexing
 
 inf, nan = math.inf, math.nan
-KEPT = [Typed((x[None],), x.dtype.name) for x in (I64, F32, F64, BOOL)]
 
 
 INDICES: tuple[Any, ...] = (

@@ -6,14 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
-from op_cases import BOOL, F32, F64, I64, OpCase, Refused, Typed, case, integers, normal, sample
+from op_cases import BOOL, F32, F64, I64, KEPT, OpCase, Refused, Typed, case, integers, normal, sample
 
 import minigrad as mg
 from minigrad.errors import ArgumentError, DimError, DtypeError, InputTypeError, ShapeError
 from minigrad.ops import convert, shape
 
 inf, nan = math.inf, math.nan
-KEPT = [Typed((x[None],), x.dtype.name) for x in (I64, F32, F64, BOOL)]
 
 
 def elements(x: Any, *size: Any) -> Any:
