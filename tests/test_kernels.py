@@ -27,8 +27,9 @@ from minigrad.errors import ArgumentError, DtypeError, RuleError
 from minigrad.kernels import cache as cache_module
 from minigrad.kernels import notation, rows, update
 from minigrad.kernels.cache import kernels_enabled
-from minigrad.kernels.lift import Operand, Text, loop
+from minigrad.kernels.lift import Operand, loop
 from minigrad.kernels.notation import exp, where
+from minigrad.kernels.text import Text
 
 ROOT = Path(__file__).resolve().parents[1]
 DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]

@@ -12,7 +12,8 @@ import numpy as np
 from ..errors import DtypeError, RuleError, ShapeError
 from ..kernels.arrays import sum_to
 from ..kernels.cache import compilable, kernels_enabled
-from ..kernels.lift import Operand, Text, loop
+from ..kernels.lift import Operand, loop
+from ..kernels.text import Text
 from .check import check_reduction
 from .op import Op, get_default_dtype, registered
 from .plan import Plan, Record, closure

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError, GraphError, InputTypeError, RuleError
 from ..kernels.cache import kernels_enabled
-from ..kernels.lift import Text
+from ..kernels.text import Text
 from .check import NUMPY_WORDS, check_kind, checked_dtype
 from .engine import apply
 from .plan import Plan, Record, closure

@@ -15,7 +15,8 @@ import numpy as np
 
 from ..errors import DtypeError
 from .cache import compilable, compiled
-from .lift import definition, head
+from .lift import head
+from .text import definition
 
 if TYPE_CHECKING:
     T: Any

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from .cache import compilable, kernels_enabled
-from .lift import Text, update_loop
+from .lift import update_loop
 from .notation import absolute, maximum, minimum, sqrt, where
+from .text import Text
 
 __all__ = [
     "adadelta",
