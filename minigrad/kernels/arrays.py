@@ -11,7 +11,7 @@ from .cache import compilable, kernels_enabled
 from .notation import Notation
 from .rows import add_rows_at, column_sums, linear_scan_rows
 
-__all__ = ["broadcast_to", "flat_places", "linear_scan", "put", "sum_to", "total"]
+__all__ = ["add_at", "broadcast_to", "flat_places", "linear_scan", "put", "sum_to", "total"]
 
 Array = NDArray[Any]
 _add_up: Any = np.add.reduce  # half a microsecond faster than the method
@@ -64,21 +64,32 @@ def flat_places(index: Array, dim: int, shape: Sequence[int]) -> Array:
     return flat
 
 
+_PLAIN = frozenset((int, np.int64, slice, type(None), type(...)))  # an index of these alone names no element twice
+
+
 def _put(values: Array, index: Any, shape: Sequence[int]) -> Array:
     """Zeros of `shape` with `values` added at `index`: the adjoint of x[index]; repeated indices add up."""
-    shape = tuple(shape)
-    out = np.zeros(shape, values.dtype)
+    out = np.zeros(tuple(shape), values.dtype)
+    if _PLAIN.issuperset(map(type, index if isinstance(index, tuple) else (index,))):
+        out[index] = values
+    else:
+        add_at(out, index, values)
+    return out
+
+
+def add_at(out: Array, index: Any, values: Array) -> None:
+    """out[index] += values, in place; repeated indices add up."""
     parts = index if isinstance(index, tuple) else (index,)
-    if all(isinstance(part, (int, np.integer, slice, type(None), type(...))) for part in parts):
-        out[index] = values  # such an index names no element twice
-    elif len(parts) <= len(shape) and all(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts):
+    if _PLAIN.issuperset(map(type, parts)):
+        out[index] += values
+    elif len(parts) <= out.ndim and all(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts):
         places = tuple(part.astype(np.int64, copy=False) for part in parts)
-        flat = np.ravel_multi_index(places, shape[: len(parts)], mode="wrap").ravel()  # in range, whatever the index says
-        rows = (math.prod(shape[: len(parts)]), math.prod(shape[len(parts) :]))
+        named, rest = out.shape[: len(parts)], out.shape[len(parts) :]
+        flat = np.ravel_multi_index(places, named, mode="wrap").ravel()  # in range, whatever the index says
+        rows = (math.prod(named), math.prod(rest))
         _add_rows_at(out.reshape(rows), flat, np.ascontiguousarray(values).reshape(flat.size, rows[1]))
     else:
         np.add.at(out, index, values)
-    return out
 
 
 def _add_rows_at(out: Array, index: Array, values: Array) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Operand, Tensor, apply, is_grad_enabled, op
 from ..errors import IndexRangeError, ShapeError
-from ..kernels.arrays import put, sum_to
+from ..kernels.arrays import add_at, put, sum_to
 from ..kernels.notation import where
 
 
@@ -50,6 +50,11 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 @getitem.backward("x")
 def _(g, index, x_shape):
     return put(g, index, x_shape)
+
+
+@getitem.adds("x")
+def _(total, g, index):
+    add_at(total, index, g)
 
 
 def getitem_method(self: Tensor, index: Any) -> Tensor:
