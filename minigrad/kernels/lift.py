@@ -30,7 +30,8 @@ __all__ = ["Operand", "Text", "definition", "head", "loop", "update_loop"]
 Number = int | float
 
 
-REDUCED = {"sin", "cos", "tan"}  # of vector_math: near 0 there is a faster form of each
+REDUCED = {"sin": "absolute", "cos": "absolute", "tan": "absolute", "fmod": "quotient_reach"}
+"""Functions of vector_math of which there is a faster form, `near_sin`: what of their arguments must be near enough to 0."""
 
 
 class Text:
@@ -297,7 +298,9 @@ def _write(node: ast.expr, scope: Mapping[str, str | Number], near: bool = False
 def _reaches(node: ast.expr, scope: Mapping[str, str | Number], near: bool) -> list[str]:
     """The lines that look how far from 0 the arguments of the functions of REDUCED are."""
     calls = [call for call in ast.walk(node) if isinstance(call, ast.Call) and ast.unparse(call.func) in REDUCED] if near else []
-    return [f"reach = maximum(reach, absolute({_write(call.args[0], scope, near)}))" for call in calls]
+    arguments = [", ".join(_write(argument, scope, near) for argument in call.args) for call in calls]
+    measures = [REDUCED[ast.unparse(call.func)] for call in calls]
+    return [f"reach = maximum(reach, {measure}({args}))" for measure, args in zip(measures, arguments, strict=True)]
 
 
 _HEAD = """\
@@ -338,7 +341,7 @@ def loop(
     If a layout is r or c, the kernel takes the numbers of rows and columns too. `constants` are parameters whose values are baked in.
     None if the text holds a power that is no product or root: NumPy has the better one.
     """
-    if not text.notation & REDUCED:
+    if not text.notation & REDUCED.keys():
         return _loop(text, operands, constants, dtype, reduction)
     near = _loop(text, operands, constants, dtype, reduction, near=True)
     if near is None:
@@ -375,7 +378,8 @@ def _loop(
     used = text.notation | {"add_sum"}
     if near:
         body = ["reach = T(0)", *body, "return is_near(reach)"]
-        used |= {"maximum", "absolute", "is_near", *(f"near_{function}" for function in used & REDUCED)}
+        reduced = used & REDUCED.keys()
+        used |= {"maximum", "is_near", *(f"near_{name}" for name in reduced), *(REDUCED[name] for name in reduced)}
     source = head(name, parameters, used, dtype) + "".join(f"    {line}\n" for line in body)
 
     array, masks = types.Array(getattr(types, dtype), 1, "C"), types.Array(types.boolean, 1, "C")
