@@ -7,11 +7,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .along import add_at_places, gather, square_sums, sums
 from .cache import compilable, kernels_enabled
 from .notation import Notation
-from .rows import add_rows_at, column_sums, linear_scan_rows
+from .rows import add_rows_at, linear_scan_rows
 
-__all__ = ["add_at", "broadcast_to", "flat_places", "linear_scan", "put", "sum_to", "total"]
+__all__ = [
+    "add_at",
+    "as_matrix",
+    "broadcast_to",
+    "flat_places",
+    "linear_scan",
+    "neighbours",
+    "put",
+    "put_along",
+    "reduced",
+    "square_sum",
+    "sum_to",
+    "take_along",
+    "total",
+]
 
 Array = NDArray[Any]
 _add_up: Any = np.add.reduce  # half a microsecond faster than the method
@@ -34,12 +49,39 @@ def total(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
         return np.asarray(_add_up(x, axes, dtype=x.dtype, keepdims=keepdims))
     if len(axes) == x.ndim:
         return np.asarray(_add_up(x.ravel(order="K"))).reshape((1,) * x.ndim if keepdims else ())
-    if axes == tuple(range(len(axes))) and kernels_enabled():
-        rest = x.shape[len(axes) :]
-        out = np.empty(rest, x.dtype)
-        column_sums[x.dtype](out.ravel(), np.ascontiguousarray(x).reshape(math.prod(x.shape[: len(axes)]), out.size))
-        return out.reshape((1,) * len(axes) + rest) if keepdims else out
+    if kernels_enabled() and x.size and neighbours(axes):
+        out, n = reduced(x, axes, keepdims), math.prod(x.shape[i] for i in axes)
+        matrix = as_matrix(x, max(axes))
+        sums[x.dtype](out.reshape(-1, matrix.shape[1]), matrix, n)
+        return out
     return np.asarray(x.sum(axis=axes, keepdims=keepdims, dtype=np.float64)).astype(x.dtype)
+
+
+def square_sum(x: Array, centre: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
+    """Σ (x − centre)² over `axes`, added up as by `total`; centre has length 1 along them."""
+    if kernels_enabled() and compilable(x.dtype) and x.size and axes and neighbours(axes):
+        out, n = reduced(x, axes, keepdims), math.prod(x.shape[i] for i in axes)
+        matrix = as_matrix(x, max(axes))
+        shape = out.size // matrix.shape[1], matrix.shape[1]
+        square_sums[x.dtype](out.reshape(shape), matrix, np.ascontiguousarray(centre).reshape(shape), n)
+        return out
+    centred = x - centre
+    return total(centred * centred, axes, keepdims)
+
+
+def neighbours(axes: Sequence[int]) -> bool:
+    """Whether these axes, at least one, follow each other, so that they count as one."""
+    return max(axes) - min(axes) + 1 == len(axes)
+
+
+def reduced(x: Array, axes: Sequence[int], keepdims: bool) -> Array:
+    """Room for a reduction of x over `axes`."""
+    return np.empty([1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes], x.dtype)
+
+
+def as_matrix(x: Array, dim: int) -> Array:
+    """x, which is not empty, as kernels along an axis take it: a row-major matrix whose columns are what follows the axis."""
+    return np.ascontiguousarray(x).reshape(-1, math.prod(x.shape[dim + 1 :]))
 
 
 def linear_scan(a: Array, b: Array) -> Array:
@@ -64,6 +106,32 @@ def flat_places(index: Array, dim: int, shape: Sequence[int]) -> Array:
     return flat
 
 
+def take_along(x: Array, index: Array, dim: int) -> Array:
+    """x[i, index[i, j, …], …], the index standing at an axis, from 0 on; outside of it index may be shorter than x."""
+    if not _fits(x, index, dim, x.shape):
+        return np.asarray(x.reshape(-1)[flat_places(index, dim, x.shape)])
+    out = np.empty(index.shape, x.dtype)
+    gather[x.dtype](out.reshape(-1, 1), as_matrix(x, dim), np.ascontiguousarray(index).ravel(), x.shape[dim])
+    return out
+
+
+def put_along(values: Array, index: Array, dim: int, shape: Sequence[int]) -> Array:
+    """Zeros of `shape` with `values` added where `take_along` would read."""
+    out = np.zeros(shape, values.dtype)
+    if _fits(values, index, dim, out.shape):
+        add_at_places[out.dtype](as_matrix(out, dim), as_matrix(values, dim), np.ascontiguousarray(index).ravel(), shape[dim])
+    else:
+        np.add.at(out.reshape(-1), flat_places(index, dim, shape), values)
+    return out
+
+
+def _fits(x: Array, index: Array, dim: int, shape: tuple[int, ...]) -> bool:
+    """Whether the kernels for elements by their places serve: the index must be as long as `shape` along all axes but `dim`."""
+    sizes = index.shape
+    alike = sizes[:dim] == shape[:dim] and sizes[dim + 1 :] == shape[dim + 1 :]
+    return bool(alike and index.size and kernels_enabled() and compilable(x.dtype))
+
+
 _PLAIN = frozenset((int, np.int64, slice, type(None), type(...)))  # an index of these alone names no element twice
 
 
@@ -80,23 +148,29 @@ def _put(values: Array, index: Any, shape: Sequence[int]) -> Array:
 def add_at(out: Array, index: Any, values: Array) -> None:
     """out[index] += values, in place; repeated indices add up."""
     parts = index if isinstance(index, tuple) else (index,)
-    if _PLAIN.issuperset(map(type, parts)):
+    kinds = [part.dtype.kind if isinstance(part, np.ndarray) else type(part) for part in parts]
+    if _PLAIN.issuperset(kinds) or kinds == ["b"]:
         out[index] += values
-    elif len(parts) <= out.ndim and all(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts):
+    elif len(parts) <= out.ndim and all(kind in ("i", "u") for kind in kinds):
         places = tuple(part.astype(np.int64, copy=False) for part in parts)
-        named, rest = out.shape[: len(parts)], out.shape[len(parts) :]
-        flat = np.ravel_multi_index(places, named, mode="wrap").ravel()  # in range, whatever the index says
-        rows = (math.prod(named), math.prod(rest))
-        _add_rows_at(out.reshape(rows), flat, np.ascontiguousarray(values).reshape(flat.size, rows[1]))
+        # In range, whatever the index says.
+        _add_rows_at(out, np.ravel_multi_index(places, out.shape[: len(parts)], mode="wrap"), values, len(parts))
+    elif len(parts) <= out.ndim and kinds[-1] in ("i", "u") and all(part == slice(None) for part in parts[:-1]):
+        n, before = out.shape[len(parts) - 1], math.prod(out.shape[: len(parts) - 1])
+        places = parts[-1].astype(np.int64, copy=False).ravel()
+        _add_rows_at(out, np.arange(0, before * n, n or 1)[:, None] + places % max(n, 1), values, len(parts))
     else:
         np.add.at(out, index, values)
 
 
-def _add_rows_at(out: Array, index: Array, values: Array) -> None:
+def _add_rows_at(out: Array, index: Array, values: Array, axes: int) -> None:
+    """Add values to the parts of out that an index names in its first axes, taken for one."""
+    rows = (math.prod(out.shape[:axes]), math.prod(out.shape[axes:]))
+    index, values = index.ravel(), np.ascontiguousarray(values).reshape(index.size, rows[1])
     if kernels_enabled() and compilable(out.dtype):
-        add_rows_at[out.dtype](out, index, values)
+        add_rows_at[out.dtype](out.reshape(rows), index, values)
     else:
-        np.add.at(out, index, values)
+        np.add.at(out.reshape(rows), index, values)
 
 
 broadcast_to = Notation("broadcast_to", np.broadcast_to, "x repeated to a shape")
