@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.kernels import arrays
 from minigrad.ops import extremes
 
 SHAPES = [((3, 200), 1), ((200, 3), 0), ((2, 130, 3), 1), ((300,), 0), ((5, 64), -1), ((2, 1, 70, 1), 2)]
@@ -139,3 +140,19 @@ def test_elements_by_their_places(shape: tuple[int, ...], dim: int, dtype: str) 
         grid[axis] = places
         np.add.at(expected, tuple(grid), picked.numpy())
         np.testing.assert_array_equal(extremes.place(picked, places, axis, shape).numpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+@pytest.mark.parametrize(("shape", "axis"), [((4, 3), 0), ((3, 4), 1), ((2, 5, 3), 1), ((2, 3, 4), 2), ((6,), 0), ((2, 3, 0), 1)])
+def test_values_are_added_to_slices(shape: tuple[int, ...], axis: int, dtype: str) -> None:
+    """Places repeated, counted from the end, and in an array of two axes."""
+    random, n = np.random.default_rng(4), shape[axis]
+    for places in (random.integers(-n, n, 9), random.integers(0, n, (2, 3)), random.integers(0, n, 3).astype(np.int32)):
+        index = (*(slice(None),) * axis, places)
+        out = random.integers(-9, 9, shape).astype(dtype)
+        values = random.integers(-9, 9, out[index].shape).astype(dtype)
+        expected = out.copy()
+        np.add.at(expected, index, values)
+        arrays.add_at(out, index, values)
+        np.testing.assert_array_equal(out, expected)
+        np.testing.assert_array_equal(mg.tensor(out)[index].numpy(), out[index])

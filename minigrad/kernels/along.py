@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add_at_places",
+    "add_slices",
     "gather",
     "log_sums",
     "log_sums_backward",
@@ -272,3 +273,20 @@ def add_at_places(out, values, index, n):
         part, row, places = flat[b * n * after : (b + 1) * n * after], flat_values[k : k + lanes], index[k : k + lanes]
         for c in range(lanes):
             part[np.uint64(places[c] * after + c * step)] += row[c]
+
+
+@kernel("mmin")
+def add_slices(out, values, index, n):
+    """out[b, index[j], c] += values[b, j, c]: every index must be in [0, n)."""
+    rows, after = out.shape
+    flat, flat_values, m = out.reshape(-1), values.reshape(-1), index.size
+    for b in range(rows // n):
+        if after == 1:
+            part, row = flat[b * n : (b + 1) * n], flat_values[b * m : (b + 1) * m]
+            for j in range(m):
+                part[np.uint64(index[j])] += row[j]
+        else:
+            for j in range(m):
+                i = b * n + index[j]
+                for c in range(after):
+                    out[i, c] += values[b * m + j, c]

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .along import add_at_places, gather, square_sums, sums
+from .along import add_at_places, add_slices, gather, square_sums, sums
 from .cache import compilable, kernels_enabled
 from .notation import Notation
-from .rows import add_rows_at, linear_scan_rows
+from .rows import linear_scan_rows
 
 __all__ = [
     "add_at",
@@ -50,9 +50,8 @@ def total(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
     if len(axes) == x.ndim:
         return np.asarray(_add_up(x.ravel(order="K"))).reshape((1,) * x.ndim if keepdims else ())
     if kernels_enabled() and x.size and neighbours(axes):
-        out, n = reduced(x, axes, keepdims), math.prod(x.shape[i] for i in axes)
-        matrix = as_matrix(x, max(axes))
-        sums[x.dtype](out.reshape(-1, matrix.shape[1]), matrix, n)
+        out, matrix = reduced(x, axes, keepdims), as_matrix(x, max(axes))
+        sums[x.dtype](out.reshape(-1, matrix.shape[1]), matrix, x.size // out.size)
         return out
     return np.asarray(x.sum(axis=axes, keepdims=keepdims, dtype=np.float64)).astype(x.dtype)
 
@@ -60,10 +59,9 @@ def total(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
 def square_sum(x: Array, centre: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
     """Σ (x − centre)² over `axes`, added up as by `total`; centre has length 1 along them."""
     if kernels_enabled() and compilable(x.dtype) and x.size and axes and neighbours(axes):
-        out, n = reduced(x, axes, keepdims), math.prod(x.shape[i] for i in axes)
-        matrix = as_matrix(x, max(axes))
+        out, matrix = reduced(x, axes, keepdims), as_matrix(x, max(axes))
         shape = out.size // matrix.shape[1], matrix.shape[1]
-        square_sums[x.dtype](out.reshape(shape), matrix, np.ascontiguousarray(centre).reshape(shape), n)
+        square_sums[x.dtype](out.reshape(shape), matrix, np.ascontiguousarray(centre).reshape(shape), x.size // out.size)
         return out
     centred = x - centre
     return total(centred * centred, axes, keepdims)
@@ -153,24 +151,25 @@ def add_at(out: Array, index: Any, values: Array) -> None:
         out[index] += values
     elif len(parts) <= out.ndim and all(kind in ("i", "u") for kind in kinds):
         places = tuple(part.astype(np.int64, copy=False) for part in parts)
-        # In range, whatever the index says.
-        _add_rows_at(out, np.ravel_multi_index(places, out.shape[: len(parts)], mode="wrap"), values, len(parts))
+        named, rest = out.shape[: len(parts)], out.shape[len(parts) :]
+        flat = np.ravel_multi_index(places, named, mode="wrap")  # in range, whatever the index says
+        _add_slices(out.reshape(math.prod(named), *rest), flat, values, 0)
     elif len(parts) <= out.ndim and kinds[-1] in ("i", "u") and all(part == slice(None) for part in parts[:-1]):
-        n, before = out.shape[len(parts) - 1], math.prod(out.shape[: len(parts) - 1])
-        places = parts[-1].astype(np.int64, copy=False).ravel()
-        _add_rows_at(out, np.arange(0, before * n, n or 1)[:, None] + places % max(n, 1), values, len(parts))
+        n = out.shape[len(parts) - 1]
+        _add_slices(out, parts[-1].astype(np.int64, copy=False) % max(n, 1), values, len(parts) - 1)
     else:
         np.add.at(out, index, values)
 
 
-def _add_rows_at(out: Array, index: Array, values: Array, axes: int) -> None:
-    """Add values to the parts of out that an index names in its first axes, taken for one."""
-    rows = (math.prod(out.shape[:axes]), math.prod(out.shape[axes:]))
-    index, values = index.ravel(), np.ascontiguousarray(values).reshape(index.size, rows[1])
-    if kernels_enabled() and compilable(out.dtype):
-        add_rows_at[out.dtype](out.reshape(rows), index, values)
+def _add_slices(out: Array, index: Array, values: Array, axis: int) -> None:
+    """Add values to the slices of out, which is row-major, that an index names along an axis."""
+    index = index.ravel()
+    values = values.reshape(*out.shape[:axis], index.size, *out.shape[axis + 1 :])
+    if values.size and kernels_enabled() and compilable(out.dtype):
+        add_slices[out.dtype](as_matrix(out, axis), as_matrix(values, axis), index, out.shape[axis])
     else:
-        np.add.at(out.reshape(rows), index, values)
+        place: Any = (*(slice(None),) * axis, index)
+        np.add.at(out, place, values)
 
 
 broadcast_to = Notation("broadcast_to", np.broadcast_to, "x repeated to a shape")

@@ -42,9 +42,18 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     Backward: g at the index in zeros; repeated indices add up. Errors: IndexRangeError.
     """
     try:
+        if _is_take(index):
+            return x.take(index[-1], len(index) - 1)  # twice as fast
         return x[index]
     except IndexError as error:
         raise index_error("getitem", x.shape, error) from None
+
+
+def _is_take(index: Any) -> bool:
+    """Whether an index is x[:, …, array of integers]."""
+    if not (isinstance(index, tuple) and len(index) > 1 and isinstance(index[-1], np.ndarray) and index[-1].dtype.kind in "iu"):
+        return False
+    return all(isinstance(part, slice) and part == slice(None) for part in index[:-1])
 
 
 @getitem.backward("x")
@@ -77,7 +86,7 @@ def put_into_zeros(values: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor
 
 @put_into_zeros.backward("values")
 def _(g, index):
-    return g[index]
+    return getitem.of(g, index)
 
 
 def put_tensor(values: Tensor, index: Any, shape: Sequence[int]) -> Tensor:

@@ -208,7 +208,8 @@ def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any =
     Deviation: exact also at an infinite element, where PyTorch, which divides, has NaN.
     """
     axes = axes_of("prod", dim, input.ndim)
-    out = to(input, sum_dtype("prod", dtype, input))
+    wanted = sum_dtype("prod", dtype, input)
+    out = input if input.dtype == wanted else to(input, wanted)
     if len(axes) == 1:
         return prod_along(out, axes[0], keepdim)
     shape = kept(input.shape, axes) if keepdim else tuple(n for i, n in enumerate(input.shape) if i not in axes)
