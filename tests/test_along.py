@@ -123,6 +123,14 @@ def test_float32_sums_of_many_terms_keep_their_accuracy(shape: tuple[int, ...], 
         np.testing.assert_allclose(function(mg.tensor(x), dim=dim, **given).numpy(), reference, rtol=1e-6)
 
 
+def test_the_gradient_of_a_variance_knows_the_mean_of_many_terms() -> None:
+    x = mg.tensor(np.random.default_rng(0).random((10**6, 3), np.float32)).requires_grad_()
+    mg.var(x, 0).sum().backward()
+    wide = x.detach().numpy().astype(np.float64)
+    expected = 2 * (wide - wide.mean(0)) / (10**6 - 1)
+    np.testing.assert_allclose(x.grad.numpy(), expected, rtol=1e-5, atol=1e-7 * expected.max())
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
 @pytest.mark.parametrize(("shape", "dim"), SHAPES, ids=str)
 def test_elements_by_their_places(shape: tuple[int, ...], dim: int, dtype: str) -> None:

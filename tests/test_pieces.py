@@ -97,6 +97,18 @@ def test_many_terms_are_added_up_in_one_array() -> None:
     np.testing.assert_allclose(x.grad.numpy(), sum(k * weights.standard_normal((3, 4)) for k in range(5)), rtol=1e-14, atol=1e-14)
 
 
+@pytest.mark.parametrize("index", INDICES, ids=str)
+def test_pieces_are_added_to_a_gradient_in_another_layout(index: Any) -> None:
+    """A gradient that is transposed in memory, and held nowhere else: what is added to a copy of it would be lost."""
+    x, weights = numbers(3, 4).requires_grad_(), np.random.default_rng(3)
+    piece = x[index]
+    total([x.T * 2, x.T * 3, piece]).backward()
+    first = (2 * weights.standard_normal((4, 3)) + 3 * weights.standard_normal((4, 3))).T
+    plain = indexing.plain_index(index)
+    np.add.at(first, plain, weights.standard_normal(np.shape(first[plain])))
+    np.testing.assert_allclose(x.grad.numpy(), first, rtol=1e-13, atol=1e-14)
+
+
 def test_pieces_have_second_derivatives() -> None:
     mg.gradgradcheck(
         lambda x: total([row**3 * x[0] for row in (*x, *mg.split(x, 2), x[[0, 0, 2]])]), [numbers(3, 4).requires_grad_()]

@@ -257,15 +257,16 @@ def _add_to(
     pending: dict[Any, Any], edge: Any, record: Record, rule: Callable[..., Any], g: Any, saved: Sequence[Any], live: Sequence[Any]
 ) -> None:
     """Add what a rule gives to the gradient that waits at an edge: in place, if that array is held nowhere else; of a rule that says
-    how (`Op.adds`), without making the whole of it."""
+    how (`Op.adds`), without making the whole of it, and then to row-major memory."""
     total = pending[edge]
-    mine = total.base is None and getrefcount(total) <= 3  # held by the dictionary, this name and getrefcount's own
+    # Three hold it: the dictionary, this name and getrefcount's own argument.
+    mine = total.base is None and total.flags.writeable and getrefcount(total) <= 3
     adder = record.adders.get(rule)
     if adder is None:
         gi = rule(g, saved, live)
         pending[edge] = np.asarray(quiet.run(np.add, total, gi, total) if mine else quiet.run(np.add, total, gi))
         return
-    if not mine:
+    if not (mine and total.flags.carray):
         pending[edge] = total = total.copy()
     quiet.run(adder, total, g, saved, live)
 

@@ -199,7 +199,7 @@ class Op(Generic[P]):
 
     def adds(self, argument: str) -> Callable[[F], F]:
         """Declare how to add a rule's gradient to an array of others, in place, without making it whole: for a rule that fills few
-        places of it. The first parameter is that array; the others name what the rule names."""
+        places of it. The first parameter is that array, in row-major memory; the others name what the rule names."""
 
         def attach(function: F) -> F:
             self.rules[argument].adder = function

@@ -130,13 +130,20 @@ def _fits(x: Array, index: Array, dim: int, shape: tuple[int, ...]) -> bool:
     return bool(alike and index.size and kernels_enabled() and compilable(x.dtype))
 
 
-_PLAIN = frozenset((int, np.int64, slice, type(None), type(...)))  # an index of these alone names no element twice
+_PLAIN = frozenset((int, np.int64, slice, type(None), type(...)))
+
+
+def _is_once(parts: tuple[Any, ...]) -> bool:
+    """Whether an index surely names no element twice: one of numbers and slices alone, or one mask."""
+    if _PLAIN.issuperset(map(type, parts)):
+        return True
+    return len(parts) == 1 and isinstance(parts[0], np.ndarray) and parts[0].dtype.kind == "b"
 
 
 def _put(values: Array, index: Any, shape: Sequence[int]) -> Array:
     """Zeros of `shape` with `values` added at `index`: the adjoint of x[index]; repeated indices add up."""
     out = np.zeros(tuple(shape), values.dtype)
-    if _PLAIN.issuperset(map(type, index if isinstance(index, tuple) else (index,))):
+    if _is_once(index if isinstance(index, tuple) else (index,)):
         out[index] = values
     else:
         add_at(out, index, values)
@@ -144,12 +151,13 @@ def _put(values: Array, index: Any, shape: Sequence[int]) -> Array:
 
 
 def add_at(out: Array, index: Any, values: Array) -> None:
-    """out[index] += values, in place; repeated indices add up."""
+    """out[index] += values, in place, for an `out` in row-major memory; repeated indices add up."""
     parts = index if isinstance(index, tuple) else (index,)
-    kinds = [part.dtype.kind if isinstance(part, np.ndarray) else type(part) for part in parts]
-    if _PLAIN.issuperset(kinds) or kinds == ["b"]:
+    if _is_once(parts):
         out[index] += values
-    elif len(parts) <= out.ndim and all(kind in ("i", "u") for kind in kinds):
+        return
+    kinds = [part.dtype.kind if isinstance(part, np.ndarray) else "" for part in parts]
+    if len(parts) <= out.ndim and all(kind in ("i", "u") for kind in kinds):
         places = tuple(part.astype(np.int64, copy=False) for part in parts)
         named, rest = out.shape[: len(parts)], out.shape[len(parts) :]
         flat = np.ravel_multi_index(places, named, mode="wrap")  # in range, whatever the index says
@@ -162,7 +170,7 @@ def add_at(out: Array, index: Any, values: Array) -> None:
 
 
 def _add_slices(out: Array, index: Array, values: Array, axis: int) -> None:
-    """Add values to the slices of out, which is row-major, that an index names along an axis."""
+    """Add values to the slices of out that an index names along an axis."""
     index = index.ravel()
     values = values.reshape(*out.shape[:axis], index.size, *out.shape[axis + 1 :])
     if values.size and kernels_enabled() and compilable(out.dtype):

@@ -57,7 +57,7 @@ def _(x, dim, unbiased, keepdim, correction):
 
 @var.backward("x")
 def _(g, x, x_shape, dim, correction):
-    centred = x - x.mean(dim, keepdims=True) if dim else x - x
+    centred = x - mean.of(x, dim, True) if dim else x - x
     degrees = _degrees(x_shape, dim, correction)
     return g.reshape(kept(x_shape, dim)) * (2 / degrees if degrees else math.nan) * centred
 
@@ -80,7 +80,7 @@ def _(x, dim, unbiased, keepdim, correction):
 
 @std.backward("x")
 def _(g, x, y, x_shape, dim, correction):
-    centred = x - x.mean(dim, keepdims=True) if dim else x - x
+    centred = x - mean.of(x, dim, True) if dim else x - x
     degrees = _degrees(x_shape, dim, correction)
     shape = kept(x_shape, dim)
     return where(y == 0, 0, g / y).reshape(shape) * (1 / degrees if degrees else math.nan) * centred

@@ -172,7 +172,8 @@ def _(g, x, y, dim):
 def prod_along(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
     """Product along one axis, in x's dtype.
 
-    Backward: g times the product of all others, from the running products of both directions. No division: exact at zeros.
+    Backward: g times the product of all others, from the running products of both directions. No division: exact at zeros. The
+    kernel divides, g y / x, where y is a normal number: then no x is 0 or infinite.
     """
     return np.multiply.reduce(x, axis=dim, keepdims=keepdim, dtype=x.dtype)
 
