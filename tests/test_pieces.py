@@ -15,7 +15,7 @@ from minigrad.ops import indexing
 MASK = np.array([[True, False, True, True], [False] * 4, [True, True, False, False]])
 INDICES: tuple[Any, ...] = (
     0, -1, slice(1, None), (slice(None), 2), (..., slice(None, None, -2)), (1, 2), None, ..., [0, 0, 2], ([2, 0, 2], [1, 1, 1]),
-    (slice(None), [3, 0, 3]), MASK, True, False, np.int64(2), np.int32(1),
+    (slice(None), [3, 0, 3]), ([True, False, True], [1, 1]), (slice(0, 2), [1, 1]), MASK, True, False, np.int64(2), np.int32(1),
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "broadcast_to",
     "flat_places",
     "linear_scan",
+    "names_slices",
     "neighbours",
     "put",
     "put_along",
@@ -140,6 +141,13 @@ def _is_once(parts: tuple[Any, ...]) -> bool:
     return len(parts) == 1 and isinstance(parts[0], np.ndarray) and parts[0].dtype.kind == "b"
 
 
+def names_slices(parts: tuple[Any, ...]) -> bool:
+    """Whether an index is x[:, …, array of integers]."""
+    last = parts[-1]
+    whole = all(isinstance(part, slice) and part == slice(None) for part in parts[:-1])
+    return isinstance(last, np.ndarray) and last.dtype.kind in "iu" and whole
+
+
 def _put(values: Array, index: Any, shape: Sequence[int]) -> Array:
     """Zeros of `shape` with `values` added at `index`: the adjoint of x[index]; repeated indices add up."""
     out = np.zeros(tuple(shape), values.dtype)
@@ -162,7 +170,7 @@ def add_at(out: Array, index: Any, values: Array) -> None:
         named, rest = out.shape[: len(parts)], out.shape[len(parts) :]
         flat = np.ravel_multi_index(places, named, mode="wrap")  # in range, whatever the index says
         _add_slices(out.reshape(math.prod(named), *rest), flat, values, 0)
-    elif len(parts) <= out.ndim and kinds[-1] in ("i", "u") and all(part == slice(None) for part in parts[:-1]):
+    elif len(parts) <= out.ndim and names_slices(parts):
         n = out.shape[len(parts) - 1]
         _add_slices(out, parts[-1].astype(np.int64, copy=False) % max(n, 1), values, len(parts) - 1)
     else:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Operand, Tensor, apply, is_grad_enabled, op
 from ..errors import IndexRangeError, ShapeError
-from ..kernels.arrays import add_at, put, sum_to
+from ..kernels.arrays import add_at, names_slices, put, sum_to
 from ..kernels.notation import where
 
 
@@ -42,18 +42,11 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     Backward: g at the index in zeros; repeated indices add up. Errors: IndexRangeError.
     """
     try:
-        if _is_take(index):
+        if isinstance(index, tuple) and len(index) > 1 and names_slices(index):
             return x.take(index[-1], len(index) - 1)  # twice as fast
         return x[index]
     except IndexError as error:
         raise index_error("getitem", x.shape, error) from None
-
-
-def _is_take(index: Any) -> bool:
-    """Whether an index is x[:, …, array of integers]."""
-    if not (isinstance(index, tuple) and len(index) > 1 and isinstance(index[-1], np.ndarray) and index[-1].dtype.kind in "iu"):
-        return False
-    return all(isinstance(part, slice) and part == slice(None) for part in index[:-1])
 
 
 @getitem.backward("x")
