@@ -259,16 +259,6 @@ def test_row_sums(dtype):
 
 
 @dtypes
-def test_add_rows_at(dtype):
-    values, index = matrix(6, 3, dtype), np.array([3, 0, 3, 3, 1, 0])
-    out = matrix(4, 3, dtype, seed=3)
-    expected = out.copy()
-    np.add.at(expected, index, values)
-    rows.add_rows_at[dtype](out, index, values)
-    assert np.array_equal(expected, out)
-
-
-@dtypes
 def test_linear_scan_rows(dtype):
     a, b = matrix(3, 6, dtype), matrix(3, 6, dtype, seed=2)
     out = np.empty_like(b)

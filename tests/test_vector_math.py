@@ -308,6 +308,50 @@ def test_the_fast_form_near_0_gives_the_same_bits(name: str, dtype: str) -> None
     assert same(kernel(name, dtype)(x), loop(vector_math.functions(dtype)[f"near_{name}"])(x))
 
 
+def quotients(dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs a, b: of all sizes, with quotients next to integers, and special values."""
+    random, info = np.random.default_rng(6), np.finfo(dtype)
+    low, high = int(info.minexp) - info.nmant, int(info.maxexp)
+    b = (random.choice([-1, 1], 4000) * random.uniform(1, 2, 4000) * 2.0 ** random.uniform(low, high - 2, 4000)).astype(dtype)
+    with np.errstate(all="ignore"):
+        a = (random.uniform(-1, 1, 4000) * b * 2.0 ** random.uniform(-2, 60, 4000)).astype(dtype)
+        whole = (b * random.integers(-(2**20), 2**20, 4000)).astype(dtype)
+        beside = np.concatenate([np.nextafter(whole, np.array(side, dtype)) for side in (-math.inf, math.inf)])
+    special = np.array([0, -0.0, 1, -1, info.smallest_subnormal, info.tiny, info.max, math.inf, -math.inf, math.nan], dtype)
+    pairs = [(a, b), (whole, b), (beside, np.tile(b, 2)), tuple(np.array(np.meshgrid(special, special)).reshape(2, -1))]
+    x, y = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return x, y
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_fast_rest_of_a_division_gives_the_same_bits(dtype: str) -> None:
+    functions = vector_math.functions(dtype)
+    near_fmod, reach, is_near = functions["near_fmod"], functions["quotient_reach"], functions["is_near"]
+
+    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def kernel(a: Any, b: Any, out: Any, near: Any) -> None:
+        for i in range(a.size):
+            out[i], near[i] = near_fmod(a[i], b[i]), is_near(reach(a[i], b[i]))
+
+    a, b = quotients(dtype)
+    out, near = np.empty_like(a), np.empty(a.size, bool)
+    kernel(a, b, out, near)
+    with np.errstate(all="ignore"):
+        expected, quotient = np.fmod(a, b), np.abs(a.astype(np.longdouble) / b)
+    assert same(out[near], expected[near])
+    assert not near[(quotient > 2.0**53) & np.isfinite(expected)].any()
+    assert near[quotient < 2.0**51].all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_rest_of_a_division_is_exact_however_large_the_quotient(dtype: str) -> None:
+    a, b = quotients(dtype)
+    with np.errstate(all="ignore"):
+        assert same(mg.fmod(mg.from_numpy(a), mg.from_numpy(b)).numpy(), np.fmod(a, b))
+        few = np.abs(a / b) < 100  # no quotient is far
+        assert same(mg.fmod(mg.from_numpy(a[few]), mg.from_numpy(b[few])).numpy(), np.fmod(a, b)[few])
+
+
 @mg.elementwise
 def wave(x: mg.Tensor, phase: float = 0.5, *, reduction: str = "none") -> mg.Tensor:
     angle = notation.tan(x) + phase

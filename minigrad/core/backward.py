@@ -15,6 +15,7 @@ from ..kernels.quiet import quiet
 from .engine import Step, lines
 from .hooks import run_hooks
 from .mode import ANOMALY, GRAD, defect, enable_grad, get_mode
+from .plan import Record
 from .tensor import Tensor, output_stamp
 
 __all__ = ["backward", "grad"]
@@ -179,15 +180,18 @@ def _walk(
         for rule, edge in zip(rules, step.edges):  # noqa: B905  (strict costs time here; a record makes both)
             if needed is not None and edge not in needed and edge not in wanted:
                 continue
-            gi = rule(g, saved, step.live)
-            if anomaly:
-                _check_backward(step, rules.index(rule), gi)
-            if edge in pending:
-                pending[edge] = _plus(pending[edge], gi, create_graph)
-            else:
-                pending[edge] = gi
+            if edge not in pending:
+                pending[edge] = gi = rule(g, saved, step.live)
                 if type(edge) is Step:
                     heappush(heap, (-edge.seq, edge))
+            elif create_graph or anomaly:
+                gi = rule(g, saved, step.live)
+                pending[edge] = _plus(pending[edge], gi, create_graph)
+            else:
+                _add_to(pending, edge, step.record, rule, g, saved, step.live)
+                continue
+            if anomaly:
+                _check_backward(step, rules.index(rule), gi)
         if saved and not retain:
             step.saved = None
     if needed is None:
@@ -247,6 +251,24 @@ def _plus(a: Any, b: Any, create_graph: bool) -> Any:
     if isinstance(a, Tensor):
         return Tensor(_plus(a.array, b.array, False))
     return np.asarray(quiet.run(np.add, a, b))
+
+
+def _add_to(
+    pending: dict[Any, Any], edge: Any, record: Record, rule: Callable[..., Any], g: Any, saved: Sequence[Any], live: Sequence[Any]
+) -> None:
+    """Add what a rule gives to the gradient that waits at an edge: in place, if that array is held nowhere else; of a rule that says
+    how (`Op.adds`), without making the whole of it, and then to row-major memory."""
+    total = pending[edge]
+    # Three hold it: the dictionary, this name and getrefcount's own argument.
+    mine = total.base is None and total.flags.writeable and getrefcount(total) <= 3
+    adder = record.adders.get(rule)
+    if adder is None:
+        gi = rule(g, saved, live)
+        pending[edge] = np.asarray(quiet.run(np.add, total, gi, total) if mine else quiet.run(np.add, total, gi))
+        return
+    if not (mine and total.flags.carray):
+        pending[edge] = total = total.copy()
+    quiet.run(adder, total, g, saved, live)
 
 
 def _own(g: Any, held: int) -> Tensor:

@@ -52,7 +52,7 @@ def get_default_dtype() -> np.dtype[Any]:
 class Rule:
     """The backward rule of one argument: what its parameters name is what it needs."""
 
-    __slots__ = ("function", "kernel", "kernel_needs", "needs", "text")
+    __slots__ = ("adder", "adder_needs", "function", "kernel", "kernel_needs", "needs", "text")
 
     def __init__(self, function: FunctionType, text: Text | None):
         self.function: Callable[..., Any] = function
@@ -60,6 +60,8 @@ class Rule:
         self.text = text
         self.kernel: Callable[..., Any] | None = None
         self.kernel_needs: tuple[str, ...] = ()
+        self.adder: Callable[..., None] | None = None
+        self.adder_needs: tuple[str, ...] = ()
 
 
 class Op(Signature, Generic[P]):
@@ -145,6 +147,17 @@ class Op(Signature, Generic[P]):
         def attach(function: F) -> F:
             self.rules[argument].kernel = function
             self.rules[argument].kernel_needs = tuple(inspect.signature(function).parameters)
+            return function
+
+        return attach
+
+    def adds(self, argument: str) -> Callable[[F], F]:
+        """Declare how to add a rule's gradient to an array of others, in place, without making it whole: for a rule that fills few
+        places of it. The first parameter is that array, in row-major memory; the others name what the rule names."""
+
+        def attach(function: F) -> F:
+            self.rules[argument].adder = function
+            self.rules[argument].adder_needs = tuple(inspect.signature(function).parameters)[1:]
             return function
 
         return attach

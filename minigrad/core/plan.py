@@ -79,6 +79,7 @@ class Record:
         self.keeps_output = self.output in self.keep
         self.targets: list[Any] = [plan.specs[i] for i in tracked]
         self.rules = [operation.array_rule(self, k) for k in range(len(tracked))]
+        self.adders = {self.rules[k]: self._adder(k) for k, rule in enumerate(self._rules) if rule.adder is not None}
         self.capture = self._capture()
 
     def _capture(self) -> Callable[..., Any]:
@@ -132,6 +133,11 @@ class Record:
         call = closure("g, s, a", f"return f({terms})", f=rule.function, c=constants)
         scale = self.plan.op.gradient_scale(self.plan)
         return call if scale is None else lambda g, s, a: call(g * scale, s, a)
+
+    def _adder(self, k: int) -> Callable[..., None]:
+        """What adds the rule's gradient to a sum of gradients: (sum, gradient, saved, live attributes) to nothing."""
+        terms, constants = self._bind(k, self._rules[k].adder_needs)
+        return closure("total, g, s, a", f"f(total, {terms})", f=self._rules[k].adder, c=constants)
 
     def by_formula(self, k: int) -> Callable[..., Array]:
         """The rule as written, over arrays, fitted to the input it belongs to."""

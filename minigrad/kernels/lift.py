@@ -56,7 +56,7 @@ def loop(
     If a layout is r or c, the kernel takes the numbers of rows and columns too. `constants` are parameters whose values are baked in.
     None if the text holds a power that is no product or root: NumPy has the better one.
     """
-    if not text.notation & REDUCED:
+    if not text.notation & REDUCED.keys():
         return _loop(text, operands, constants, dtype, reduction)
     near = _loop(text, operands, constants, dtype, reduction, near=True)
     if near is None:
@@ -93,7 +93,8 @@ def _loop(
     used = text.notation | {"add_sum"}
     if near:
         body = ["reach = T(0)", *body, "return is_near(reach)"]
-        used |= {"maximum", "absolute", "is_near", *(f"near_{function}" for function in used & REDUCED)}
+        reduced = used & REDUCED.keys()
+        used |= {"maximum", "is_near", *(f"near_{name}" for name in reduced), *(REDUCED[name] for name in reduced)}
     source = head(name, parameters, used, dtype) + "".join(f"    {line}\n" for line in body)
 
     array, masks = types.Array(getattr(types, dtype), 1, "C"), types.Array(types.boolean, 1, "C")

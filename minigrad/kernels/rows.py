@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     add_sum: Any
 
 __all__ = [
-    "add_rows_at",
     "add_to_rows",
     "column_sums",
     "cross_entropy_rows",
@@ -333,16 +332,6 @@ def add_to_rows(x, row):
     for i in range(rows):
         for j in range(columns):
             x[i, j] = x[i, j] + row[j]
-
-
-@kernel("mim")
-def add_rows_at(out, index, values):
-    """out[index[k], j] += values[k, j]: every index must be a row of out."""
-    rows, columns = values.shape
-    for k in range(rows):
-        i = index[k]
-        for j in range(columns):
-            out[i, j] += values[k, j]
 
 
 @kernel("mmm")

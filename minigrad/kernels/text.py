@@ -23,7 +23,8 @@ __all__ = ["REDUCED", "Number", "Text", "definition"]
 Number = int | float
 
 
-REDUCED = {"sin", "cos", "tan"}  # of vector_math: near 0 there is a faster form of each
+REDUCED = {"sin": "absolute", "cos": "absolute", "tan": "absolute", "fmod": "quotient_reach"}
+"""Functions of vector_math of which there is a faster form, `near_sin`: what of their arguments must be near enough to 0."""
 
 
 class Text:
@@ -290,4 +291,6 @@ def _write(node: ast.expr, scope: Mapping[str, str | Number], near: bool = False
 def _reaches(node: ast.expr, scope: Mapping[str, str | Number], near: bool) -> list[str]:
     """The lines that look how far from 0 the arguments of the functions of REDUCED are."""
     calls = [call for call in ast.walk(node) if isinstance(call, ast.Call) and ast.unparse(call.func) in REDUCED] if near else []
-    return [f"reach = maximum(reach, absolute({_write(call.args[0], scope, near)}))" for call in calls]
+    arguments = [", ".join(_write(argument, scope, near) for argument in call.args) for call in calls]
+    measures = [REDUCED[ast.unparse(call.func)] for call in calls]
+    return [f"reach = maximum(reach, {measure}({args}))" for measure, args in zip(measures, arguments, strict=True)]

@@ -241,6 +241,23 @@ def fmod(builder: Any, layout: _Layout, a: Any, b: Any) -> Any:
 
 
 @_instruction
+def near_fmod(builder: Any, layout: _Layout, a: Any, b: Any) -> Any:
+    """`fmod` where |a / b| < 2⁵²: a − q b for q = trunc(a / b), in float64.
+
+    The quotient may have been rounded up to the next integer: then q is one too large, and the rest, as exact, has the wrong sign.
+    """
+    double = ir.DoubleType()
+    x, y = (value if value.type == double else builder.fpext(value, double) for value in (a, b))
+    quotient = _llvm(builder, "trunc", builder.fdiv(x, y))
+    rest = _llvm(builder, "fma", builder.fneg(quotient), y, x)
+    too_far = builder.fcmp_ordered("<", builder.fmul(_llvm(builder, "copysign", double(1), x), rest), double(0))
+    rest = builder.select(too_far, builder.fadd(rest, _llvm(builder, "copysign", y, x)), rest)
+    rest = _llvm(builder, "copysign", rest, x)
+    rest = builder.select(builder.fcmp_ordered("==", quotient, double(0)), x, rest)  # also for an infinite b
+    return rest if a.type == double else builder.fptrunc(rest, a.type)
+
+
+@_instruction
 def fraction(builder: Any, layout: _Layout, x: Any) -> Any:
     """m of a positive normal x = m · 2ⁿ, 1 ≤ m < 2."""
     field = builder.and_(layout.bits(builder, x), layout.integer((1 << layout.fraction) - 1))

@@ -41,15 +41,15 @@ from minigrad.kernels.vector_instructions import (
 
 MATH = (
     "exp", "scaled_exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sinh", "cosh", "tanh",
-    "erf", "erfc", "normal_cdf", "scaled_normal_cdf", "normal_pdf", *vector_trig.NAMES,
+    "erf", "erfc", "normal_cdf", "scaled_normal_cdf", "normal_pdf", "quotient_reach", *vector_trig.NAMES,
 )  # fmt: skip
 NEAR = {f"near_{name}": name for name in vector_trig.REDUCED}
-INSTRUCTIONS = ("sqrt", "absolute", "floor", "ceil", "trunc", "rint", "fmod", "maximum", "minimum", "where", "add_sum")
+INSTRUCTIONS = ("sqrt", "absolute", "floor", "ceil", "trunc", "rint", "fmod", "near_fmod", "maximum", "minimum", "where", "add_sum")
 NAMES: tuple[str, ...] = (*MATH, *NEAR, *INSTRUCTIONS)
 
 # Constants of a dtype: `_constants` has the values.
 _bound_later: Any = None
-ZERO = HALF = ONE = TWO = INFINITY = NOT_A_NUMBER = _bound_later
+ZERO = HALF = ONE = TWO = INFINITY = NOT_A_NUMBER = QUOTIENT_REACH = _bound_later
 ROUNDER = _bound_later  # adding it rounds to an integer, which then stands in the lowest bits of the sum
 LOG2_E = LN2_HIGH = LN2_LOW = _bound_later  # LN2_HIGH times a binary exponent is exact
 EXP_LOWEST = EXPM1_LOWEST = _bound_later  # below, exp rounds to 0, expm1 to −1
@@ -291,6 +291,12 @@ def normal_pdf(x: Any) -> Any:
     return scale(DENSITY_AT_0 * exp_polynomial(r), t)
 
 
+def quotient_reach(a: Any, b: Any) -> Any:
+    """A number for which `is_near` says whether `near_fmod` is right; 0 where the rest of a / b is NaN, as it is in both forms."""
+    size = absolute(a)
+    return where((size < INFINITY) & (b != ZERO), absolute(size / b) * QUOTIENT_REACH, ZERO)
+
+
 def _constants(dtype_name: str) -> dict[str, Any]:
     """The names in capitals and the polynomials, for one dtype."""
     single = dtype_name == "float32"
@@ -317,6 +323,7 @@ def _constants(dtype_name: str) -> dict[str, Any]:
         "LOG10_2_HIGH": 0.30078125 if single else 3.01029995663611771306e-01,
         "LOG10_2_LOW": 2.48745663981195213739e-04 if single else 3.69423907715893078616e-13,
         "QUARTER": 0.25,
+        "QUOTIENT_REACH": vector_trig.constants(single)["NEAR_HIGHEST"] / 2.0**52,
         "EXPM1_LOWEST": -18.0 if single else -38.0,
         "TANH_HIGHEST": 10.0 if single else 20.0,
         "ERF_HIGHEST": 4.0 if single else 6.0,

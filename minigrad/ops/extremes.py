@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import Operand, Tensor, op
 from ..errors import DimError, ShapeError
-from ..kernels.arrays import flat_places
+from ..kernels.arrays import put_along, take_along
 from ..kernels.notation import where
 from .comparison import maximum, minimum
 from .convert import on_tensor
@@ -83,31 +83,36 @@ class ValuesAndIndices(NamedTuple):
 
 
 @op(live=("indices",))
-def pick(x: Tensor, indices: Tensor, dim: int, keepdim: bool = True) -> Tensor:
-    """The elements of x at `indices` along `dim`, no two in a row the same; without that axis (then of length 1) unless `keepdim`.
+def pick(x: Tensor, indices: Any, dim: int, keepdim: bool = True) -> Tensor:
+    """y[i, j, …] = x[i, indices[i, j, …], …], an array of indices, from 0 on, standing at axis `dim`; without that axis (then of
+    length 1) unless `keepdim`.
 
-    Backward: g goes to the picked elements.
+    Shapes: outside of `dim` indices may be shorter than x. Backward: g, added up at those places.
     """
-    out = x.reshape(-1)[flat_places(indices, dim, x.shape)]
+    out = take_along(x, indices, dim)
     return out if keepdim else out.reshape(x.shape[:dim] + x.shape[dim + 1 :])
 
 
+@pick.backward_kernel("x")
 @pick.backward("x")
 def _(g, indices, x_shape, dim):
-    return place.of(g.reshape(indices.shape), indices, dim, x_shape[dim])
+    return place.of(g.reshape(indices.shape), indices, dim, x_shape)
 
 
 @op(live=("indices",))
-def place(x: Tensor, indices: Tensor, dim: int, length: int) -> Tensor:
-    """Zeros of that length along `dim` with x at `indices`: the adjoint of `pick`. Backward: g at `indices`."""
-    out = np.zeros((*x.shape[:dim], length, *x.shape[dim + 1 :]), x.dtype)
-    out.reshape(-1)[flat_places(indices, dim, out.shape)] = x
-    return out
+def place(x: Tensor, indices: Any, dim: int, shape: tuple[int, ...]) -> Tensor:
+    """Zeros of a shape with x[i, j, …] added at [i, indices[i, j, …], …]: the adjoint of `pick`. Backward: g at those places."""
+    return put_along(x, indices, dim, shape)
 
 
+@place.backward_kernel("x")
 @place.backward("x")
 def _(g, indices, dim):
     return pick.of(g, indices, dim)
+
+
+for _moving in (pick, place):
+    _moving.kernel()(_moving.formula)  # nothing overflows here: no warnings need to be kept quiet
 
 
 def values_at(x: Tensor, indices: Any, dim: int, keepdim: bool = True) -> ValuesAndIndices:

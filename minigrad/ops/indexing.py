@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Operand, Tensor, apply, is_grad_enabled, op
 from ..errors import IndexRangeError, ShapeError
-from ..kernels.arrays import put, sum_to
+from ..kernels.arrays import add_at, names_slices, put, sum_to
 from ..kernels.notation import where
 
 
@@ -42,6 +42,8 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     Backward: g at the index in zeros; repeated indices add up. Errors: IndexRangeError.
     """
     try:
+        if isinstance(index, tuple) and len(index) > 1 and names_slices(index):
+            return x.take(index[-1], len(index) - 1)  # twice as fast
         return x[index]
     except IndexError as error:
         raise index_error("getitem", x.shape, error) from None
@@ -50,6 +52,11 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 @getitem.backward("x")
 def _(g, index, x_shape):
     return put(g, index, x_shape)
+
+
+@getitem.adds("x")
+def _(total, g, index):
+    add_at(total, index, g)
 
 
 def getitem_method(self: Tensor, index: Any) -> Tensor:
@@ -72,7 +79,7 @@ def put_into_zeros(values: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor
 
 @put_into_zeros.backward("values")
 def _(g, index):
-    return g[index]
+    return getitem.of(g, index)
 
 
 def put_tensor(values: Tensor, index: Any, shape: Sequence[int]) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Tensor, checked_dtype, op
 from ..errors import ArgumentError, ShapeError
-from ..kernels.arrays import total
+from ..kernels.arrays import square_sum, total
 from ..kernels.notation import absolute, where
 from .convert import float_only, on_tensor
 from .extremes import shared_by_ties
@@ -20,8 +20,7 @@ from .reduction import Dims, axes_of, kept, mean, not_empty
 def _centred_squares(x: Any, dim: Sequence[int], keepdim: bool) -> Any:
     """Σ (x − mean)², in two passes."""
     count = math.prod(x.shape[i] for i in dim)
-    centred = x - total(x, dim, True) / np.asarray(count, x.dtype)
-    return total(centred * centred, dim, keepdim)
+    return square_sum(x, total(x, dim, True) / np.asarray(count, x.dtype), dim, keepdim)
 
 
 def _degrees(shape: Sequence[int], dim: Sequence[int], correction: float) -> float:
@@ -58,9 +57,9 @@ def _(x, dim, unbiased, keepdim, correction):
 
 @var.backward("x")
 def _(g, x, x_shape, dim, correction):
-    centred = x - x.mean(dim, keepdims=True) if dim else x - x
+    centred = x - mean.of(x, dim, True) if dim else x - x
     degrees = _degrees(x_shape, dim, correction)
-    return g.reshape(kept(x_shape, dim)) * (centred * (2 / degrees if degrees else math.nan))
+    return g.reshape(kept(x_shape, dim)) * (2 / degrees if degrees else math.nan) * centred
 
 
 @op
@@ -81,10 +80,10 @@ def _(x, dim, unbiased, keepdim, correction):
 
 @std.backward("x")
 def _(g, x, y, x_shape, dim, correction):
-    centred = x - x.mean(dim, keepdims=True) if dim else x - x
+    centred = x - mean.of(x, dim, True) if dim else x - x
     degrees = _degrees(x_shape, dim, correction)
     shape = kept(x_shape, dim)
-    return where(y == 0, 0, g / y).reshape(shape) * (centred * (1 / degrees if degrees else math.nan))
+    return where(y == 0, 0, g / y).reshape(shape) * (1 / degrees if degrees else math.nan) * centred
 
 
 @on_tensor
@@ -113,7 +112,7 @@ def norm(x: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, *, 
     """
     x = x.astype(dtype, copy=False)
     if p == 2:
-        return np.sqrt(total(x * x, dim, keepdim))
+        return np.sqrt(square_sum(x, np.zeros(kept(x.shape, dim), x.dtype), dim, keepdim))
     if p == 0:
         return np.count_nonzero(x, axis=dim, keepdims=keepdim).astype(x.dtype)
     size = np.abs(x)
@@ -138,15 +137,15 @@ def _(x, p, dim, keepdim, dtype):
 
 @norm.backward("x")
 def _(g, x, y, x_shape, p, dim):
+    shape = kept(x_shape, dim)
+    if p == 2:
+        return (g / where(y == 0, 1, y)).reshape(shape) * x
     plain = x.array if isinstance(x, Tensor) else x
     sign = (plain > 0).astype(plain.dtype) - (plain < 0)  # no gradient goes through it; 0 for NaN
     if math.isinf(p):
         return shared_by_ties(g, absolute(x), y, x_shape, dim) * sign
-    shape = kept(x_shape, dim)
     y, g = y.reshape(shape), g.reshape(shape)
-    safe = where(y == 0, 1, y)
-    if p == 2:
-        return g * (x / safe)
     if p in (0, 1):
-        return g * (sign * p)
+        return g * p * sign
+    safe = where(y == 0, 1, y)
     return where(y == 0, 0, g) * sign * where(x == 0, 1, absolute(x) / safe) ** (p - 1)

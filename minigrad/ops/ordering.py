@@ -20,7 +20,8 @@ def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = F
     if x.ndim == 0:
         return np.zeros((), np.int64)
     if descending:
-        return x.shape[dim] - 1 - np.flip(np.argsort(np.flip(x, dim), axis=dim, kind="stable"), dim)
+        backwards = (*(slice(None),) * dim, slice(None, None, -1))
+        return x.shape[dim] - 1 - np.argsort(x[backwards], axis=dim, kind="stable")[backwards]
     return np.argsort(x, axis=dim, kind="stable")
 
 
@@ -55,6 +56,8 @@ def _best(x: Any, k: int, axis: int, largest: bool) -> Any:
     if not x.ndim:
         return np.zeros((), np.int64)
     length, cut = x.shape[axis], (slice(None),) * axis
+    if axis < x.ndim - 1 and length >= 64:
+        return np.moveaxis(_best(np.ascontiguousarray(np.moveaxis(x, axis, -1)), k, x.ndim - 1, largest), -1, axis)
     if length < 64 or not 0 < 4 * k <= length:
         return argsort.formula(x, axis, largest)[(*cut, slice(k))]
     places = np.argpartition(x, length - k if largest else k - 1, axis)

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, apply, op
+from ..core import Operand, Tensor, apply, is_grad_enabled, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, DimError, DtypeError, IndexRangeError, InputTypeError, ShapeError
 from ..kernels.arrays import flat_places
 from .comparison import eq
 from .convert import on_tensor, to
+from .extremes import pick, place
 from .indexing import along, getitem, index_put, put_tensor
 from .joining import unbind
 from .reduction import axis_and_length, axis_of
@@ -62,8 +63,10 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     Shapes: index has as many axes as input, and none but `dim` longer. Backward: g, added up at those places (`scatter_add`).
     Errors: IndexRangeError for places that the axis does not have; negative ones are none.
     """
-    places = _flat_places("gather", input, dim, index)
-    return apply(getitem, (reshape_to(input, (-1,)),), (), (places,))
+    axis, places = _places_like("gather", input, dim, index, _is_recorded(input))
+    if not (input.ndim and places.size):
+        return apply(getitem, (reshape_to(input, (-1,)),), (), (places,))
+    return pick(input, places, axis)
 
 
 @on_tensor
@@ -81,7 +84,9 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     except ValueError:
         raise ShapeError(f"take_along_dim: {input.shape} and {indices.shape} do not broadcast outside of dim {dim}") from None
     x, places = (expand_to(x, (*shape[:axis], x.shape[axis], *shape[axis + 1 :])) for x in (input, indices))
-    return gather(x, axis, Tensor(np.where(places.array < 0, places.array + x.shape[axis], places.array)))
+    if places.array.min(initial=0) < 0:
+        places = Tensor(np.where(places.array < 0, places.array + x.shape[axis], places.array))
+    return gather(x, axis, places)
 
 
 @on_tensor
@@ -106,9 +111,11 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
     Shapes: as for `scatter`. Backward: to input, g; to src, g at those places (`gather`).
     """
-    places = _flat_places("scatter_add", input, dim, index)
-    added = put_tensor(_source("scatter_add", input, index, src), places, (input.numel(),))
-    return input + reshape_to(added, input.shape)
+    axis, places = _places_like("scatter_add", input, dim, index, _is_recorded(src))
+    values = _source("scatter_add", input, index, src)
+    if not (input.ndim and places.size):
+        return input + reshape_to(put_tensor(values, places, (input.numel(),)), input.shape)
+    return input + place(values, places, axis, input.shape)
 
 
 @on_tensor
@@ -179,43 +186,56 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 # ---- what is asked of an index
 
 
-def _places(name: str, index: Any, axis: int, length: int, vector: bool = False) -> Any:
-    """The places that an index tensor names along an axis: its own copy, each of them in range."""
+def _places(name: str, index: Any, axis: int, length: int, vector: bool = False, own: bool = True) -> Any:
+    """The places that an index tensor names along an axis, each of them in range: a copy, unless `own` is False."""
     if not isinstance(index, Tensor):
         raise InputTypeError(f"{name}: index must be a Tensor of ints, got {type(index).__name__}")
     if index.dtype.kind not in "iu":
         raise DtypeError(f"{name}: index must hold integers, got dtype {index.dtype}")
     if vector and index.ndim > 1:
         raise DimError(f"{name}: index must be a vector, got shape {index.shape}")
-    places = np.array(index.array, np.int64, ndmin=int(vector))
+    places = np.array(index.array, np.int64, ndmin=int(vector), copy=own or None)
     _check_range(name, places, length, f"axis {axis} of length")
     return places
 
 
 def _check_range(name: str, places: Any, limit: int, what: str) -> None:
     """Refuse places outside [0, limit), naming the first."""
-    if places.size and (places.min() < 0 or places.max() >= limit):
+    # Taken for unsigned, negative numbers are the largest.
+    if places.size and places.astype(np.int64, copy=False).view(np.uint64).max() >= limit:
         outside = (places < 0) | (places >= limit)
         first = tuple(int(i) for i in np.argwhere(outside)[0])
         where = f" at {list(first)}" if first else ""
         raise IndexRangeError(f"{name}: index {places[first]}{where} is out of range: {what} {limit}")
 
 
-def _flat_places(name: str, x: Tensor, dim: int, index: Any) -> Any:
-    """For each element of `index` its place in x taken flat."""
+def _is_recorded(x: Any) -> bool:
+    """Whether an operation on x will hold its index."""
+    return isinstance(x, Tensor) and x.requires_grad and is_grad_enabled()
+
+
+def _places_like(name: str, x: Tensor, dim: int, index: Any, own: bool = True) -> tuple[int, Any]:
+    """The axis, and the places along it that `index` names, which has an axis for each of x and none but that one longer."""
     axis = axis_of(name, dim, x.ndim)
     shape = x.shape or (1,)
-    places = _places(name, index, axis, shape[axis])
+    places = _places(name, index, axis, shape[axis], own=own)
+    if places.size:
+        sizes = places.shape or (1,)
+        if len(sizes) != len(shape):
+            raise ShapeError(f"{name}: index must have as many axes as input, got shape {places.shape} for {x.shape}")
+        if any(n > limit for i, (n, limit) in enumerate(zip(sizes, shape, strict=True)) if i != axis):
+            raise ShapeError(
+                f"{name}: outside of dim {dim} index must not be longer than input, got shape {places.shape} for {x.shape}"
+            )
+    return axis, places
+
+
+def _flat_places(name: str, x: Tensor, dim: int, index: Any) -> Any:
+    """For each element of `index` its place in x taken flat."""
+    axis, places = _places_like(name, x, dim, index)
     if not places.size:
         return places
-    sizes = places.shape or (1,)
-    if len(sizes) != len(shape):
-        raise ShapeError(f"{name}: index must have as many axes as input, got shape {places.shape} for {x.shape}")
-    if any(n > limit for i, (n, limit) in enumerate(zip(sizes, shape, strict=True)) if i != axis):
-        raise ShapeError(
-            f"{name}: outside of dim {dim} index must not be longer than input, got shape {places.shape} for {x.shape}"
-        )
-    return flat_places(places.reshape(sizes), axis, shape).reshape(places.shape)
+    return flat_places(places.reshape(places.shape or (1,)), axis, x.shape or (1,)).reshape(places.shape)
 
 
 def _source(name: str, x: Tensor, index: Tensor, src: Tensor) -> Tensor:

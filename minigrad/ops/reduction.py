@@ -10,7 +10,8 @@ import numpy as np
 
 from ..core import Tensor, checked_dtype, get_default_dtype, op
 from ..errors import DimError, DtypeError, InputTypeError, ShapeError
-from ..kernels.arrays import broadcast_to, total
+from ..kernels.along import log_sums, log_sums_backward
+from ..kernels.arrays import as_matrix, broadcast_to, neighbours, reduced, total
 from ..kernels.cache import compilable
 from ..kernels.notation import exp, log, where
 from ..kernels.rows import row_sums
@@ -181,6 +182,21 @@ def _(x, dim, keepdim):
 def _(g, x, y, x_shape, dim):
     shape = kept(x_shape, dim)
     return g.reshape(shape) * exp(x - where(y == -math.inf, 0, y).reshape(shape))
+
+
+@logsumexp.kernel(when=lambda x, dim, keepdim: compilable(x.dtype) and x.size and dim and neighbours(dim))
+def _(x, dim, keepdim):
+    out, matrix = reduced(x, dim, keepdim), as_matrix(x, max(dim))
+    log_sums[x.dtype](out.reshape(-1, matrix.shape[1]), matrix, x.size // out.size)
+    return out
+
+
+@logsumexp.backward_kernel("x")
+def _(g, x, y, dim):
+    out, matrix = np.empty(x.shape, x.dtype), as_matrix(x, max(dim))
+    g, y = (np.ascontiguousarray(a).reshape(-1, matrix.shape[1]) for a in (g, y))
+    log_sums_backward[x.dtype](as_matrix(out, max(dim)), g, matrix, y, x.size // y.size)
+    return out
 
 
 @op

@@ -8,7 +8,9 @@ import numpy as np
 
 from ..core import Tensor, get_default_dtype, op
 from ..kernels import arrays
-from ..kernels.arrays import put
+from ..kernels.along import products, products_backward, running_products, running_products_backward, running_sums
+from ..kernels.arrays import as_matrix, put, reduced
+from ..kernels.cache import compilable
 from ..kernels.notation import exp, where
 from .convert import on_tensor, to
 from .reduction import Dims, axes_of, axis_of, kept, sum_dtype
@@ -49,6 +51,11 @@ def _before(products: Any) -> Any:
     return where(np.arange(products.shape[-1]) == 0, 1, _previous(products))
 
 
+def _length(x: Any, dim: int) -> int:
+    """The length of an axis; a 0-d array counts as having one."""
+    return int(x.shape[dim]) if x.ndim else 1
+
+
 def _backwards(x: Any, dim: int) -> Any:
     return x[(slice(None),) * dim + (slice(None, None, -1),)] if x.ndim else x
 
@@ -80,6 +87,27 @@ def _(g, dim):
     return _backwards(cumsum.of(_backwards(g, dim), dim), dim)
 
 
+def _along(x, dim, dtype):
+    """Whether the kernels along an axis serve."""
+    return x.dtype == dtype and compilable(dtype) and x.size
+
+
+@cumsum.kernel(when=_along)
+def _(x, dim, dtype):
+    return _running_sums(x, dim, 1)
+
+
+@cumsum.backward_kernel("x")
+def _(g, dim):
+    return _running_sums(g, dim, -1)
+
+
+def _running_sums(x: Any, dim: int, step: int) -> Any:
+    out = np.empty(x.shape, x.dtype)
+    running_sums[x.dtype](as_matrix(out, dim), as_matrix(x, dim), _length(x, dim), step)
+    return out
+
+
 @op
 def cumprod(x: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running products along an axis, yₖ = x₀ … xₖ; integers and booleans in int64, float32 multiplied up in float64.
@@ -100,6 +128,20 @@ def _(g, x, y, dim):
         return g
     g, x, y = g.swapaxes(dim, -1), x.swapaxes(dim, -1), y.swapaxes(dim, -1)
     return (_before(y) * _scan_from_end(x, g)).swapaxes(dim, -1)
+
+
+@cumprod.kernel(when=_along)
+def _(x, dim, dtype):
+    out = np.empty(x.shape, x.dtype)
+    running_products[x.dtype](as_matrix(out, dim), as_matrix(x, dim), _length(x, dim))
+    return out
+
+
+@cumprod.backward_kernel("x")
+def _(g, x, y, dim):
+    out = np.empty(x.shape, x.dtype)
+    running_products_backward[x.dtype](*(as_matrix(a, dim) for a in (out, g, x, y)), _length(x, dim))
+    return out
 
 
 @op
@@ -130,7 +172,8 @@ def _(g, x, y, dim):
 def prod_along(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
     """Product along one axis, in x's dtype.
 
-    Backward: g times the product of all others, from the running products of both directions. No division: exact at zeros.
+    Backward: g times the product of all others, from the running products of both directions. No division: exact at zeros. The
+    kernel divides, g y / x, where y is a normal number: then no x is 0 or infinite.
     """
     return np.multiply.reduce(x, axis=dim, keepdims=keepdim, dtype=x.dtype)
 
@@ -143,6 +186,21 @@ def _(g, x, x_shape, dim):
     return g.reshape(kept(x_shape, (dim,))) * (earlier * later).swapaxes(dim, -1)
 
 
+@prod_along.kernel(when=lambda x, dim, keepdim: _along(x, dim, x.dtype))
+def _(x, dim, keepdim):
+    out, matrix = reduced(x, (dim,), keepdim), as_matrix(x, dim)
+    products[x.dtype](out.reshape(-1, matrix.shape[1]), matrix, _length(x, dim))
+    return out
+
+
+@prod_along.backward_kernel("x")
+def _(g, x, y, dim):
+    out, matrix = np.empty(x.shape, x.dtype), as_matrix(x, dim)
+    g, y = (np.ascontiguousarray(a).reshape(-1, matrix.shape[1]) for a in (g, y))
+    products_backward[x.dtype](as_matrix(out, dim), g, matrix, y, _length(x, dim), float(np.finfo(x.dtype).tiny))
+    return out
+
+
 @on_tensor
 def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Product over all axes or over `dim` (an axis or several); integers and booleans in int64; 1 for nothing.
@@ -151,10 +209,14 @@ def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any =
     Deviation: exact also at an infinite element, where PyTorch, which divides, has NaN.
     """
     axes = axes_of("prod", dim, input.ndim)
+    wanted = sum_dtype("prod", dtype, input)
+    out = input if input.dtype == wanted else to(input, wanted)
+    if len(axes) == 1:
+        return prod_along(out, axes[0], keepdim)
     shape = kept(input.shape, axes) if keepdim else tuple(n for i, n in enumerate(input.shape) if i not in axes)
-    out = to(input, sum_dtype("prod", dtype, input))
     if len(axes) == input.ndim:
-        return reshape_to(prod_along(reshape_to(out, (-1,)), 0), shape)
+        whole = prod_along(reshape_to(out, (-1,)), 0)
+        return reshape_to(whole, shape) if shape else whole
     for axis in sorted(axes):
         out = prod_along(out, axis, True)
     return reshape_to(out, shape)

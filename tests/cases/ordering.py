@@ -168,13 +168,6 @@ SORTING = [
         ],
         refused=[*dim_errors(mg.median, "median", several=False), *empty_errors(mg.median, "median")],
     ),
-    case(
-        "place",
-        extremes.place,
-        lambda x, index, dim, length: np.stack([np.where(index == i, x, 0).sum(dim) for i in range(length)], dim),
-        sample(distinct(3, 2), given([[2, 0], [1, 3], [3, 2]]), 1, 4),
-        sample(distinct(2, 2), given([[2, 0], [1, 2]]), 0, 3),
-    ),
 ]
 
 

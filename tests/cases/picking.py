@@ -9,7 +9,7 @@ from op_cases import BOOL, F32, F64, I32, I64, U8, OpCase, Refused, Typed, case,
 
 import minigrad as mg
 from minigrad.errors import ArgumentError, DimError, DtypeError, IndexRangeError, InputTypeError, ShapeError
-from minigrad.ops import indexing, picking, shape
+from minigrad.ops import extremes, indexing, picking, shape
 
 F = mg.nn.functional
 PLACES = integers(0, 3)
@@ -86,7 +86,7 @@ GATHERING = [
         sample(normal(3, 4), 0, given(np.zeros((0, 3), int))),
         sample(normal(), 0, given([0, 0])),
         sample(normal(3), 0, given(2)),
-        covers=(indexing.getitem, shape.reshape_to),
+        covers=(extremes.pick, indexing.getitem, shape.reshape_to),
         typed=[Typed((x, 0, I64 - 1), x.dtype.name) for x in (I64, F32, F64, BOOL)],
         refused=[
             *index_errors("gather", lambda x, index: mg.gather(x, 1, index)),
@@ -102,7 +102,7 @@ GATHERING = [
         sample(normal(1, 4), PLACES(3, 2), 1),
         sample(normal(3, 4), given([[-1], [0], [-4]]), -1),
         sample(normal(3, 4), given([[0, 11], [5, 5]])),
-        covers=(indexing.getitem, shape.expand_to),
+        covers=(extremes.pick, shape.expand_to),
         refused=[
             Refused(
                 lambda: mg.take_along_dim(mg.ones(3, 4), mg.tensor([0]), 0),
@@ -233,8 +233,18 @@ SCATTERING = [
         sample(normal(3, 4), 0, PLACES(2, 4), normal(2, 4)),
         sample(normal(3, 4), 1, given([[1, 1, 1], [0, 0, 3]]), normal(3, 4)),
         sample(normal(4), 0, given([3, 3, 3]), normal(3)),
-        covers=(indexing.put_into_zeros, mg.add),
+        covers=(extremes.place, mg.add),
         refused=index_errors("scatter_add", lambda x, index: mg.scatter_add(x, 1, index, mg.ones(9, 9))),
+    ),
+    case(
+        "place",
+        lambda x, index, dim, shape: extremes.place(x, index.array, dim, shape),
+        lambda x, index, dim, shape: scattered(np.zeros(shape), dim, index, x, add=True),
+        sample(normal(3, 2), given([[2, 0], [1, 3], [3, 2]]), 1, (3, 4)),
+        sample(normal(2, 2), given([[2, 0], [1, 2]]), 0, (3, 2)),
+        sample(normal(2, 3), given([[1, 1, 0], [0, 0, 0]]), 1, (3, 2)),
+        sample(normal(2, 3), given([[1, 1, 0], [1, 0, 0]]), 0, (2, 4)),
+        covers=(extremes.place,),
     ),
     case(
         "index_add",
@@ -300,7 +310,7 @@ SCATTERING = [
             ("scatter", indexing.index_put, scattered, sample(normal(3, 4), 0, APART, normal(2, 4))),
             (
                 "scatter_add",
-                indexing.put_into_zeros,
+                extremes.place,
                 lambda *args: scattered(*args, add=True),
                 sample(normal(3, 4), 0, PLACES(2, 4), normal(2, 4)),
             ),
