@@ -91,7 +91,7 @@ class Op(Generic[P]):
         self.read: Callable[[Sequence[Any], tuple[Any, ...]], Any] = lambda inputs, attrs: None
         self.plans: dict[tuple[Any, ...], Plan] = {}
         self.guard: Callable[..., None] | None = None
-        self._variants: dict[str, Callable[..., Any]] = {}
+        self._variants: dict[str | int, Callable[..., Any]] = {}
         self._check: Callable[..., Any] | None = None
         self._kernel: Callable[..., Any] | None = None
         self._kernel_when: Callable[..., bool] | None = None
@@ -161,11 +161,12 @@ class Op(Generic[P]):
         self._check = function
         return function
 
-    def variant(self, keyword: str) -> Callable[[F], F]:
-        """Declare the function that takes over calls with a keyword of its own, `add(a, b, alpha=2)`: the plain call stays lean."""
+    def variant(self, key: str | int) -> Callable[[F], F]:
+        """Declare the function that takes over calls with a keyword of its own, `add(a, b, alpha=2)`, or with so many arguments by
+        position, `where(condition)`: the plain call stays lean."""
 
         def declare(function: F) -> F:
-            self._variants[keyword] = function
+            self._variants[key] = function
             return function
 
         return declare
@@ -219,7 +220,7 @@ class Op(Generic[P]):
 
     def _make_caller(self, count: int, keywords: tuple[str, ...]) -> Callable[..., Any]:
         """For calls with `count` positional arguments and these keywords: a function that sorts them and runs the operation."""
-        variant = next((self._variants[keyword] for keyword in keywords if keyword in self._variants), None)
+        variant = next((self._variants[key] for key in (count, *keywords) if key in self._variants), None)
         if variant is not None:
             return self._callers.setdefault((count, *keywords), lambda args, kwargs: variant(*args, **kwargs))
         if count > self._positional:

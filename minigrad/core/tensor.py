@@ -230,9 +230,9 @@ class Tensor:
 
     # ---- its values
 
-    def numpy(self) -> Array:
-        """The array itself, shared. Refused while gradients are required: call detach() first."""
-        if self._requires_grad:
+    def numpy(self, *, force: bool = False) -> Array:
+        """The array itself, shared. Refused while gradients are required, unless by `force`: call detach() first."""
+        if self._requires_grad and not force:
             raise GraphError("numpy: this tensor requires grad; use tensor.detach().numpy()")
         return self.array
 

@@ -120,8 +120,9 @@ from .margin import (
 from .moments import norm, std, std_mean, var, var_mean
 from .noise import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
 from .normalization import layer_norm, rms_norm
-from .ordering import argsort, bincount, kthvalue, median, searchsorted, sort, topk, unique
+from .ordering import argsort, bincount, bucketize, kthvalue, median, searchsorted, sort, topk, unique
 from .picking import (
+    argwhere,
     gather,
     index_add,
     index_select,
@@ -223,7 +224,7 @@ _METHODS: tuple[Any, ...] = (
     # ordering
     argsort, sort, topk, kthvalue, median, unique, bincount,
     # picking
-    select, narrow, index_select, gather, take_along_dim, scatter, scatter_add, index_add, masked_select, masked_scatter, nonzero,
+    argwhere, select, narrow, index_select, gather, take_along_dim, scatter, scatter_add, index_add, masked_select, masked_scatter, nonzero,
     # random
     random.uniform_, random.normal_,
     # rectifier
@@ -264,7 +265,7 @@ _ALIASES: dict[str, Any] = {
     "swapdims": transpose,
     "moveaxis": movedim,
     "ravel": flatten,
-    "vdot": dot,
+    "vdot": vdot,
     "type": convert.to,
 }
 
@@ -431,10 +432,10 @@ __all__ = [
     # normalization
     "layer_norm", "rms_norm",
     # ordering
-    "argsort", "bincount", "kthvalue", "median", "searchsorted", "sort", "topk", "unique",
+    "argsort", "bincount", "bucketize", "kthvalue", "median", "searchsorted", "sort", "topk", "unique",
     # picking
-    "gather", "index_add", "index_select", "masked_scatter", "masked_select", "narrow", "nonzero", "scatter", "scatter_add", "select",
-    "take_along_dim",
+    "argwhere", "gather", "index_add", "index_select", "masked_scatter", "masked_select", "narrow", "nonzero", "scatter", "scatter_add",
+    "select", "take_along_dim",
     # random
     "Generator", "bernoulli", "default_generator", "manual_seed", "rand", "randint", "randn", "randperm",
     # rectifier

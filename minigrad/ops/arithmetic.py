@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..core import Operand, Tensor, elementwise, get_default_dtype
 from ..core.check import check_kind
-from ..errors import DomainError, DtypeError
+from ..errors import DtypeError
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
 
@@ -178,13 +180,6 @@ def _(x, exponent):
         raise DtypeError("pow: takes floats and integers, got dtype bool twice")
 
 
-@pow_tensor.guarded
-def _(x, exponent):
-    power = exponent.array if isinstance(exponent, Tensor) else exponent
-    if kind_of(power) in "iu" and kind_of(x) != "f" and np.any(np.less(power, 0)):
-        raise DomainError("pow: integers cannot be raised to negative powers; convert to float first")
-
-
 @pow_tensor.backward("x")
 def _(g, x, exponent):
     return choose(exponent == 0, 0, g * (exponent * x ** (exponent - 1)))
@@ -196,14 +191,30 @@ def _(g, x, exponent, y):
 
 
 def pow(input: Operand, exponent: Operand) -> Tensor:
-    """input to the power of a number (`pow_scalar`) or of a tensor (`pow_tensor`)."""
+    """input to the power of a number (`pow_scalar`) or of a tensor (`pow_tensor`).
+
+    Edge values: an integer to the negative power of an integer tensor is 1 / x^−p cut to a whole number: 0 but for 1 and −1, also at 0.
+    Errors: DtypeError for integers to one negative power.
+    """
     if isinstance(input, Tensor) and isinstance(exponent, (int, float)):
         if input.dtype.kind != "f" and isinstance(exponent, float):
             input = input.to(get_default_dtype())
         elif input.dtype.kind == "b":
             input = input.to(np.int64)
         return pow_scalar(input, exponent if input.dtype.kind != "f" else float(exponent))
+    if kind_of(exponent) == "i" and kind_of(input) != "f" and np.any(np.less(_plain(exponent), 0)):
+        return _whole_power(np.asarray(_plain(input)), np.asarray(_plain(exponent)))
     return pow_tensor(input, exponent)
+
+
+def _plain(value: Operand) -> Any:
+    return value.array if isinstance(value, Tensor) else value
+
+
+def _whole_power(x: Any, exponent: Any) -> Tensor:
+    """Powers of integers, some of them negative."""
+    gone = (exponent < 0) & (np.abs(x) != 1)
+    return pow_tensor(Tensor(np.where(gone, 0, x)), Tensor(np.abs(exponent)))
 
 
 def square(input: Tensor) -> Tensor:

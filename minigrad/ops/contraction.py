@@ -16,15 +16,18 @@ from .linalg import matmul
 _LETTERS = frozenset(string.ascii_letters)
 
 
-def einsum(equation: str, *operands: Any) -> Tensor:
+def einsum(equation: Any, *operands: Any) -> Tensor:
     """The sum over products that an equation of indices says: "ij,jk->ik" is a matrix product, "ii" a trace, "…ij->…ji" a transpose.
 
     A letter names an axis, the same letter the same size (1 broadcasts). Letters that are not to the right of "->" are summed over;
     without "->" the result has, in alphabetical order, those that occur once. A letter twice in one operand takes the diagonal. "..."
     stands for axes that broadcast; without "->" they come first. Operands are multiplied from left to right, as matrix products
-    where an index is summed.
+    where an index is summed. In the place of the equation a list of numbers may follow each operand, and the result's the last:
+    `einsum(a, [0, 1], b, [1, 2], [0, 2])`; 0 stands for A, 26 for a.
     Errors: ArgumentError for an equation that cannot be read; ShapeError for sizes that do not fit.
     """
+    if isinstance(equation, Tensor):
+        equation, operands = _from_lists((equation, *operands))
     if not isinstance(equation, str):
         raise InputTypeError(f"einsum: equation must be a str, got {type(equation).__name__}")
     tensors = operands[0] if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands
@@ -39,6 +42,24 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     for number, (term, own) in enumerate(terms[1:], 1):
         out, left = _product(out, left, term, own, [i for i, n in last.items() if n == number])
     return _permuted(out, [left.index(i) for i in result])
+
+
+def _from_lists(arguments: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    """The equation that lists of indices say, and its operands."""
+    words = [_word(numbers) for numbers in arguments[1::2]]
+    if len(arguments) % 2 == 0:
+        return ",".join(words), arguments[::2]
+    return f"{','.join(words)}->{_word(arguments[-1])}", arguments[:-1:2]
+
+
+def _word(numbers: Any) -> str:
+    if not isinstance(numbers, (list, tuple)):
+        raise InputTypeError(f"einsum: expected a list of indices behind each operand, got {type(numbers).__name__}")
+    letters = string.ascii_uppercase + string.ascii_lowercase
+    known = {**dict(enumerate(letters)), ...: "..."}
+    if not set(numbers) <= known.keys():
+        raise ArgumentError(f"einsum: the indices of a list must be in [0, 51] or '...', got {numbers}")
+    return "".join(known[i] for i in numbers)
 
 
 def _read(equation: str, operands: Any) -> tuple[list[list[str]], list[str]]:

@@ -149,7 +149,7 @@ def setitem_method(self: Tensor, index: Any, value: Any) -> None:
         raise ShapeError(f"setitem: {error} (the tensor has shape {self.shape}, the value {np.shape(source)})") from None
 
 
-def copy_(self: Tensor, src: Any) -> Tensor:
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Take over the values of `src`, which broadcasts, in place."""
     return _overwrite("copy_", self, src if isinstance(src, Tensor) else Tensor(np.asarray(src)))
 

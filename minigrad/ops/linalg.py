@@ -195,7 +195,9 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     return _product("dot", ("input", input, 1), ("tensor", tensor, 1))
 
 
-vdot = dot  # which differ for complex numbers only
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """`dot`, from which it differs for complex numbers only."""
+    return dot(input, other)
 
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
@@ -224,7 +226,10 @@ def trace(input: Tensor) -> Tensor:
 
 
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """beta · input + alpha · (mat1 @ mat2); input broadcasts to the product's shape, and is not looked at where beta is 0."""
+    """beta · input + alpha · (mat1 @ mat2); input broadcasts to the product's shape, and is not looked at where beta is 0.
+
+    Of integers, beta and alpha are cut to whole numbers.
+    """
     return _added("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
@@ -238,6 +243,8 @@ def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float)
     check_tensors(name, input=input)
     if not _broadcasts_to(input.shape, product.shape):
         raise ShapeError(f"{name}: input {input.shape} does not broadcast to the product's shape {product.shape}")
+    if product.dtype.kind != "f":
+        beta, alpha = int(beta), int(alpha)
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
         return scaled

@@ -38,6 +38,11 @@ def _settings(name: str, x: Any, dim: Dims, unbiased: bool | None, correction: f
     return {"dim": axes_of(name, dim, x.ndim), "correction": correction}
 
 
+def _by_position(dim: Dims | bool) -> dict[str, Any]:
+    """What the second argument is: the dim, or a bool that stands for `unbiased`."""
+    return {"unbiased": dim} if isinstance(dim, bool) else {"dim": dim}
+
+
 @op
 def var(
     x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
@@ -54,6 +59,12 @@ def var(
 @var.check
 def _(x, dim, unbiased, keepdim, correction):
     return _settings("var", x, dim, unbiased, correction)
+
+
+@var.variant(2)
+def _(input: Tensor, dim: Dims | bool, **settings: Any) -> Tensor:
+    """`var(x, False)`, where PyTorch has an older order: unbiased without dim."""
+    return var(input, **_by_position(dim), **settings)
 
 
 @var.backward("x")
@@ -79,6 +90,11 @@ def _(x, dim, unbiased, keepdim, correction):
     return _settings("std", x, dim, unbiased, correction)
 
 
+@std.variant(2)
+def _(input: Tensor, dim: Dims | bool, **settings: Any) -> Tensor:
+    return std(input, **_by_position(dim), **settings)
+
+
 @std.backward("x")
 def _(g, x, y, x_shape, dim, correction):
     centred = x - x.mean(dim, keepdims=True) if dim else x - x
@@ -92,6 +108,8 @@ def var_mean(
     input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Tensor, Tensor]:
     """Variance and mean, (`var`, `mean`) with the same settings."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
     return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
@@ -100,6 +118,8 @@ def std_mean(
     input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean, (`std`, `mean`) with the same settings."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
     return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
 
 

@@ -11,6 +11,7 @@ from ..core.check import check_kind
 from ..errors import ArgumentError, InputTypeError, ShapeError
 from .convert import check_tensors, on_tensor
 from .extremes import ValuesAndIndices, shared_by_ties, values_at
+from .picking import take_along_dim
 from .reduction import axis_of, not_empty
 
 
@@ -167,20 +168,40 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 
 
 @on_tensor
-def searchsorted(sorted_sequence: Tensor, input: Operand, *, right: bool = False, side: str | None = None) -> Tensor:
-    """Where to insert values into rows in ascending order: before equal elements, or behind them (`right`, or side="right"); int64.
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: Operand,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Where to insert values into rows in ascending order: before equal elements, or behind them (`right`, or side="right").
 
+    Rows that are in no order come with the indices that sort them (`sorter`). The places are int64, or int32 if asked for.
     Shapes: (n,) and any; or (…, n) and (…, m) with the same leading axes. No gradient.
     """
     if side not in (None, "left", "right") or (side == "left" and right):
         raise ArgumentError(f"searchsorted: side must be 'left' or 'right' and agree with right, got side={side!r}, right={right}")
     side = "right" if right else side or "left"
     rows, values = sorted_sequence.array, input.array if isinstance(input, Tensor) else np.asarray(input)
+    if sorter is not None:
+        rows = take_along_dim(sorted_sequence.detach(), sorter, -1).array
+    kind = np.dtype(np.int32 if out_int32 else np.int64)
     if rows.ndim == 1:
-        return Tensor(np.searchsorted(rows, values, side))
+        return Tensor(np.searchsorted(rows, values, side).astype(kind))
     if rows.ndim == 0 or rows.shape[:-1] != values.shape[:-1]:
         raise ShapeError(f"searchsorted: all axes but the last must agree, got {rows.shape} and {values.shape}")
-    out = np.empty(values.shape, np.int64)
+    out = np.empty(values.shape, kind)
     for row in np.ndindex(rows.shape[:-1]):
         out[row] = np.searchsorted(rows[row], values[row], side)
     return Tensor(out)
+
+
+def bucketize(input: Operand, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
+    """The bucket of each value between boundaries in ascending order, a vector: `searchsorted` with the arguments the other way round."""
+    check_tensors("bucketize", boundaries=boundaries)
+    if boundaries.ndim != 1:
+        raise ShapeError(f"bucketize: boundaries must be a vector, got shape {boundaries.shape}")
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)

@@ -10,7 +10,7 @@ from ..core import Operand, Tensor, apply, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, DimError, DtypeError, IndexRangeError, InputTypeError, ShapeError
 from ..kernels.arrays import flat_places
-from .comparison import eq
+from .comparison import eq, where
 from .convert import on_tensor, to
 from .indexing import along, getitem, index_put, put_tensor
 from .joining import unbind
@@ -47,10 +47,11 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices at the places of a vector of ints along an axis, as a copy. Backward: g, added up at those places.
 
-    Errors: IndexRangeError for places that the axis does not have; negative ones are none.
+    Shapes: of a 0-d tensor the one element, 0-d. Errors: IndexRangeError for places that the axis does not have; negative ones are
+    none.
     """
     if not input.ndim:
-        input = reshape_to(input, (1,))
+        return reshape_to(index_select(reshape_to(input, (1,)), dim, index), ())
     axis, length = axis_and_length("index_select", input, dim, DimError)
     return along(input, axis, _places("index_select", index, axis, length, vector=True))
 
@@ -114,6 +115,8 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 @on_tensor
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
     """A copy of input with the slices of `alpha` · source added at the places of a vector of ints along an axis."""
+    if not input.ndim and getattr(source, "shape", None) == ():
+        return reshape_to(index_add(reshape_to(input, (1,)), dim, index, reshape_to(source, (1,)), alpha=alpha), ())
     axis, length = axis_and_length("index_add", input, dim, DimError)
     places = _places("index_add", index, axis, length, vector=True)
     _same_dtype("index_add", input, source)
@@ -159,6 +162,12 @@ def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
     return unbind(argwhere(input if input.ndim else reshape_to(input, (1,))), 1)
 
 
+@where.variant(1)
+def _(condition: Tensor) -> tuple[Tensor, ...]:
+    """`where(condition)`: the places of the elements that are not 0."""
+    return nonzero(condition, as_tuple=True)
+
+
 @on_tensor
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """A new last axis with 1 at the place of each class and 0 elsewhere (int64); as many classes as needed, or as said."""
@@ -197,8 +206,8 @@ def _check_range(name: str, places: Any, limit: int, what: str) -> None:
     if places.size and (places.min() < 0 or places.max() >= limit):
         outside = (places < 0) | (places >= limit)
         first = tuple(int(i) for i in np.argwhere(outside)[0])
-        where = f" at {list(first)}" if first else ""
-        raise IndexRangeError(f"{name}: index {places[first]}{where} is out of range: {what} {limit}")
+        at = f" at {list(first)}" if first else ""
+        raise IndexRangeError(f"{name}: index {places[first]}{at} is out of range: {what} {limit}")
 
 
 def _flat_places(name: str, x: Tensor, dim: int, index: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_number, checked_dtype
+from ..core import Tensor, check_number, check_probability, checked_dtype
 from ..errors import ArgumentError, DtypeError, InputTypeError
 from .convert import dtype_or_default, float_only, on_cpu, on_tensor
 from .shape import new_shape
@@ -83,29 +83,40 @@ def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, req
 
 @on_cpu
 def randint(
-    low: int, high: int | Sequence[int], size: Sequence[int] | None = None, *, generator: Generator | None = None, dtype: Any = None
+    low: int,
+    high: int | Sequence[int] | None = None,
+    size: Sequence[int] | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Integers in [low, high); `randint(high, size)` starts at 0."""
     if size is None:
         low, high, size = 0, low, high  # type: ignore[assignment]
+    elif high is None:
+        low, high = 0, low
     if not all(isinstance(bound, (int, np.integer)) for bound in (low, high)):
         raise InputTypeError(f"randint: low and high must be ints, got {low!r} and {high!r}")
     if not low < high:
         raise ArgumentError(f"randint: low must be below high, got low {low}, high {high}")
     kind = np.dtype(np.int64) if dtype is None else checked_dtype("randint", dtype)
-    return Tensor(_bits(generator).integers(low, high, new_shape((size,))).astype(kind))
+    return Tensor(_bits(generator).integers(low, high, new_shape((size,))).astype(kind), requires_grad)
 
 
 @on_cpu
-def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
-    """The integers 0 … n − 1 in random order."""
-    return Tensor(_bits(generator).permutation(*new_shape((n,))))
+def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """The integers 0 … n − 1 in random order (int64, unless another dtype is asked for)."""
+    order = _bits(generator).permutation(*new_shape((n,)))
+    return Tensor(order if dtype is None else order.astype(checked_dtype("randperm", dtype)), requires_grad)
 
 
 @on_tensor
-def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """1 with the probability that each element says, else 0."""
-    array = input.array
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that each element says (or that `p` says for all), else 0."""
+    if p is not None:
+        check_probability("bernoulli", p)
+    array = input.array if p is None else np.full_like(input.array, p)
     if not ((array >= 0) & (array <= 1)).all():
         raise ArgumentError("bernoulli: input must hold probabilities in [0, 1]")
     return Tensor((_bits(generator).random(array.shape, array.dtype.type) < array).astype(array.dtype))
