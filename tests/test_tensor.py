@@ -711,9 +711,15 @@ def test_data_can_be_replaced() -> None:
     assert ([5.0, 6.0], [10.0, 12.0]) == (x.tolist(), x.grad.tolist())
     x.data = np.float32([7.0, 8.0])
     assert [7.0, 8.0] == x.tolist()
-    for new in (mg.zeros(3), np.zeros(2)):
-        with pytest.raises(ShapeError, match=r"data: the new values must have shape \(2,\) and dtype float32, got"):
-            x.data = new
+    x.data = mg.zeros(3, dtype=mg.float64)
+    assert ((3,), mg.float64, True) == (x.shape, x.dtype, x.requires_grad)
+    with pytest.raises(GraphError, match="data: only floating-point tensors can require gradients, got dtype int64"):
+        x.data = mg.tensor([1])
+    y = x * 2
+    with pytest.raises(
+        ShapeError, match=r"data: the new values of a recorded tensor must have shape \(3,\) and dtype float64, got"
+    ):
+        y.data = mg.zeros(2)
 
 
 def test_transposes() -> None:

@@ -11,6 +11,7 @@ from ..core.check import check_kind
 from ..errors import DtypeError
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
+from .convert import check_tensors, plain
 
 
 def kind_of(value: object) -> str:
@@ -202,19 +203,21 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
         elif input.dtype.kind == "b":
             input = input.to(np.int64)
         return pow_scalar(input, exponent if input.dtype.kind != "f" else float(exponent))
-    if kind_of(exponent) == "i" and kind_of(input) != "f" and np.any(np.less(_plain(exponent), 0)):
-        return _whole_power(np.asarray(_plain(input)), np.asarray(_plain(exponent)))
+    if kind_of(exponent) == "i" and kind_of(input) != "f" and np.any(np.less(plain(exponent), 0)):
+        return _whole_power(np.asarray(plain(input)), np.asarray(plain(exponent)))
     return pow_tensor(input, exponent)
-
-
-def _plain(value: Operand) -> Any:
-    return value.array if isinstance(value, Tensor) else value
 
 
 def _whole_power(x: Any, exponent: Any) -> Tensor:
     """Powers of integers, some of them negative."""
     gone = (exponent < 0) & (np.abs(x) != 1)
     return pow_tensor(Tensor(np.where(gone, 0, x)), Tensor(np.abs(exponent)))
+
+
+def float_power(input: Operand, exponent: Operand) -> Tensor:
+    """`pow` in float64, whatever the dtypes."""
+    base, power = (x.to(np.float64) if isinstance(x, Tensor) else x for x in (input, exponent))
+    return pow(base, power)
 
 
 def square(input: Tensor) -> Tensor:
@@ -273,3 +276,30 @@ def _(x):
 
 
 absolute, subtract, multiply, divide, true_divide, negative = abs, sub, mul, div, div, neg
+
+
+def positive(input: Tensor) -> Tensor:
+    """input itself. Errors: DtypeError for booleans."""
+    check_tensors("positive", input=input)
+    if input.dtype.kind == "b":
+        raise DtypeError("positive: takes floats and integers, got dtype bool")
+    return input
+
+
+def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
+    """other − alpha · input."""
+    return sub(other, _scaled("rsub", other, input, alpha))
+
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """input + value · tensor1 · tensor2, element by element. Shapes: broadcast. Of integers, value is cut to a whole number."""
+    product = mul(tensor1, tensor2)
+    whole = "f" not in (kind_of(input), kind_of(product))
+    return add(input, _scaled("addcmul", input, product, int(value) if whole else value))
+
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """input + value · tensor1 / tensor2, element by element. Shapes: broadcast. Errors: DtypeError where both are of integers."""
+    if "f" not in (kind_of(tensor1), kind_of(tensor2)):
+        raise DtypeError("addcdiv: tensor1 or tensor2 must be of floats; use floor_divide for quotients of integers")
+    return add(input, _scaled("addcdiv", input, div(tensor1, tensor2), value))

@@ -11,7 +11,9 @@ import numpy as np
 
 from ..core import Tensor
 from ..errors import ArgumentError, InputTypeError, ShapeError
+from .convert import check_tensors
 from .linalg import matmul
+from .reduction import axis_of
 
 _LETTERS = frozenset(string.ascii_letters)
 
@@ -161,3 +163,32 @@ def _permuted(x: Tensor, order: list[int]) -> Tensor:
 
 def _reshaped(x: Tensor, sizes: Sequence[int]) -> Tensor:
     return x if x.shape == tuple(sizes) else x.reshape(tuple(sizes))
+
+
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+    """Σ a · b over pairs of axes: the last `dims` of a with the first of b, or two lists of axes. The other axes of a, then of b, remain."""
+    check_tensors("tensordot", a=a, b=b)
+    if isinstance(dims, int):
+        if not 0 <= dims <= min(a.ndim, b.ndim):
+            raise ShapeError(
+                f"tensordot: dims must be in [0, {min(a.ndim, b.ndim)}] for shapes {a.shape} and {b.shape}, got {dims}"
+            )
+        dims = range(a.ndim - dims, a.ndim), range(dims)
+    of_a, of_b = ([axis_of("tensordot", d, x.ndim) for d in side] for side, x in zip(dims, (a, b), strict=True))
+    if [a.shape[i] for i in of_a] != [b.shape[i] for i in of_b]:
+        raise ShapeError(f"tensordot: the axes {of_a} of {a.shape} and {of_b} of {b.shape} must have the same sizes")
+    rest_a, rest_b = ([i for i in range(x.ndim) if i not in own] for x, own in ((a, of_a), (b, of_b)))
+    inner = math.prod(a.shape[i] for i in of_a)
+    shape = [*(a.shape[i] for i in rest_a), *(b.shape[i] for i in rest_b)]
+    left = _reshaped(_permuted(a, [*rest_a, *of_a]), [math.prod(a.shape[i] for i in rest_a), inner])
+    right = _reshaped(_permuted(b, [*of_b, *rest_b]), [inner, math.prod(b.shape[i] for i in rest_b)])
+    return _reshaped(matmul(left, right), shape)
+
+
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """The Kronecker product: each element of input times all of other, as blocks. The shape with fewer axes gets new ones in front."""
+    check_tensors("kron", input=input, other=other)
+    ndim = max(input.ndim, other.ndim)
+    left, right = ((1,) * (ndim - x.ndim) + x.shape for x in (input, other))
+    blocks = input.reshape([n for size in left for n in (size, 1)]) * other.reshape([n for size in right for n in (1, size)])
+    return _reshaped(blocks, [n * m for n, m in zip(left, right, strict=True)])

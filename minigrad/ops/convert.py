@@ -74,6 +74,11 @@ def _tensor_of(name: str, value: Any) -> Tensor:
     raise InputTypeError(f"{name}: input must be a Tensor, got {type(value).__name__}; make it one with mg.tensor(...)")
 
 
+def plain(value: Any) -> Any:
+    """The array of a Tensor; any other value as it is."""
+    return value.array if isinstance(value, Tensor) else value
+
+
 def check_tensors(name: str, **values: Any) -> None:
     """Refuse arguments that are no Tensors."""
     for argument, value in values.items():

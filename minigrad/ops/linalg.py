@@ -238,6 +238,21 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, a
     return _added("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta · input + alpha · Σ batch1 @ batch2, the products of all pairs of matrices added up: see `addmm` and `bmm`."""
+    return _added("addbmm", input, bmm(batch1, batch2).sum(0), beta, alpha)
+
+
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta · input + alpha · (mat @ vec): see `addmm` and `mv`."""
+    return _added("addmv", input, mv(mat, vec), beta, alpha)
+
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta · input + alpha · vec1 vec2ᵀ: see `addmm` and `outer`."""
+    return _added("addr", input, outer(vec1, vec2), beta, alpha)
+
+
 def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     check_number(name, beta=beta, alpha=alpha)
     check_tensors(name, input=input)

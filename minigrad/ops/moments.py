@@ -12,6 +12,7 @@ from ..core import Tensor, checked_dtype, op
 from ..errors import ArgumentError, ShapeError
 from ..kernels.arrays import total
 from ..kernels.notation import absolute, where
+from .arithmetic import sub
 from .convert import float_only, on_tensor
 from .extremes import shared_by_ties
 from .reduction import Dims, axes_of, kept, mean, not_empty
@@ -170,3 +171,8 @@ def _(g, x, y, x_shape, p, dim):
     if p in (0, 1):
         return g * (sign * p)
     return where(y == 0, 0, g) * sign * where(x == 0, 1, absolute(x) / safe) ** (p - 1)
+
+
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The p-norm of input − other; their shapes broadcast."""
+    return norm(sub(input, other), p)

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, op
+from ..core import Operand, Tensor, check_number, op
 from ..core.check import check_kind
-from ..errors import ArgumentError, InputTypeError, ShapeError
-from .convert import check_tensors, on_tensor
+from ..errors import ArgumentError, DomainError, DtypeError, InputTypeError, ShapeError
+from .comparison import lerp, where
+from .convert import check_tensors, float_only, on_tensor
 from .extremes import ValuesAndIndices, shared_by_ties, values_at
 from .picking import take_along_dim
-from .reduction import axis_of, not_empty
+from .reduction import axis_of, kept, not_empty
+from .shape import movedim, reshape_to
 
 
 @op
@@ -127,6 +129,80 @@ def _check_rank(name: str, k: Any, least: int, most: int) -> None:
         raise InputTypeError(f"{name}: k must be an int, got {k!r}")
     if not least <= k <= most:
         raise ArgumentError(f"{name}: k must be in [{least}, {most}] for {most} elements along the axis, got {k}")
+
+
+@on_tensor
+def msort(input: Tensor) -> Tensor:
+    """The values of `sort` along the first axis."""
+    return sort(input, 0).values
+
+
+_RANKS: dict[str, Any] = {
+    "linear": None, "midpoint": None, "lower": np.floor, "higher": np.ceil, "nearest": np.rint,
+}  # fmt: skip
+
+
+@on_tensor
+def quantile(
+    input: Tensor, q: float | Tensor, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
+) -> Tensor:
+    """The value below which a share q of all elements (or of those along `dim`) lies; NaN if there is one.
+
+    Between two elements `interpolation` says what is taken: "linear", "midpoint", "lower", "higher" or "nearest".
+    Shapes: of a vector q, its axis comes first. Backward: g to the elements taken.
+    """
+    float_only("quantile", input)
+    shares = _shares(input, q)
+    if interpolation not in _RANKS:
+        raise ArgumentError(f"quantile: interpolation must be one of {', '.join(map(repr, _RANKS))}, got {interpolation!r}")
+    whole = dim is None or not input.ndim
+    x = reshape_to(input, (-1,)) if whole else movedim(input, axis_of("quantile", dim, input.ndim), -1)
+    if not input.numel():
+        raise ArgumentError(f"quantile: has no value for an empty tensor (shape {input.shape})")
+    ranks = shares * (x.shape[-1] - 1)
+    rounded = _RANKS[interpolation]
+    low, high = (rounded or np.floor)(ranks).astype(np.int64), (rounded or np.ceil)(ranks).astype(np.int64)
+    weight = Tensor(np.full_like(ranks, 0.5) if interpolation == "midpoint" else np.asarray(ranks - low, input.dtype))
+    ordered = sort(x).values
+    out = ordered[..., low] if rounded else lerp(ordered[..., low], ordered[..., high], weight)
+    spoilt = np.isnan(x.array).any(-1)
+    out = where(Tensor(spoilt.reshape(spoilt.shape + (1,) * shares.ndim)), np.nan, out)
+    out = movedim(out, -1, 0) if shares.ndim else out
+    if not keepdim:
+        return out
+    kept_shape = kept(input.shape, range(input.ndim) if whole else (axis_of("quantile", dim, input.ndim),))
+    return reshape_to(out, shares.shape + kept_shape)
+
+
+def _shares(input: Tensor, q: Any) -> Any:
+    """The shares of a quantile as an array of input's dtype."""
+    if not isinstance(q, Tensor):
+        check_kind("quantile", "q", q, "float")
+        q = Tensor(np.asarray(q, input.dtype))
+    if q.dtype != input.dtype or q.ndim > 1:
+        raise DtypeError(f"quantile: q must be a number or a vector of dtype {input.dtype}, got {q.dtype}, shape {q.shape}")
+    if not ((q.array >= 0) & (q.array <= 1)).all():
+        raise DomainError("quantile: q must be in [0, 1]")
+    return q.array
+
+
+@on_tensor
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """How many elements lie in each of so many equal bins from min to max (by default from the smallest to the largest element).
+
+    The last bin holds max too; what lies outside does not count. In the dtype of input; no gradient.
+    """
+    float_only("histc", input)
+    check_kind("histc", "bins", bins, "int")
+    check_number("histc", min=min, max=max)
+    values = input.array.ravel()
+    if min == max and values.size:
+        min, max = values.min(), values.max()
+    if min == max:
+        min, max = min - 1, max + 1
+    if bins < 1 or not min < max or not np.isfinite([min, max]).all():
+        raise ArgumentError(f"histc: expected at least 1 bin and a finite min below max, got bins {bins}, min {min}, max {max}")
+    return Tensor(np.histogram(values, bins, (min, max))[0].astype(input.dtype))
 
 
 @on_tensor

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,11 @@ from ..core.check import check_kind
 from ..errors import ArgumentError, DimError, DtypeError, IndexRangeError, InputTypeError, ShapeError
 from ..kernels.arrays import flat_places
 from .comparison import eq, where
-from .convert import on_tensor, to
-from .indexing import along, getitem, index_put, put_tensor
+from .convert import check_tensors, on_tensor, to
+from .indexing import along, getitem, index_put, plain_index, put_tensor
 from .joining import unbind
 from .reduction import axis_and_length, axis_of
-from .shape import broadcast_tensors, expand_to, reshape_to
+from .shape import broadcast_tensors, expand_to, reshape_to, sizes_of
 
 
 @on_tensor
@@ -86,11 +88,20 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 
 @on_tensor
-def scatter(input: Tensor, dim: int, index: Tensor, src: Operand | None = None, *, value: float | None = None) -> Tensor:
+def scatter(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Operand | None = None,
+    *,
+    value: float | None = None,
+    reduce: str | None = None,
+) -> Tensor:
     """A copy of input with src[i, j, …] (or one number) at [i, …, index[i, j, …], …], the index standing at axis `dim`.
 
     Where a place is named twice, the last one stays. Shapes: index has as many axes as input and src, and is in none but `dim`
     longer than input, in none longer than src. Backward: to input, g with zeros at those places; to src, g there (0 if replaced).
+    With `reduce` the values are added to those in their places ("add"), or multiplied by them ("multiply", without gradient).
     """
     if (src is None) == (value is None):
         raise InputTypeError("scatter: expected one of src and value")
@@ -98,7 +109,28 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Operand | None = None, 
     places = _flat_places("scatter", input, dim, index)
     if isinstance(values, Tensor):
         values = _source("scatter", input, index, values)
+    if reduce is not None:
+        return _scatter_onto(input, places, values, reduce)
     return reshape_to(apply(index_put, (reshape_to(input, (-1,)), values), (), (places,)), input.shape)
+
+
+def _scatter_onto(input: Tensor, places: Any, values: Operand, reduce: str) -> Tensor:
+    """Values added to the elements at flat places of input, or multiplied by them."""
+    if reduce not in ("add", "multiply"):
+        raise ArgumentError(f"scatter: reduce must be 'add' or 'multiply', got {reduce!r}")
+    if not isinstance(values, Tensor):
+        values = Tensor(np.full(places.shape, values, input.dtype))
+    if reduce == "add":
+        return input + reshape_to(put_tensor(values, places, (input.numel(),)), input.shape)
+    return multiply_at(input, values, places)
+
+
+@op(live=("places",))
+def multiply_at(x: Tensor, values: Tensor, places: Any) -> Tensor:
+    """A copy of x with the elements at flat places multiplied by values, where a place is named twice by both. No gradient."""
+    out = x.copy()
+    np.multiply.at(out.reshape(-1), places, values)
+    return out
 
 
 @on_tensor
@@ -125,6 +157,69 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
         raise ShapeError(f"index_add: expected a source of shape {expected}, got {source.shape}")
     added = put_tensor(source if alpha == 1 else source * alpha, (*(slice(None),) * axis, places), input.shape)
     return input + added
+
+
+@on_tensor
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """A copy of input in which the slices at the places of a vector of ints along an axis are those of source."""
+    if not input.ndim and getattr(source, "shape", None) == ():
+        return reshape_to(index_copy(reshape_to(input, (1,)), dim, index, reshape_to(source, (1,))), ())
+    axis, length = axis_and_length("index_copy", input, dim, DimError)
+    places = _places("index_copy", index, axis, length, vector=True)
+    _same_dtype("index_copy", input, source)
+    expected = (*input.shape[:axis], places.size, *input.shape[axis + 1 :])
+    if source.shape != expected:
+        raise (DimError if source.ndim != input.ndim else ShapeError)(
+            f"index_copy: expected a source of shape {expected}, got {source.shape}"
+        )
+    return apply(index_put, (input, source), (), ((*(slice(None),) * axis, places),))
+
+
+@on_tensor
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
+    """A copy of input with one value (a number or a 0-d tensor, taken in its dtype) in the slices at the places of a vector of ints."""
+    if not input.ndim:
+        return reshape_to(index_fill(reshape_to(input, (1,)), dim, index, value), ())
+    axis, length = axis_and_length("index_fill", input, dim, DimError)
+    value = value if isinstance(value, Tensor) else Tensor(np.asarray(value))
+    if value.ndim:
+        raise ShapeError(f"index_fill: value must be a number or a 0-d tensor, got shape {value.shape}")
+    places = _places("index_fill", index, axis, length, vector=True, from_end=True)
+    return apply(index_put, (input, to(value, input.dtype)), (), ((*(slice(None),) * axis, places),))
+
+
+@on_tensor
+def put_at(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
+    """A copy of input with input[indices] = values, for a tuple of index tensors; with `accumulate` they are added instead.
+
+    Where a place is named twice, the last value stays, or all are added up.
+    """
+    if not isinstance(indices, (tuple, list)) or not all(isinstance(index, Tensor) for index in indices):
+        raise InputTypeError(f"index_put: indices must be a tuple of Tensors, got {indices!r}")
+    _same_dtype("index_put", input, values)
+    index = plain_index(tuple(index.clone() for index in indices), input)
+    if not accumulate:
+        return apply(index_put, (input, values), (), (index,))
+    picked = apply(getitem, (input.detach(),), (), (index,))
+    return input + put_tensor(expand_to(values, picked.shape), index, input.shape)
+
+
+put_at.__name__ = "index_put"
+
+
+@on_tensor
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """The elements at places of input taken flat (negative ones from the end), in the shape of index. Backward: g, added up there."""
+    flat = reshape_to(input, (-1,))
+    return along(flat, 0, _places("take", index, 0, input.numel(), from_end=True))
+
+
+def unravel_index(indices: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
+    """For places of a flat tensor those in a shape, one tensor an axis (int64); those outside wrap around. No gradient."""
+    check_tensors("unravel_index", indices=indices)
+    shape = sizes_of((shape,))
+    places = np.unravel_index(indices.array % math.prod(shape), shape)
+    return tuple(Tensor(np.asarray(part, np.int64)) for part in places)
 
 
 @on_tensor
@@ -188,8 +283,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 # ---- what is asked of an index
 
 
-def _places(name: str, index: Any, axis: int, length: int, vector: bool = False) -> Any:
-    """The places that an index tensor names along an axis: its own copy, each of them in range."""
+def _places(name: str, index: Any, axis: int, length: int, vector: bool = False, from_end: bool = False) -> Any:
+    """The places that an index tensor names along an axis: its own copy, each of them in range; negative ones by `from_end` only."""
     if not isinstance(index, Tensor):
         raise InputTypeError(f"{name}: index must be a Tensor of ints, got {type(index).__name__}")
     if index.dtype.kind not in "iu":
@@ -197,6 +292,8 @@ def _places(name: str, index: Any, axis: int, length: int, vector: bool = False)
     if vector and index.ndim > 1:
         raise DimError(f"{name}: index must be a vector, got shape {index.shape}")
     places = np.array(index.array, np.int64, ndmin=int(vector))
+    if from_end:
+        places = np.where((places < 0) & (places >= -length), places + length, places)
     _check_range(name, places, length, f"axis {axis} of length")
     return places
 
