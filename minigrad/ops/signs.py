@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..core import Operand, Tensor, elementwise, op
-from ..errors import DtypeError, InputTypeError, ShapeError
+from ..errors import DtypeError, InputTypeError
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
-from .convert import plain
+from .convert import check_tensors, on_tensor, plain
+from .shape import broadcast_tensors
 
 
 @elementwise
@@ -71,20 +72,14 @@ def _(g, a, b):
     return choose((a <= b) | (b != b), 0, g)
 
 
-@op
-def heaviside(a: Tensor, b: Tensor) -> Tensor:
-    """0 where a < 0, b where a = 0, 1 where a > 0. Shapes broadcast; both must have one dtype. No gradient. Edge values: 0 at NaN."""
-    return np.where(a == 0, b, a > 0).astype(a.dtype)
-
-
-@heaviside.check
-def _(a, b):
-    if a.dtype != b.dtype:
-        raise DtypeError(f"heaviside: input and values must have one dtype, got {a.dtype} and {b.dtype}")
-    try:
-        np.broadcast_shapes(a.shape, b.shape)
-    except ValueError:
-        raise ShapeError(f"heaviside: shapes do not broadcast: a {a.shape}, b {b.shape}") from None
+@on_tensor
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """0 where input < 0, values where input = 0, 1 where input > 0; both of one dtype. Shapes: broadcast. No gradient. 0 at NaN."""
+    check_tensors("heaviside", values=values)
+    if input.dtype != values.dtype:
+        raise DtypeError(f"heaviside: input and values must have one dtype, got {input.dtype} and {values.dtype}")
+    input, values = broadcast_tensors(input, values)
+    return Tensor(np.where(input.array == 0, values.array, input.array > 0).astype(input.dtype))
 
 
 @op
