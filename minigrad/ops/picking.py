@@ -217,6 +217,8 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 def unravel_index(indices: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
     """For places of a flat tensor those in a shape, one tensor an axis (int64); those outside wrap around. No gradient."""
     check_tensors("unravel_index", indices=indices)
+    if indices.dtype.kind not in "iu":
+        raise DtypeError(f"unravel_index: indices must hold integers, got dtype {indices.dtype}")
     shape = sizes_of((shape,))
     places = np.unravel_index(indices.array % math.prod(shape), shape)
     return tuple(Tensor(np.asarray(part, np.int64)) for part in places)
