@@ -175,6 +175,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
             )
         dims = range(a.ndim - dims, a.ndim), range(dims)
     of_a, of_b = ([axis_of("tensordot", d, x.ndim) for d in side] for side, x in zip(dims, (a, b), strict=True))
+    for i, j in zip(of_a, of_b, strict=False):  # 1 broadcasts
+        a, b = a.sum(i, True) if b.shape[j] == 1 else a, b.sum(j, True) if a.shape[i] == 1 else b
     if [a.shape[i] for i in of_a] != [b.shape[i] for i in of_b]:
         raise ShapeError(f"tensordot: the axes {of_a} of {a.shape} and {of_b} of {b.shape} must have the same sizes")
     rest_a, rest_b = ([i for i in range(x.ndim) if i not in own] for x, own in ((a, of_a), (b, of_b)))

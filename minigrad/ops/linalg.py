@@ -240,7 +240,8 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, a
 
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta · input + alpha · Σ batch1 @ batch2, the products of all pairs of matrices added up: see `addmm` and `bmm`."""
-    return _added("addbmm", input, bmm(batch1, batch2).sum(0), beta, alpha)
+    products = bmm(batch1, batch2)
+    return _added("addbmm", input, products.sum(0, dtype=products.dtype), beta, alpha)
 
 
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
@@ -259,7 +260,8 @@ def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float)
     if not _broadcasts_to(input.shape, product.shape):
         raise ShapeError(f"{name}: input {input.shape} does not broadcast to the product's shape {product.shape}")
     if product.dtype.kind != "f":
-        beta, alpha = int(beta), int(alpha)
+        whole = bool if product.dtype.kind == "b" else int
+        beta, alpha = whole(beta), whole(alpha)
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
         return scaled

@@ -149,7 +149,7 @@ def quantile(
     """The value below which a share q of all elements (or of those along `dim`) lies; NaN if there is one.
 
     Between two elements `interpolation` says what is taken: "linear", "midpoint", "lower", "higher" or "nearest".
-    Shapes: of a vector q, its axis comes first. Backward: g to the elements taken.
+    Shapes: of a vector q, its axis comes first. Backward: g to the elements taken, and to a q that is a tensor ("linear").
     """
     float_only("quantile", input)
     shares = _shares(input, q)
@@ -159,10 +159,10 @@ def quantile(
     x = reshape_to(input, (-1,)) if whole else movedim(input, axis_of("quantile", dim, input.ndim), -1)
     if not input.numel():
         raise ArgumentError(f"quantile: has no value for an empty tensor (shape {input.shape})")
-    ranks = shares * (x.shape[-1] - 1)
+    ranks = shares.array * (x.shape[-1] - 1)
     rounded = _RANKS[interpolation]
     low, high = (rounded or np.floor)(ranks).astype(np.int64), (rounded or np.ceil)(ranks).astype(np.int64)
-    weight = Tensor(np.full_like(ranks, 0.5) if interpolation == "midpoint" else np.asarray(ranks - low, input.dtype))
+    weight = 0.5 if interpolation == "midpoint" else shares * (x.shape[-1] - 1) - Tensor(np.asarray(low, input.dtype))
     ordered = sort(x).values
     out = ordered[..., low] if rounded else lerp(ordered[..., low], ordered[..., high], weight)
     spoilt = np.isnan(x.array).any(-1)
@@ -174,8 +174,8 @@ def quantile(
     return reshape_to(out, shares.shape + kept_shape)
 
 
-def _shares(input: Tensor, q: Any) -> Any:
-    """The shares of a quantile as an array of input's dtype."""
+def _shares(input: Tensor, q: Any) -> Tensor:
+    """The shares of a quantile as a Tensor of input's dtype."""
     if not isinstance(q, Tensor):
         check_kind("quantile", "q", q, "float")
         q = Tensor(np.asarray(q, input.dtype))
@@ -183,7 +183,7 @@ def _shares(input: Tensor, q: Any) -> Any:
         raise DtypeError(f"quantile: q must be a number or a vector of dtype {input.dtype}, got {q.dtype}, shape {q.shape}")
     if not ((q.array >= 0) & (q.array <= 1)).all():
         raise DomainError("quantile: q must be in [0, 1]")
-    return q.array
+    return q
 
 
 @on_tensor

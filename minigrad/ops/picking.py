@@ -220,7 +220,7 @@ def unravel_index(indices: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
     if indices.dtype.kind not in "iu":
         raise DtypeError(f"unravel_index: indices must hold integers, got dtype {indices.dtype}")
     shape = sizes_of((shape,))
-    places = np.unravel_index(indices.array % math.prod(shape), shape)
+    places = np.unravel_index(indices.array.astype(np.int64) % math.prod(shape), shape)
     return tuple(Tensor(np.asarray(part, np.int64)) for part in places)
 
 

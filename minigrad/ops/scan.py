@@ -164,12 +164,14 @@ cummin = _cumulative("cummin", np.minimum)
 def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
     """The differences of neighbours along an axis, taken n times; of booleans whether they differ.
 
-    Before that, `prepend` and `append` are joined to the ends.
+    Before that, `prepend` and `append` are joined to the ends; for n = 0 input is left as it is.
     """
     axis, _ = axis_and_length("diff", input, dim, ShapeError)
     check_kind("diff", "n", n, "int")
     if n < 0:
         raise ArgumentError(f"diff: n must be at least 0, got {n}")
+    if n == 0:
+        return input.clone()
     parts = [x for x in (prepend, input, append) if x is not None]
     out = input if len(parts) == 1 else cat(parts, axis)
     for _ in range(n):

@@ -19,14 +19,14 @@ from .shape import broadcast_tensors
 def copysign(a: Operand, b: Operand) -> Tensor:
     """|a| with the sign of b, also of −0.
 
-    Shapes: broadcast. Backward: dL/da = ±g, as the sign was changed or not, and 0 at a = 0; dL/db = 0.
+    Shapes: broadcast. Backward: dL/da = g y / a, 0 at a = 0, NaN at infinities as in PyTorch; dL/db = 0.
     """
     return choose((b < 0) | ((b == 0) & (1 / b < 0)), -math.absolute(a), math.absolute(a))
 
 
 @copysign.backward("a")
 def _(g, a, y):
-    return choose(a == 0, 0, choose((a < 0) != (y < 0), -g, g))
+    return choose(a == 0, 0, g * (y / a))
 
 
 @copysign.backward("b")

@@ -379,6 +379,15 @@ ALONG = [
         ],
     ),
     case(
+        "quantile[share]",
+        mg.quantile,
+        lambda x, q, dim: np.quantile(x, q, dim),
+        sample(distinct(2, 5), given([0.3, 0.6]), 1),
+        sample(distinct(6), given(0.3), 0),
+        covers=(extremes.pick, mg.lerp),
+        close=True,
+    ),
+    case(
         "histc",
         lambda x, *args, **settings: mg.histc(x.clone(), *args, **settings),
         lambda x, bins, **ends: np.histogram(x, bins, tuple(ends.values()) or None)[0],
