@@ -49,7 +49,7 @@ ALWAYS_ZERO = {
 
 # Exchanges between which the rule cannot tell: it is symmetric in the two.
 SYMMETRIC = {
-    "copysign-a-a for y", "copysign-a-g for y",
+    "copysign-a-a for y", "copysign-a-g for y", "combine_at-x-x for y",
     "lerp-end-g for weight", "exp2-x-g for y", "xlogy-b-g for a", "hypot-a-g for a", "hypot-b-g for b",
     "mul-a-g for b", "mul-b-g for a", "exp-x-g for y", "div-b-g for y", "pow_tensor-exponent-g for y", "clamp_both-max-x for min",
     "normal_pdf-x-g for x", "normal_pdf-x-g for y", "normal_pdf-x-x for y", "binary_cross_entropy-input-g for weight",

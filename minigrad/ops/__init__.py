@@ -175,6 +175,7 @@ from .picking import (
     nonzero,
     scatter,
     scatter_add,
+    scatter_reduce,
     select,
     take,
     take_along_dim,
@@ -278,7 +279,7 @@ _METHODS: tuple[Any, ...] = (
     argsort, sort, msort, topk, kthvalue, median, quantile, unique, bincount, histc,
     # picking
     argwhere, select, narrow, index_select, gather, take_along_dim, scatter, scatter_add, index_add, masked_select, masked_scatter, nonzero,
-    index_copy, index_fill, index_put, take,
+    scatter_reduce, index_copy, index_fill, index_put, take,
     # random
     bernoulli, multinomial, random.uniform_, random.normal_, random.bernoulli_,
     # rectifier
@@ -352,7 +353,8 @@ _IN_PLACE: tuple[Any, ...] = (
     # linalg
     addmm, baddbmm, addbmm, addmv, addr,
     # arranging, picking, scan
-    tril, triu, arranging.fill_diagonal, scatter, scatter_add, index_add, masked_scatter, index_copy, index_fill, index_put, cumsum, cumprod,
+    tril, triu, arranging.fill_diagonal, scatter, scatter_add, scatter_reduce, index_add, masked_scatter, index_copy, index_fill, index_put,
+    cumsum, cumprod,
 )  # fmt: skip
 
 _OPERATORS: dict[str, Any] = {
@@ -510,7 +512,7 @@ __all__ = [
     "argsort", "bincount", "bucketize", "histc", "kthvalue", "median", "msort", "quantile", "searchsorted", "sort", "topk", "unique",
     # picking
     "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_select", "masked_scatter", "masked_select", "narrow",
-    "nonzero", "scatter", "scatter_add", "select", "take", "take_along_dim", "unravel_index",
+    "nonzero", "scatter", "scatter_add", "scatter_reduce", "select", "take", "take_along_dim", "unravel_index",
     # platform
     "accelerator", "backends", "cuda", "finfo", "get_default_device", "iinfo", "is_floating_point", "set_default_device",
     # random

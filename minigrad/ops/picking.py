@@ -17,6 +17,7 @@ from .convert import check_tensors, on_tensor, to
 from .indexing import along, getitem, index_put, plain_index, put_tensor
 from .joining import unbind
 from .reduction import axis_and_length, axis_of
+from .scattering import combined
 from .shape import broadcast_tensors, expand_to, reshape_to, sizes_of
 
 
@@ -101,8 +102,10 @@ def scatter(
 
     Where a place is named twice, the last one stays. Shapes: index has as many axes as input and src, and is in none but `dim`
     longer than input, in none longer than src. Backward: to input, g with zeros at those places; to src, g there (0 if replaced).
-    With `reduce` the values are added to those in their places ("add"), or multiplied by them ("multiply", without gradient).
+    With `reduce`, "add" or "multiply", the values are combined with what is there: see `scatter_reduce`.
     """
+    if reduce not in (None, "add", "multiply"):
+        raise ArgumentError(f"scatter: reduce must be 'add' or 'multiply', got {reduce!r}")
     if (src is None) == (value is None):
         raise InputTypeError("scatter: expected one of src and value")
     values = value if src is None else src
@@ -110,27 +113,9 @@ def scatter(
     if isinstance(values, Tensor):
         values = _source("scatter", input, index, values)
     if reduce is not None:
-        return _scatter_onto(input, places, values, reduce)
+        src = values if isinstance(values, Tensor) else Tensor(np.full(places.shape, values, input.dtype))
+        return combined(input, src, places, "sum" if reduce == "add" else "prod", True)
     return reshape_to(apply(index_put, (reshape_to(input, (-1,)), values), (), (places,)), input.shape)
-
-
-def _scatter_onto(input: Tensor, places: Any, values: Operand, reduce: str) -> Tensor:
-    """Values added to the elements at flat places of input, or multiplied by them."""
-    if reduce not in ("add", "multiply"):
-        raise ArgumentError(f"scatter: reduce must be 'add' or 'multiply', got {reduce!r}")
-    if not isinstance(values, Tensor):
-        values = Tensor(np.full(places.shape, values, input.dtype))
-    if reduce == "add":
-        return input + reshape_to(put_tensor(values, places, (input.numel(),)), input.shape)
-    return multiply_at(input, values, places)
-
-
-@op(live=("places",))
-def multiply_at(x: Tensor, values: Tensor, places: Any) -> Tensor:
-    """A copy of x with the elements at flat places multiplied by values, where a place is named twice by both. No gradient."""
-    out = x.copy()
-    np.multiply.at(out.reshape(-1), places, values)
-    return out
 
 
 @on_tensor
@@ -142,6 +127,19 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     places = _flat_places("scatter_add", input, dim, index)
     added = put_tensor(_source("scatter_add", input, index, src), places, (input.numel(),))
     return input + reshape_to(added, input.shape)
+
+
+@on_tensor
+def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+    """A copy of input with src[i, j, …] combined at [i, …, index[i, j, …], …] with what is there, the index standing at axis `dim`.
+
+    `reduce` is "sum", "prod", "mean", "amax" or "amin". Without `include_self`, what was there does not count.
+    Shapes: as for `scatter`. Backward: see `combine_at`; a mean is a sum over a count.
+    """
+    if reduce not in ("sum", "prod", "mean", "amax", "amin"):
+        raise ArgumentError(f"scatter_reduce: reduce must be one of 'sum', 'prod', 'mean', 'amax', 'amin', got {reduce!r}")
+    places = _flat_places("scatter_reduce", input, dim, index)
+    return combined(input, _source("scatter_reduce", input, index, src), places, reduce, include_self)
 
 
 @on_tensor

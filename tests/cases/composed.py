@@ -10,7 +10,7 @@ from op_cases import BOOL, F32, F64, I64, U8, OpCase, Refused, Typed, away, case
 
 import minigrad as mg
 from minigrad.errors import ArgumentError, DimError, DomainError, DtypeError, InputTypeError, ShapeError
-from minigrad.ops import arithmetic, extremes, indexing, picking, shape
+from minigrad.ops import arithmetic, extremes, indexing, scattering, shape
 
 inf, nan = math.inf, math.nan
 SHAPE = (ShapeError, RuntimeError)
@@ -411,6 +411,26 @@ def replaced(x: Any, dim: int, index: Any, values: Any) -> Any:
     return out
 
 
+FOLDS = {"sum": np.sum, "prod": np.prod, "mean": np.mean, "amax": np.max, "amin": np.min}
+
+
+def combined(x: Any, dim: int, index: Any, src: Any, reduce: str, include_self: bool = True) -> Any:
+    """Each place with all that goes there, folded at once."""
+    index, src = np.atleast_1d(index), np.atleast_1d(src)
+    out = np.atleast_1d(x).copy()
+    for place in np.ndindex(out.shape):
+        there = [src[p] for p in np.ndindex(index.shape) if (*p[:dim], index[p], *p[dim + 1 :]) == place]
+        if there:
+            values = [out[place], *there] if include_self else there
+            out[place] = np.floor(np.mean(values)) if reduce == "mean" and x.dtype.kind in "iu" else FOLDS[reduce](values)
+    return out.reshape(x.shape)
+
+
+def lower(*sizes: int) -> Any:
+    """Numbers that keep apart from `distinct` ones."""
+    return lambda rng: np.asarray(distinct(*sizes)(rng) + 0.1)
+
+
 def put(x: Any, values: Any, *index: Any, add: bool = False) -> Any:
     out = x.copy()
     if add:
@@ -526,18 +546,57 @@ IN_PLACES = [
         lambda x, dim, index, src: put(x, src, index, add=True),
         sample(normal(4), 0, given([0, 2, 0]), normal(3)),
         sample(normal(4), 0, given([0, 2, 0]), 2.0),
-        covers=(indexing.put_into_zeros, mg.add),
+        covers=(scattering.combine_at,),
         refused=[Refused(lambda: mg.ones(2).scatter(0, mg.tensor([0]), 1.0, reduce="mean"), ARGUMENT, "reduce must be 'add' or")],
     ),
     case(
         "scatter[multiply]",
         lambda *args: mg.scatter(*args, reduce="multiply"),
-        lambda x, dim, index, src: x * np.array([np.prod(np.broadcast_to(src, index.shape)[index == i]) for i in range(len(x))]),
-        sample(given([1, 2, 3, 4]), 0, given([0, 2, 0]), given([5, 6, 7])),
-        sample(given([1, 2, 3, 4]), 0, given([0, 2, 0]), 2),
-        covers=(picking.multiply_at,),
-        order=0,
+        lambda x, dim, index, src: combined(x, dim, index, np.broadcast_to(src, index.shape), "prod"),
+        sample(normal(4), 0, given([0, 2, 0]), normal(3)),
+        sample(normal(4), 0, given([0, 2, 0]), 2.0),
+        covers=(scattering.combine_at,),
+        typed=[Typed((I64, 0, I64 - 1, 2), "int64")],
     ),
+    *(
+        case(
+            f"scatter_reduce[{reduce}]",
+            lambda *args, reduce=reduce, **settings: mg.scatter_reduce(*args, reduce, **settings),
+            lambda *args, reduce=reduce, **settings: combined(*args, reduce, **settings),
+            sample(distinct(3, 4), 0, given([[0, 2, 1, 1], [0, 1, 1, 0]]), lower(2, 4)),
+            sample(distinct(3, 4), 1, given([[0, 2, 2], [3, 1, 3]]), lower(2, 3), include_self=False),
+            sample(normal(), 0, given(0), lower()),
+            covers=(scattering.combine_at,),
+            typed=[Typed((I64, 0, I64 * 0, I64), "int64"), Typed((F32, 0, I64 - 1, F32), "float32", {"include_self": False})],
+            edges=[
+                edge([1.0, 2.0], 0, np.array([0, 0]), [1.0, 1.0], value=[value, 2], grads=[[own, 1], None, None, [other, other]])
+            ],
+            close=True,
+            refused=[
+                Refused(
+                    lambda: mg.ones(2).scatter_reduce(0, mg.tensor([0]), mg.ones(1), "max"), ARGUMENT, "reduce must be one of 'sum'"
+                )
+            ],
+        )
+        for reduce, value, own, other in (
+            ("sum", 3, 1, 1),
+            ("prod", 1, 1, 1),
+            ("mean", 1, 1 / 3, 1 / 3),
+            ("amax", 1, 1 / 3, 1 / 3),
+            ("amin", 1, 1 / 3, 1 / 3),
+        )
+    ),
+    case(
+        "scatter_reduce[zeros]",
+        lambda *args: mg.scatter_reduce(*args, "prod"),
+        lambda *args: combined(*args, "prod"),
+        sample(
+            given([0.0, 2.0, 3.0, 0.0, 5.0]), 0, given([0, 1, 2, 2, 3, 4, 4, 4]), given([2.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0, 3.0])
+        ),
+        covers=(scattering.combine_at,),
+        order=1,
+    ),
+    in_place("scatter_reduce", combined, sample(normal(4), 0, given([0, 2, 0]), normal(3), "sum"), scattering.combine_at),
     in_place("index_copy", replaced, sample(normal(3), 0, given([2, 0]), normal(2))),
     in_place("index_fill", replaced, sample(normal(3), 0, given([2, 0]), 2.5)),
     case(
