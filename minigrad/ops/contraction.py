@@ -176,7 +176,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         dims = range(a.ndim - dims, a.ndim), range(dims)
     of_a, of_b = ([axis_of("tensordot", d, x.ndim) for d in side] for side, x in zip(dims, (a, b), strict=True))
     for i, j in zip(of_a, of_b, strict=False):  # 1 broadcasts
-        a, b = a.sum(i, True) if b.shape[j] == 1 else a, b.sum(j, True) if a.shape[i] == 1 else b
+        a, b = _sum_beside_one(a, i, b.shape[j]), _sum_beside_one(b, j, a.shape[i])
     if [a.shape[i] for i in of_a] != [b.shape[i] for i in of_b]:
         raise ShapeError(f"tensordot: the axes {of_a} of {a.shape} and {of_b} of {b.shape} must have the same sizes")
     rest_a, rest_b = ([i for i in range(x.ndim) if i not in own] for x, own in ((a, of_a), (b, of_b)))
@@ -185,6 +185,11 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     left = _reshaped(_permuted(a, [*rest_a, *of_a]), [math.prod(a.shape[i] for i in rest_a), inner])
     right = _reshaped(_permuted(b, [*of_b, *rest_b]), [inner, math.prod(b.shape[i] for i in rest_b)])
     return _reshaped(matmul(left, right), shape)
+
+
+def _sum_beside_one(x: Tensor, axis: int, other: int) -> Tensor:
+    """x summed along an axis that meets one of length 1."""
+    return x.sum(axis, True, dtype=x.dtype) if other == 1 != x.shape[axis] else x
 
 
 def kron(input: Tensor, other: Tensor) -> Tensor:

@@ -80,5 +80,7 @@ def _neutral(reduce: str, dtype: np.dtype[Any]) -> Operand:
         return int(reduce == "prod")
     if dtype.kind == "f":
         return -np.inf if reduce == "amax" else np.inf
+    if dtype.kind == "b":
+        return reduce == "amin"
     limits = np.iinfo(dtype)
     return int(limits.min if reduce == "amax" else limits.max)

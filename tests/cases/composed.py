@@ -130,6 +130,7 @@ PRODUCTS = [
         sample(normal(2, 3), normal(2), dims=0),
         sample(normal(2, 3, 4), normal(4, 2), ([0, 2], [1, 0])),
         sample(normal(2, 0), normal(0, 3), dims=([-1], [0])),
+        sample(normal(2, 1), normal(1, 3), 1),
         covers=(mg.matmul,),
         typed=[Typed((I64, I64, 1), "int64")],
         close=True,
@@ -138,6 +139,14 @@ PRODUCTS = [
             Refused(lambda: mg.tensordot(mg.ones(2), mg.ones(2), 2), SHAPE, r"tensordot: dims must be in \[0, 1\]"),
             Refused(lambda: mg.tensordot(mg.ones(2), [1.0]), TypeError, "tensordot: b must be a Tensor, got list"),
         ],
+    ),
+    case(
+        "tensordot[1 broadcasts]",
+        mg.tensordot,
+        lambda a, b, dims: np.tensordot(a, np.broadcast_to(b, (4, 3)), dims),
+        sample(normal(2, 4), normal(1, 3), 1),
+        covers=(mg.matmul, mg.sum),
+        close=True,
     ),
     case(
         "kron",
@@ -567,7 +576,12 @@ IN_PLACES = [
             sample(distinct(3, 4), 1, given([[0, 2, 2], [3, 1, 3]]), lower(2, 3), include_self=False),
             sample(normal(), 0, given(0), lower()),
             covers=(scattering.combine_at,),
-            typed=[Typed((I64, 0, I64 * 0, I64), "int64"), Typed((F32, 0, I64 - 1, F32), "float32", {"include_self": False})],
+            typed=[
+                Typed((I64, 0, I64 * 0, I64), "int64"),
+                *([Typed((BOOL, 0, I64 * 0, BOOL), "bool", {"include_self": False})] if reduce in ("amax", "amin") else []),
+                Typed((I64, 0, I64 * 0, I64), "int64", {"include_self": False}),
+                Typed((F32, 0, I64 - 1, F32), "float32", {"include_self": False}),
+            ],
             edges=[
                 edge([1.0, 2.0], 0, np.array([0, 0]), [1.0, 1.0], value=[value, 2], grads=[[own, 1], None, None, [other, other]])
             ],
