@@ -895,3 +895,20 @@ def test_clamping_by_a_0d_tensor_keeps_the_dtype() -> None:
     y.sum().backward()
     assert bound.grad is not None
     assert (mg.float64, 1.0) == (bound.grad.dtype, bound.grad.item())
+
+
+@pytest.mark.parametrize(
+    ("call", "expected", "dtype"),
+    [
+        (lambda: mg.add(1, 2), 3, I64),
+        (lambda: mg.add(1, True, alpha=3), 4, I64),
+        (lambda: mg.sub(1.5, 1), 0.5, F32),
+        (lambda: mg.mul(True, 2), 2, I64),
+        (lambda: mg.div(1, 2), 0.5, F32),
+        (lambda: mg.floor_divide(-7, 2), -4, I64),
+        (lambda: mg.floor_divide(7.5, 2), 3, F32),
+        (lambda: mg.div(-7, 2, rounding_mode="trunc"), -3, I64),
+    ],
+)
+def test_plain_numbers_may_be_added_multiplied_and_divided(call: Any, expected: float, dtype: Any) -> None:
+    assert (expected, dtype, ()) == (call().item(), call().dtype, call().shape)

@@ -91,6 +91,7 @@ class Op(Generic[P]):
         self.read: Callable[[Sequence[Any], tuple[Any, ...]], Any] = lambda inputs, attrs: None
         self.plans: dict[tuple[Any, ...], Plan] = {}
         self.guard: Callable[..., None] | None = None
+        self.numbers = False  # whether it takes plain numbers alone: the first one is then made a tensor
         self._variants: dict[str | int, Callable[..., Any]] = {}
         self._check: Callable[..., Any] | None = None
         self._kernel: Callable[..., Any] | None = None
@@ -291,6 +292,9 @@ class Op(Generic[P]):
                 )
             converted.append(value)
         if not any(isinstance(value, Tensor) for value in converted):
+            if self.numbers:
+                first = converted[0]
+                return [Tensor(np.asarray(first, _default_dtype if isinstance(first, float) else None)), *converted[1:]]
             kinds = ", ".join(type(value).__name__ for value in inputs)
             raise InputTypeError(f"{self.name}: needs a Tensor, got {kinds}; make one with mg.tensor(...)")
         return converted

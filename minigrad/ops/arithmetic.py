@@ -303,3 +303,8 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
     if "f" not in (kind_of(tensor1), kind_of(tensor2)):
         raise DtypeError("addcdiv: tensor1 or tensor2 must be of floats; use floor_divide for quotients of integers")
     return add(input, _scaled("addcdiv", input, div(tensor1, tensor2), value))
+
+
+# PyTorch takes two plain numbers here, and in quotients with a rounding mode, but nowhere else.
+for _binary in (add, sub, mul, div):
+    _binary.numbers = True

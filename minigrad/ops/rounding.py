@@ -207,6 +207,8 @@ def div_whole(a: Operand, b: Operand, rounding_mode: str) -> Tensor:
     return np.floor_divide(a if rounding_mode == "floor" else a - np.fmod(a, b), b)
 
 
+div_floor.numbers = div_trunc.numbers = div_whole.numbers = True
+
 for _binary, _name in ((remainder, "remainder"), (fmod, "fmod"), (div_whole, "div")):
     _binary.guarded(lambda a, b, _name=_name: _check_divisor(_name, a, b))
 
