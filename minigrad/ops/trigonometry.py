@@ -217,12 +217,13 @@ def _(g):
 
 @elementwise
 def sinc(x: Tensor) -> Tensor:
-    """sin(πx) / (πx), and 1 at 0.
+    """sin(πx) / (πx), and 1 at 0; the sine is that of x less the nearest integer, exactly 0 at integers.
 
     Backward: dL/dx = g π (cos t − sin(t)/t) / t with t = πx; its power series where |t| < ½.
     """
-    t = pi * choose(x == 0, 1, x)
-    return choose(x == 0, 1, math.sin(t) / t)
+    whole = math.rint(x)
+    sine = math.sin(pi * (x - whole))
+    return choose(x == 0, 1, choose(math.fmod(whole, 2) == 0, sine, -sine) / (pi * choose(x == 0, 1, x)))
 
 
 @sinc.backward("x")
