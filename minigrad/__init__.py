@@ -2,7 +2,7 @@
 
 from math import e, inf, nan, pi
 
-from . import autograd, data, errors, nn, optim
+from . import autograd, data, errors, linalg, nn, optim
 from .core import (
     Elementwise,
     Op,
@@ -61,6 +61,7 @@ __all__ = [
     "inference_mode",
     "int",
     "is_grad_enabled",
+    "linalg",
     "long",
     "nan",
     "newaxis",

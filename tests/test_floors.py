@@ -19,7 +19,7 @@ FLOORS = {
     "kernels": 1,
     "core": 2,
     "ops": 3,
-    "autograd": 4, "testing": 4, "nn": 4,
+    "autograd": 4, "testing": 4, "nn": 4, "linalg": 4,
     "optim": 5, "data": 5,
     "compiler": 6, "inspect": 6, "evaluate": 6, "train": 6, "io": 6,
     "__init__": 7,

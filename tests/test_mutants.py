@@ -44,11 +44,12 @@ class Mutant(NamedTuple):
 # Rules whose gradient is 0 everywhere: a sign, a factor or a lost gradient changes nothing there.
 ALWAYS_ZERO = {
     ("floor", "x"), ("ceil", "x"), ("trunc", "x"), ("rint", "x"), ("round_scaled", "x"), ("sign", "x"),
-    ("div_floor", "a"), ("div_floor", "b"), ("div_trunc", "a"), ("div_trunc", "b"),
+    ("copysign", "b"), ("div_floor", "a"), ("div_floor", "b"), ("div_trunc", "a"), ("div_trunc", "b"),
 }  # fmt: skip
 
 # Exchanges between which the rule cannot tell: it is symmetric in the two.
 SYMMETRIC = {
+    "copysign-a-a for y", "copysign-a-g for y", "combine_at-x-x for y",
     "lerp-end-g for weight", "exp2-x-g for y", "xlogy-b-g for a", "hypot-a-g for a", "hypot-b-g for b",
     "mul-a-g for b", "mul-b-g for a", "exp-x-g for y", "div-b-g for y", "pow_tensor-exponent-g for y", "clamp_both-max-x for min",
     "normal_pdf-x-g for x", "normal_pdf-x-g for y", "normal_pdf-x-x for y", "binary_cross_entropy-input-g for weight",

@@ -32,7 +32,8 @@ DTYPES = ("float32", "float64")
 CREATION = {
     "Generator", "arange", "as_tensor", "bernoulli", "default_generator", "empty", "eye", "from_dlpack", "from_numpy", "full",
     "full_like", "linspace", "manual_seed", "ones", "ones_like", "rand", "randint", "randn", "randperm", "tensor", "zeros", "zeros_like",
-    "empty_like", "is_tensor", "logspace", "rand_like", "randint_like", "randn_like", "tril_indices", "triu_indices",
+    "empty_like", "is_tensor", "logspace", "rand_like", "randint_like", "randn_like", "tril_indices", "triu_indices", "normal", "multinomial",
+    "backends", "finfo", "get_default_device", "iinfo", "set_default_device", "is_floating_point",
 }  # fmt: skip
 
 
@@ -82,7 +83,7 @@ def test_every_public_function_has_a_case() -> None:
 
 def test_every_writing_method_has_a_case() -> None:
     writing = {name for name in dir(mg.Tensor) if name.endswith("_") and not name.startswith("_")}
-    assert set() == {f"Tensor.{name}" for name in writing - {"requires_grad_", "uniform_", "normal_"}} - {
+    assert set() == {f"Tensor.{name}" for name in writing - {"requires_grad_", "uniform_", "normal_", "bernoulli_"}} - {
         case.name for case in CASES
     }
 

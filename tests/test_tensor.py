@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.errors import ArgumentError, DtypeError, GraphError, InputTypeError, ShapeError
+from minigrad.errors import ArgumentError, DomainError, DtypeError, GraphError, InputTypeError, ShapeError
 
 F32, F64, I64 = np.float32, np.float64, np.int64
 
@@ -164,7 +165,12 @@ def test_creation_functions() -> None:
     assert (F32, [0.0, 0.5]) == (mg.arange(0, 1, 0.5).dtype, mg.arange(0, 1, 0.5).tolist())
     assert [2, 1] == mg.arange(2, 0, -1).tolist()
     assert [] == mg.arange(0).tolist()
-    assert [0.0, 0.5, 1.0] == mg.linspace(0, 1, 3).tolist()
+    assert [0, 1, 2] == mg.arange(end=3).tolist() == mg.arange(mg.tensor(3)).tolist()
+    assert [-2, -1, 0, 1] == mg.arange(-2.5, 2.5, dtype=I64).tolist()  # cut to whole numbers first
+    assert [5, 4, 3] == mg.arange(5.5, 2.5, -1.5, dtype=I64).tolist()
+    assert [0.0, 0.5, 1.0] == mg.linspace(0, 1, 3).tolist() == mg.linspace(mg.tensor(0.0), mg.tensor(1), 3).tolist()
+    assert [0, 3, 6, 10] == mg.linspace(0, 10.7, 4, dtype=I64).tolist()
+    assert [1, 3, 10, 31, 100] == mg.logspace(0, 2, 5, dtype=I64).tolist()
     assert [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]] == mg.eye(2, 3).tolist()
     x = mg.tensor([[1, 2]], dtype=np.int32)
     for like, value in ((mg.zeros_like(x), 0), (mg.ones_like(x), 1), (mg.full_like(x, 5), 5)):
@@ -705,9 +711,15 @@ def test_data_can_be_replaced() -> None:
     assert ([5.0, 6.0], [10.0, 12.0]) == (x.tolist(), x.grad.tolist())
     x.data = np.float32([7.0, 8.0])
     assert [7.0, 8.0] == x.tolist()
-    for new in (mg.zeros(3), np.zeros(2)):
-        with pytest.raises(ShapeError, match=r"data: the new values must have shape \(2,\) and dtype float32, got"):
-            x.data = new
+    x.data = mg.zeros(3, dtype=mg.float64)
+    assert ((3,), mg.float64, True) == (x.shape, x.dtype, x.requires_grad)
+    with pytest.raises(GraphError, match="data: only floating-point tensors can require gradients, got dtype int64"):
+        x.data = mg.tensor([1])
+    y = x * 2
+    with pytest.raises(
+        ShapeError, match=r"data: the new values of a recorded tensor must have shape \(3,\) and dtype float64, got"
+    ):
+        y.data = mg.zeros(2)
 
 
 def test_transposes() -> None:
@@ -828,3 +840,75 @@ def test_sums_and_products_keep_the_dtype_asked_for():
 def test_inference_mode_records_nothing():
     with mg.inference_mode():
         assert not (mg.ones(2, requires_grad=True) * 2).requires_grad
+
+
+@pytest.mark.parametrize("make", [mg.zeros, mg.ones, mg.empty, mg.rand, mg.randn, mg.ones(1).new_zeros, mg.ones(1).new_empty])
+def test_sizes_may_be_given_by_name(make: Any) -> None:
+    assert (2, 3) == make(size=(2, 3)).shape
+
+
+def test_shapes_may_be_given_by_name() -> None:
+    x = mg.arange(3.0)
+    assert (3, 1) == x.view(size=(3, 1)).shape == x.reshape(shape=(3, 1)).shape
+    assert (2, 3) == x.expand(size=(2, 3)).shape == mg.broadcast_to(x, size=(2, 3)).shape == x.repeat(repeats=(2, 1)).shape
+    assert [2, 1] == [len(part) for part in x.split(split_size=2)]
+    assert (4, 2) == mg.ones(2, 4).swapaxes(axis0=0, axis1=1).shape
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: mg.tensor([2**63]), "tensor: 9223372036854775808 does not fit dtype int64"),
+        (lambda: mg.tensor([1, 300], dtype=mg.uint8), "tensor: 300 does not fit dtype uint8"),
+        (lambda: mg.full((2,), 300, dtype=mg.uint8), "full: 300 does not fit dtype uint8"),
+    ],
+)
+def test_ints_that_no_dtype_holds_are_refused(call: Any, message: str) -> None:
+    with pytest.raises(DomainError, match=message):
+        call()
+
+
+def test_negative_ints_wrap_around_in_uint8() -> None:
+    assert [247, 247] == mg.full((2,), -9, dtype=mg.uint8).tolist() == mg.full_like(mg.ones(2, dtype=mg.uint8), -9).tolist()
+
+
+def test_bounds_of_a_range_must_be_numbers() -> None:
+    with pytest.raises(ShapeError, match=r"linspace: start must be a number or a 0-d tensor, got shape \(1,\)"):
+        mg.linspace(mg.tensor([0]), 1, 3)
+    with pytest.raises(ArgumentError, match="arange: cannot lead from 0 to inf"):
+        mg.arange(math.inf)
+
+
+def test_numpy_by_force() -> None:
+    assert [1.0] == mg.ones(1, requires_grad=True).numpy(force=True).tolist()
+
+
+def test_bernoulli_with_one_probability() -> None:
+    assert [1.0, 1.0] == mg.bernoulli(mg.zeros(2), 1.0).tolist()
+    assert [0.0, 0.0] == mg.bernoulli(mg.ones(2), p=0.0).tolist()
+
+
+def test_clamping_by_a_0d_tensor_keeps_the_dtype() -> None:
+    x, bound = mg.tensor([1.0, 3.0]), mg.tensor(2.0, dtype=mg.float64, requires_grad=True)
+    y = x.clamp(max=bound)
+    assert (F32, [1.0, 2.0]) == (y.dtype, y.tolist())
+    y.sum().backward()
+    assert bound.grad is not None
+    assert (mg.float64, 1.0) == (bound.grad.dtype, bound.grad.item())
+
+
+@pytest.mark.parametrize(
+    ("call", "expected", "dtype"),
+    [
+        (lambda: mg.add(1, 2), 3, I64),
+        (lambda: mg.add(1, True, alpha=3), 4, I64),
+        (lambda: mg.sub(1.5, 1), 0.5, F32),
+        (lambda: mg.mul(True, 2), 2, I64),
+        (lambda: mg.div(1, 2), 0.5, F32),
+        (lambda: mg.floor_divide(-7, 2), -4, I64),
+        (lambda: mg.floor_divide(7.5, 2), 3, F32),
+        (lambda: mg.div(-7, 2, rounding_mode="trunc"), -3, I64),
+    ],
+)
+def test_plain_numbers_may_be_added_multiplied_and_divided(call: Any, expected: float, dtype: Any) -> None:
+    assert (expected, dtype, ()) == (call().item(), call().dtype, call().shape)

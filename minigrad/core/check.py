@@ -17,7 +17,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
-NUMPY_WORDS = {"axis": "dim", "keepdims": "keepdim"}
+NUMPY_WORDS = {"axis": "dim", "keepdims": "keepdim", "axis0": "dim0", "axis1": "dim1", "split_size": "split_size_or_sections"}
 """Other words for settings."""
 
 

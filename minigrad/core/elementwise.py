@@ -179,6 +179,8 @@ class Elementwise(Op[P]):
 
 
 def _cast(value: Any, dtype: np.dtype[Any], mask: bool) -> Any:
+    if isinstance(value, int) and dtype.kind in "iu":
+        return np.asarray(value).astype(dtype)[()]  # wraps around where it does not fit: 255 for −1 in uint8
     return value if mask or not isinstance(value, np.ndarray) else value.astype(dtype, copy=False)
 
 

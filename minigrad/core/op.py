@@ -83,6 +83,7 @@ class Op(Signature, Generic[P]):
         self.rules: dict[str, Rule] = {}
         self.plans: dict[tuple[Any, ...], Plan] = {}
         self.guard: Callable[..., None] | None = None
+        self.numbers = False  # whether it takes plain numbers alone: the first one is then made a tensor
         self._check: Callable[..., Any] | None = None
         self._kernel: Callable[..., Any] | None = None
         self._kernel_when: Callable[..., bool] | None = None
@@ -117,11 +118,12 @@ class Op(Signature, Generic[P]):
         self._check = function
         return function
 
-    def variant(self, keyword: str) -> Callable[[F], F]:
-        """Declare the function that takes over calls with a keyword of its own, `add(a, b, alpha=2)`: the plain call stays lean."""
+    def variant(self, key: str | int) -> Callable[[F], F]:
+        """Declare the function that takes over calls with a keyword of its own, `add(a, b, alpha=2)`, or with so many arguments by
+        position, `where(condition)`: the plain call stays lean."""
 
         def declare(function: F) -> F:
-            self._variants[keyword] = function
+            self._variants[key] = function
             return function
 
         return declare
@@ -183,6 +185,11 @@ class Op(Signature, Generic[P]):
         """In rules of other operations: the operation on Tensors, the formula on arrays."""
         run: Callable[..., Any] = self if any(isinstance(arg, Tensor) for arg in args) else self.formula
         return run(*args)
+
+    def accept(self, inputs: Sequence[Any]) -> list[Any]:
+        if self.numbers and inputs and isinstance(inputs[0], (int, float)) and not any(isinstance(x, Tensor) for x in inputs):
+            inputs = [Tensor(np.asarray(inputs[0], _default_dtype if isinstance(inputs[0], float) else None)), *inputs[1:]]
+        return super().accept(inputs)
 
     # ---- names and positions
 

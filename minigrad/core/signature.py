@@ -37,7 +37,7 @@ class Signature:
         self.name = function.__name__
         self.formula: Callable[..., Any] = function
         self.live = tuple(live)
-        self._variants: dict[str, Callable[..., Any]] = {}
+        self._variants: dict[str | int, Callable[..., Any]] = {}
         self._callers: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._readers: dict[tuple[type, ...], Callable[..., Any]] = {}
         self.read: Callable[[Sequence[Any], tuple[Any, ...]], Any] = lambda inputs, attrs: None
@@ -77,7 +77,7 @@ class Signature:
 
     def _make_caller(self, count: int, keywords: tuple[str, ...]) -> Callable[..., Any]:
         """For calls with `count` positional arguments and these keywords: a function that sorts them and runs the operation."""
-        variant = next((self._variants[keyword] for keyword in keywords if keyword in self._variants), None)
+        variant = next((self._variants[key] for key in (count, *keywords) if key in self._variants), None)
         if variant is not None:
             return self._callers.setdefault((count, *keywords), lambda args, kwargs: variant(*args, **kwargs))
         if count > self._positional:

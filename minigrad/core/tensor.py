@@ -213,26 +213,28 @@ class Tensor:
 
     @property
     def data(self) -> Tensor:
-        """`detach()`; assigning to it replaces the values (same shape and dtype), unseen by the graph."""
+        """`detach()`; assigning to it replaces the values, unseen by the graph; of a leaf, also the shape and the dtype."""
         return self.detach()
 
     @data.setter
     def data(self, value: Tensor | Array) -> None:
         new = value.array if isinstance(value, Tensor) else np.asarray(value)
-        if new.shape != self.array.shape or new.dtype != self.array.dtype:
+        if self.step is not None and (new.shape != self.array.shape or new.dtype != self.array.dtype):
             raise ShapeError(
-                f"data: the new values must have shape {self.array.shape} and dtype {self.array.dtype}, "
+                f"data: the new values of a recorded tensor must have shape {self.array.shape} and dtype {self.array.dtype}, "
                 f"got {new.shape} and {new.dtype}"
             )
+        if self._requires_grad and new.dtype.kind != "f":
+            raise GraphError(f"data: only floating-point tensors can require gradients, got dtype {new.dtype}")
         touch(self)
         self.array = new
         self.stamp = stamp_of(value) if isinstance(value, Tensor) else None
 
     # ---- its values
 
-    def numpy(self) -> Array:
-        """The array itself, shared. Refused while gradients are required: call detach() first."""
-        if self._requires_grad:
+    def numpy(self, *, force: bool = False) -> Array:
+        """The array itself, shared. Refused while gradients are required, unless by `force`: call detach() first."""
+        if self._requires_grad and not force:
             raise GraphError("numpy: this tensor requires grad; use tensor.detach().numpy()")
         return self.array
 

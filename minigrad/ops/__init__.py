@@ -16,15 +16,20 @@ from .arithmetic import (
     abs,
     absolute,
     add,
+    addcdiv,
+    addcmul,
     div,
     divide,
+    float_power,
     mul,
     multiply,
     neg,
     negative,
+    positive,
     pow,
     reciprocal,
     rsqrt,
+    rsub,
     sqrt,
     square,
     sub,
@@ -68,7 +73,7 @@ from .comparison import (
     ne,
     where,
 )
-from .contraction import einsum
+from .contraction import einsum, kron, tensordot
 from .convert import clone
 from .create import (
     arange,
@@ -95,10 +100,46 @@ from .create import (
     zeros_like,
 )
 from .distance import cdist, cosine_similarity, normalize, pairwise_distance
-from .exponential import erf, erfc, exp, exp2, expm1, log, log1p, log2, log10, logaddexp, normal_cdf, normal_pdf, xlogy
+from .exponential import (
+    erf,
+    erfc,
+    erfinv,
+    exp,
+    exp2,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    logit,
+    normal_cdf,
+    normal_pdf,
+    xlogy,
+)
 from .extremes import amax, amin, aminmax, argmax, argmin, max, min
 from .focal import focal_loss
-from .joining import cat, chunk, dstack, hstack, split, stack, unbind, vstack
+from .joining import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    block_diag,
+    cartesian_prod,
+    cat,
+    chunk,
+    column_stack,
+    dsplit,
+    dstack,
+    hsplit,
+    hstack,
+    split,
+    split_with_sizes,
+    stack,
+    tensor_split,
+    unbind,
+    vsplit,
+    vstack,
+)
 from .likelihood import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -107,7 +148,7 @@ from .likelihood import (
     multilabel_soft_margin_loss,
     poisson_nll_loss,
 )
-from .linalg import addmm, baddbmm, bilinear, bmm, dot, inner, linear, matmul, mm, mv, outer, trace, vdot
+from .linalg import addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, dot, inner, linear, matmul, mm, mv, outer, trace, vdot
 from .loss import huber_loss, l1_loss, log_cosh, log_cosh_loss, mse_loss, smooth_l1_loss
 from .margin import (
     cosine_embedding_loss,
@@ -117,13 +158,16 @@ from .margin import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
-from .moments import norm, std, std_mean, var, var_mean
+from .moments import dist, norm, std, std_mean, var, var_mean
 from .noise import alpha_dropout, dropout, dropout1d, feature_alpha_dropout
 from .normalization import layer_norm, rms_norm
-from .ordering import argsort, bincount, kthvalue, median, searchsorted, sort, topk, unique
+from .ordering import argsort, bincount, bucketize, histc, kthvalue, median, msort, quantile, searchsorted, sort, topk, unique
 from .picking import (
+    argwhere,
     gather,
     index_add,
+    index_copy,
+    index_fill,
     index_select,
     masked_scatter,
     masked_select,
@@ -131,10 +175,15 @@ from .picking import (
     nonzero,
     scatter,
     scatter_add,
+    scatter_reduce,
     select,
+    take,
     take_along_dim,
+    unravel_index,
 )
-from .random import Generator, bernoulli, default_generator, manual_seed, rand, randint, randn, randperm
+from .picking import put_at as index_put
+from .platform import accelerator, backends, cuda, finfo, get_default_device, iinfo, set_default_device
+from .random import Generator, bernoulli, default_generator, manual_seed, multinomial, normal, rand, randint, randn, randperm
 from .rectifier import (
     celu,
     elu,
@@ -152,8 +201,8 @@ from .rectifier import (
     threshold,
 )
 from .reduction import all, any, count_nonzero, logsumexp, mean, nanmean, nansum, sum
-from .rounding import ceil, floor, floor_divide, fmod, remainder, rint, round, sign, trunc
-from .scan import cumprod, cumsum, logcumsumexp, prod
+from .rounding import ceil, floor, floor_divide, fmod, frac, remainder, rint, round, sign, trunc
+from .scan import cummax, cummin, cumprod, cumsum, diff, logcumsumexp, prod
 from .shape import (
     broadcast_tensors,
     broadcast_to,
@@ -170,6 +219,7 @@ from .shape import (
     unflatten,
     unsqueeze,
 )
+from .signs import copysign, fmax, fmin, heaviside, isin, isneginf, isposinf, isreal, signbit
 from .softmax import log_softmax, softmax, softmin
 from .trigonometry import (
     acos,
@@ -188,8 +238,11 @@ from .trigonometry import (
     atanh,
     cos,
     cosh,
+    deg2rad,
     hypot,
+    rad2deg,
     sin,
+    sinc,
     sinh,
     tan,
 )
@@ -198,7 +251,7 @@ _METHODS: tuple[Any, ...] = (
     # activation
     sigmoid, tanh,
     # arithmetic
-    add, sub, mul, div, neg, pow, sqrt, abs, square, reciprocal, rsqrt,
+    add, sub, mul, div, neg, pow, sqrt, abs, square, reciprocal, rsqrt, addcmul, addcdiv, float_power, positive,
     # arranging
     flip, fliplr, flipud, roll, rot90, arranging.repeat, tile, repeat_interleave, tril, triu, diag, diag_embed,
     # comparison
@@ -209,38 +262,43 @@ _METHODS: tuple[Any, ...] = (
     # create
     create.new_tensor, create.new_zeros, create.new_ones, create.new_empty, create.new_full,
     # exponential
-    exp, expm1, log, log1p, erf, erfc, exp2, log2, log10, logaddexp, xlogy,
+    exp, expm1, log, log1p, erf, erfc, exp2, log2, log10, logaddexp, xlogy, erfinv, logit,
     # extremes
     amax, amin, argmax, argmin, max, min, aminmax,
     # inplace
-    inplace.copy_, inplace.fill_, inplace.zero_,
+    inplace.copy_, inplace.fill_, inplace.zero_, inplace.detach_,
     # joining
-    split, chunk, unbind,
+    split, chunk, unbind, split_with_sizes, tensor_split, hsplit, vsplit, dsplit,
     # linalg
-    matmul, mm, bmm, mv, dot, outer, inner, trace, addmm, baddbmm,
+    matmul, mm, bmm, mv, dot, vdot, outer, inner, trace, addmm, baddbmm, addbmm, addmv, addr,
+    # contraction
+    kron,
     # moments
-    var, std, norm,
+    var, std, norm, dist,
     # ordering
-    argsort, sort, topk, kthvalue, median, unique, bincount,
+    argsort, sort, msort, topk, kthvalue, median, quantile, unique, bincount, histc,
     # picking
-    select, narrow, index_select, gather, take_along_dim, scatter, scatter_add, index_add, masked_select, masked_scatter, nonzero,
+    argwhere, select, narrow, index_select, gather, take_along_dim, scatter, scatter_add, index_add, masked_select, masked_scatter, nonzero,
+    scatter_reduce, index_copy, index_fill, index_put, take,
     # random
-    random.uniform_, random.normal_,
+    bernoulli, multinomial, random.uniform_, random.normal_, random.bernoulli_,
     # rectifier
     relu, prelu, hardshrink,
     # reduction
     sum, mean, logsumexp, all, any, nansum, nanmean, count_nonzero,
     # rounding
-    floor, ceil, trunc, round, sign, remainder, fmod, floor_divide,
+    floor, ceil, trunc, round, sign, remainder, fmod, floor_divide, frac,
     # scan
-    cumsum, cumprod, logcumsumexp, prod,
+    cumsum, cumprod, cummax, cummin, diff, logcumsumexp, prod,
     # shape
     reshape, shape.view, flatten, squeeze, unsqueeze, permute, transpose, t, expand, broadcast_to, shape.reshape_as, shape.view_as,
     shape.expand_as, unflatten, movedim, diagonal,
+    # signs
+    copysign, fmax, fmin, heaviside, isposinf, isneginf, isreal, signbit,
     # softmax
     softmax, log_softmax,
     # trigonometry
-    sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, asinh, acosh, atanh, hypot,
+    sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, asinh, acosh, atanh, hypot, deg2rad, rad2deg, sinc,
     # the engine
     backward, register_hook, retain_grad,
 )  # fmt: skip
@@ -264,8 +322,15 @@ _ALIASES: dict[str, Any] = {
     "swapdims": transpose,
     "moveaxis": movedim,
     "ravel": flatten,
-    "vdot": dot,
     "type": convert.to,
+    "greater": gt,
+    "greater_equal": ge,
+    "less": lt,
+    "less_equal": le,
+    "not_equal": ne,
+    "fix": trunc,
+    "sgn": sign,
+    "ger": outer,
 }
 
 # Written in place by the name of the operation and an underscore.
@@ -273,18 +338,23 @@ _IN_PLACE: tuple[Any, ...] = (
     # activation, rectifier
     relu, sigmoid, tanh,
     # arithmetic
-    add, sub, mul, div, neg, pow, square, reciprocal, sqrt, rsqrt, abs,
+    add, sub, mul, div, neg, pow, square, reciprocal, sqrt, rsqrt, abs, addcmul, addcdiv, float_power,
     # comparison
     clamp, clamp_min, clamp_max, masked_fill, lerp, nan_to_num, eq, ne, lt, le, gt, ge,
     logical_and, logical_or, logical_xor, logical_not, bitwise_and, bitwise_or, bitwise_xor, bitwise_not,
     # exponential
-    exp, exp2, expm1, log, log1p, log2, log10, xlogy, erf, erfc,
+    exp, exp2, expm1, log, log1p, log2, log10, xlogy, erf, erfc, erfinv, logit,
     # rounding
-    floor, ceil, trunc, round, sign, remainder, fmod, floor_divide,
+    floor, ceil, trunc, round, sign, remainder, fmod, floor_divide, frac,
+    # signs
+    copysign, heaviside,
     # trigonometry
-    sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, asinh, acosh, atanh, hypot,
+    sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, asinh, acosh, atanh, hypot, deg2rad, rad2deg, sinc,
+    # linalg
+    addmm, baddbmm, addbmm, addmv, addr,
     # arranging, picking, scan
-    tril, triu, arranging.fill_diagonal, scatter, scatter_add, index_add, masked_scatter, cumsum, cumprod,
+    tril, triu, arranging.fill_diagonal, scatter, scatter_add, scatter_reduce, index_add, masked_scatter, index_copy, index_fill, index_put,
+    cumsum, cumprod,
 )  # fmt: skip
 
 _OPERATORS: dict[str, Any] = {
@@ -350,6 +420,8 @@ def _bind() -> None:
         setattr(Tensor, name, _conversion(dtype))
     direct = {
         "__neg__": neg, "__pos__": convert.cpu, "__abs__": abs, "__invert__": bitwise_not, "where": _where,
+        **{f"{_name(operation)}_": inplace.view_in_place(operation) for operation in (t, squeeze, unsqueeze, transpose)},
+        "swapaxes_": inplace.view_in_place(transpose), "swapdims_": inplace.view_in_place(transpose),
         "__getitem__": indexing.getitem_method, "__setitem__": inplace.setitem_method,
         "T": property(shape.reversed_axes), "mT": property(shape.matrix_transpose),
     }  # fmt: skip
@@ -368,20 +440,24 @@ _bind()
 # Other names of the same.
 concat = concatenate = cat
 moveaxis, ravel, swapaxes, swapdims = movedim, flatten, transpose, transpose
-numel = Tensor.numel
+greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
+fix, sgn, ger, row_stack = trunc, sign, outer, vstack
+numel, is_floating_point = Tensor.numel, Tensor.is_floating_point
 
 float32, float64 = np.dtype(np.float32), np.dtype(np.float64)
 int32, int64 = np.dtype(np.int32), np.dtype(np.int64)
+int8, int16 = np.dtype(np.int8), np.dtype(np.int16)
 uint8, bool_ = np.dtype(np.uint8), np.dtype(np.bool_)
 
 __all__ = [
     # dtypes and other names
-    "bool_", "concat", "concatenate", "float32", "float64", "int32", "int64", "moveaxis", "numel", "ravel", "swapaxes", "swapdims", "uint8",
+    "bool_", "concat", "concatenate", "fix", "float32", "float64", "ger", "greater", "greater_equal", "int8", "int16", "int32", "int64", "less",
+    "less_equal", "moveaxis", "not_equal", "numel", "ravel", "row_stack", "sgn", "swapaxes", "swapdims", "uint8",
     # activation
     "gelu", "glu", "logsigmoid", "mish", "sigmoid", "silu", "softplus", "softsign", "swish", "tanh", "tanhshrink",
     # arithmetic
-    "abs", "absolute", "add", "div", "divide", "mul", "multiply", "neg", "negative", "pow", "reciprocal", "rsqrt", "sqrt", "square", "sub",
-    "subtract", "true_divide",
+    "abs", "absolute", "add", "addcdiv", "addcmul", "div", "divide", "float_power", "mul", "multiply", "neg", "negative", "positive", "pow",
+    "reciprocal", "rsqrt", "rsub", "sqrt", "square", "sub", "subtract", "true_divide",
     # arranging
     "diag", "diag_embed", "flip", "fliplr", "flipud", "repeat_interleave", "roll", "rot90", "tile", "tril", "triu",
     # attention
@@ -397,7 +473,7 @@ __all__ = [
     "gt", "isclose", "isfinite", "isinf", "isnan", "le", "lerp", "logical_and", "logical_not", "logical_or", "logical_xor", "lt",
     "masked_fill", "maximum", "minimum", "nan_to_num", "ne", "where",
     # contraction
-    "einsum",
+    "einsum", "kron", "tensordot",
     # convert
     "clone",
     # create
@@ -407,51 +483,57 @@ __all__ = [
     # distance
     "cdist", "cosine_similarity", "normalize", "pairwise_distance",
     # exponential
-    "erf", "erfc", "exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "logaddexp", "normal_cdf", "normal_pdf", "xlogy",
+    "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "logaddexp", "logit", "normal_cdf", "normal_pdf",
+    "xlogy",
     # extremes
     "amax", "amin", "aminmax", "argmax", "argmin", "max", "min",
     # focal
     "focal_loss",
     # joining
-    "cat", "chunk", "dstack", "hstack", "split", "stack", "unbind", "vstack",
+    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "cartesian_prod", "cat", "chunk", "column_stack", "dsplit", "dstack", "hsplit",
+    "hstack", "split", "split_with_sizes", "stack", "tensor_split", "unbind", "vsplit", "vstack",
     # likelihood
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "gaussian_nll_loss", "kl_div", "multilabel_soft_margin_loss",
     "poisson_nll_loss",
     # linalg
-    "addmm", "baddbmm", "bilinear", "bmm", "dot", "inner", "linear", "matmul", "mm", "mv", "outer", "trace", "vdot",
+    "addbmm", "addmm", "addmv", "addr", "baddbmm", "bilinear", "bmm", "dot", "inner", "linear", "matmul", "mm", "mv", "outer", "trace", "vdot",
     # loss
     "huber_loss", "l1_loss", "log_cosh", "log_cosh_loss", "mse_loss", "smooth_l1_loss",
     # margin
     "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "soft_margin_loss", "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
     # moments
-    "norm", "std", "std_mean", "var", "var_mean",
+    "dist", "norm", "std", "std_mean", "var", "var_mean",
     # noise
     "alpha_dropout", "dropout", "dropout1d", "feature_alpha_dropout",
     # normalization
     "layer_norm", "rms_norm",
     # ordering
-    "argsort", "bincount", "kthvalue", "median", "searchsorted", "sort", "topk", "unique",
+    "argsort", "bincount", "bucketize", "histc", "kthvalue", "median", "msort", "quantile", "searchsorted", "sort", "topk", "unique",
     # picking
-    "gather", "index_add", "index_select", "masked_scatter", "masked_select", "narrow", "nonzero", "scatter", "scatter_add", "select",
-    "take_along_dim",
+    "argwhere", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_select", "masked_scatter", "masked_select", "narrow",
+    "nonzero", "scatter", "scatter_add", "scatter_reduce", "select", "take", "take_along_dim", "unravel_index",
+    # platform
+    "accelerator", "backends", "cuda", "finfo", "get_default_device", "iinfo", "is_floating_point", "set_default_device",
     # random
-    "Generator", "bernoulli", "default_generator", "manual_seed", "rand", "randint", "randn", "randperm",
+    "Generator", "bernoulli", "default_generator", "manual_seed", "multinomial", "normal", "rand", "randint", "randn", "randperm",
     # rectifier
     "celu", "elu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu", "relu", "relu6", "rrelu", "selu",
     "softshrink", "threshold",
     # reduction
     "all", "any", "count_nonzero", "logsumexp", "mean", "nanmean", "nansum", "sum",
     # rounding
-    "ceil", "floor", "floor_divide", "fmod", "remainder", "round", "sign", "trunc",
+    "ceil", "floor", "floor_divide", "fmod", "frac", "remainder", "round", "sign", "trunc",
     # scan
-    "cumprod", "cumsum", "logcumsumexp", "prod",
+    "cummax", "cummin", "cumprod", "cumsum", "diff", "logcumsumexp", "prod",
     # shape
     "broadcast_tensors", "broadcast_to", "diagonal", "expand", "flatten", "meshgrid", "movedim", "permute", "reshape", "squeeze", "t",
     "transpose", "unflatten", "unsqueeze",
+    # signs
+    "copysign", "fmax", "fmin", "heaviside", "isin", "isneginf", "isposinf", "isreal", "signbit",
     # softmax
     "log_softmax", "softmax", "softmin",
     # trigonometry
     "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh",
-    "cos", "cosh", "hypot", "sin", "sinh", "tan",
+    "cos", "cosh", "deg2rad", "hypot", "rad2deg", "sin", "sinc", "sinh", "tan",
 ]  # fmt: skip

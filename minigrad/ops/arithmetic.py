@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..core import Operand, Tensor, elementwise, get_default_dtype
 from ..core.check import check_kind
-from ..errors import DomainError, DtypeError
+from ..errors import DtypeError
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
+from .convert import check_tensors, plain
 
 
 def kind_of(value: object) -> str:
@@ -178,13 +181,6 @@ def _(x, exponent):
         raise DtypeError("pow: takes floats and integers, got dtype bool twice")
 
 
-@pow_tensor.guarded
-def _(x, exponent):
-    power = exponent.array if isinstance(exponent, Tensor) else exponent
-    if kind_of(power) in "iu" and kind_of(x) != "f" and np.any(np.less(power, 0)):
-        raise DomainError("pow: integers cannot be raised to negative powers; convert to float first")
-
-
 @pow_tensor.backward("x")
 def _(g, x, exponent):
     return choose(exponent == 0, 0, g * (exponent * x ** (exponent - 1)))
@@ -196,14 +192,32 @@ def _(g, x, exponent, y):
 
 
 def pow(input: Operand, exponent: Operand) -> Tensor:
-    """input to the power of a number (`pow_scalar`) or of a tensor (`pow_tensor`)."""
+    """input to the power of a number (`pow_scalar`) or of a tensor (`pow_tensor`).
+
+    Edge values: an integer to the negative power of an integer tensor is 1 / x^−p cut to a whole number: 0 but for 1 and −1, also at 0.
+    Errors: DtypeError for integers to one negative power.
+    """
     if isinstance(input, Tensor) and isinstance(exponent, (int, float)):
         if input.dtype.kind != "f" and isinstance(exponent, float):
             input = input.to(get_default_dtype())
         elif input.dtype.kind == "b":
             input = input.to(np.int64)
         return pow_scalar(input, exponent if input.dtype.kind != "f" else float(exponent))
+    if kind_of(exponent) == "i" and kind_of(input) != "f" and np.any(np.less(plain(exponent), 0)):
+        return _whole_power(np.asarray(plain(input)), np.asarray(plain(exponent)))
     return pow_tensor(input, exponent)
+
+
+def _whole_power(x: Any, exponent: Any) -> Tensor:
+    """Powers of integers, some of them negative."""
+    gone = (exponent < 0) & (np.abs(x) != 1)
+    return pow_tensor(Tensor(np.where(gone, 0, x)), Tensor(np.abs(exponent)))
+
+
+def float_power(input: Operand, exponent: Operand) -> Tensor:
+    """`pow` in float64, whatever the dtypes."""
+    base, power = (x.to(np.float64) if isinstance(x, Tensor) else x for x in (input, exponent))
+    return pow(base, power)
 
 
 def square(input: Tensor) -> Tensor:
@@ -262,3 +276,35 @@ def _(x):
 
 
 absolute, subtract, multiply, divide, true_divide, negative = abs, sub, mul, div, div, neg
+
+
+def positive(input: Tensor) -> Tensor:
+    """input itself. Errors: DtypeError for booleans."""
+    check_tensors("positive", input=input)
+    if input.dtype.kind == "b":
+        raise DtypeError("positive: takes floats and integers, got dtype bool")
+    return input
+
+
+def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
+    """other − alpha · input."""
+    return sub(other, _scaled("rsub", other, input, alpha))
+
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """input + value · tensor1 · tensor2, element by element. Shapes: broadcast. Of integers, value is cut to a whole number."""
+    product = mul(tensor1, tensor2)
+    whole = "f" not in (kind_of(input), kind_of(product))
+    return add(input, _scaled("addcmul", input, product, int(value) if whole else value))
+
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """input + value · tensor1 / tensor2, element by element. Shapes: broadcast. Errors: DtypeError where both are of integers."""
+    if "f" not in (kind_of(tensor1), kind_of(tensor2)):
+        raise DtypeError("addcdiv: tensor1 or tensor2 must be of floats; use floor_divide for quotients of integers")
+    return add(input, _scaled("addcdiv", input, div(tensor1, tensor2), value))
+
+
+# PyTorch takes two plain numbers here, and in quotients with a rounding mode, but nowhere else.
+for _binary in (add, sub, mul, div):
+    _binary.numbers = True

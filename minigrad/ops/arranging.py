@@ -120,9 +120,9 @@ def _tiled(name: str, x: Tensor, counts: tuple[int, ...]) -> Tensor:
 
 
 @on_tensor
-def repeat(self: Tensor, *repeats: Any) -> Tensor:
+def repeat(self: Tensor, *counts: Any, repeats: Sequence[int] | None = None) -> Tensor:
     """The tensor repeated as a whole, along each axis as often as said (as a tuple or as numbers); more numbers than axes add axes."""
-    counts = sizes_of(repeats)
+    counts = sizes_of(counts if repeats is None else (repeats,))
     if len(counts) < self.ndim:
         raise ShapeError(f"repeat: needs a count for each axis of shape {self.shape}, got {counts}")
     return _tiled("repeat", self, counts)
@@ -237,6 +237,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     `pad` has a pair (before, after) an axis, the last axis first. The new elements are `value` (0), or by mode: "replicate" the
     element at the end, "reflect" the elements inside, mirrored without repeating the end, "circular" those of the other end.
 
+    A negative number beside a positive one in mode "replicate" repeats the element that was at the end before the cut.
     Deviation: the modes other than "constant" take any number of axes. Errors: ArgumentError for more elements than the axis has.
     """
     sizes = sizes_of((pad,))
@@ -249,9 +250,11 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     pairs = [(input.ndim - 1 - i, sizes[2 * i], sizes[2 * i + 1]) for i in range(len(sizes) // 2)]
     if mode == "constant":
         return _pad_constant(input, pairs, value or 0)
-    input = _crop(input, pairs)
+    if mode != "replicate":
+        input = _crop(input, pairs)
+        pairs = [(axis, max(before, 0), max(after, 0)) for axis, before, after in pairs]
     for axis, before, after in pairs:
-        places = _places(mode, input.shape[axis], max(before, 0), max(after, 0))
+        places = _places(mode, input.shape[axis], before, after)
         input = along(input, axis, places)
     return input
 
@@ -278,8 +281,8 @@ def _pad_constant(x: Tensor, pairs: Sequence[tuple[int, int, int]], value: float
 
 def _places(mode: str, length: int, before: int, after: int) -> Any:
     """Where the elements of a padded axis come from."""
-    limit = {"reflect": length - 1, "circular": length, "replicate": before + after if length else 0}[mode]
-    if max(before, after) > max(limit, 0):
+    limit = {"reflect": length - 1, "circular": length, "replicate": abs(before) + abs(after) if length else 0}[mode]
+    if max(before, after) > max(limit, 0) or length + before + after < 0:
         raise ArgumentError(
             f"pad: ({before}, {after}) is too much for an axis of length {length}: in mode {mode!r} at most {limit}"
         )

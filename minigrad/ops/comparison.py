@@ -11,7 +11,7 @@ from ..core.check import check_kind
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
-from .convert import check_tensors
+from .convert import check_tensors, to
 
 
 @elementwise(integers=True)
@@ -108,8 +108,19 @@ def _(g, x, min, max):
     return choose((x > max) | (max < min), g, 0)
 
 
+def _in_dtype(bound: Operand | None, input: Tensor) -> Operand | None:
+    """A bound that is a 0-d tensor in the dtype of input."""
+    if not isinstance(bound, Tensor) or bound.ndim or not input.ndim or (bound.dtype.kind == "f") > (input.dtype.kind == "f"):
+        return bound
+    return to(bound, input.dtype)
+
+
 def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None) -> Tensor:
-    """input limited to [min, max]; either bound (a number or a tensor) may be left out. The gradient at a bound is 1."""
+    """input limited to [min, max]; either bound (a number or a tensor) may be left out. The gradient at a bound is 1.
+
+    A bound that is a 0-d tensor leaves the dtype of input alone, as a number does, but where it makes floats of integers.
+    """
+    min, max = (_in_dtype(bound, input) for bound in (min, max))
     if min is None and max is None:
         raise ArgumentError("clamp: at least one of min and max must be given")
     if max is None:

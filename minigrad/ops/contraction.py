@@ -11,20 +11,25 @@ import numpy as np
 
 from ..core import Tensor
 from ..errors import ArgumentError, InputTypeError, ShapeError
+from .convert import check_tensors
 from .linalg import matmul
+from .reduction import axis_of
 
 _LETTERS = frozenset(string.ascii_letters)
 
 
-def einsum(equation: str, *operands: Any) -> Tensor:
+def einsum(equation: Any, *operands: Any) -> Tensor:
     """The sum over products that an equation of indices says: "ij,jk->ik" is a matrix product, "ii" a trace, "…ij->…ji" a transpose.
 
     A letter names an axis, the same letter the same size (1 broadcasts). Letters that are not to the right of "->" are summed over;
     without "->" the result has, in alphabetical order, those that occur once. A letter twice in one operand takes the diagonal. "..."
     stands for axes that broadcast; without "->" they come first. Operands are multiplied from left to right, as matrix products
-    where an index is summed.
+    where an index is summed. In the place of the equation a list of numbers may follow each operand, and the result's the last:
+    `einsum(a, [0, 1], b, [1, 2], [0, 2])`; 0 stands for A, 26 for a.
     Errors: ArgumentError for an equation that cannot be read; ShapeError for sizes that do not fit.
     """
+    if isinstance(equation, Tensor):
+        equation, operands = _from_lists((equation, *operands))
     if not isinstance(equation, str):
         raise InputTypeError(f"einsum: equation must be a str, got {type(equation).__name__}")
     tensors = operands[0] if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands
@@ -39,6 +44,24 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     for number, (term, own) in enumerate(terms[1:], 1):
         out, left = _product(out, left, term, own, [i for i, n in last.items() if n == number])
     return _permuted(out, [left.index(i) for i in result])
+
+
+def _from_lists(arguments: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    """The equation that lists of indices say, and its operands."""
+    words = [_word(numbers) for numbers in arguments[1::2]]
+    if len(arguments) % 2 == 0:
+        return ",".join(words), arguments[::2]
+    return f"{','.join(words)}->{_word(arguments[-1])}", arguments[:-1:2]
+
+
+def _word(numbers: Any) -> str:
+    if not isinstance(numbers, (list, tuple)):
+        raise InputTypeError(f"einsum: expected a list of indices behind each operand, got {type(numbers).__name__}")
+    letters = string.ascii_uppercase + string.ascii_lowercase
+    known = {**dict(enumerate(letters)), ...: "..."}
+    if not set(numbers) <= known.keys():
+        raise ArgumentError(f"einsum: the indices of a list must be in [0, 51] or '...', got {numbers}")
+    return "".join(known[i] for i in numbers)
 
 
 def _read(equation: str, operands: Any) -> tuple[list[list[str]], list[str]]:
@@ -140,3 +163,39 @@ def _permuted(x: Tensor, order: list[int]) -> Tensor:
 
 def _reshaped(x: Tensor, sizes: Sequence[int]) -> Tensor:
     return x if x.shape == tuple(sizes) else x.reshape(tuple(sizes))
+
+
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+    """Σ a · b over pairs of axes: the last `dims` of a with the first of b, or two lists of axes. The other axes of a, then of b, remain."""
+    check_tensors("tensordot", a=a, b=b)
+    if isinstance(dims, int):
+        if not 0 <= dims <= min(a.ndim, b.ndim):
+            raise ShapeError(
+                f"tensordot: dims must be in [0, {min(a.ndim, b.ndim)}] for shapes {a.shape} and {b.shape}, got {dims}"
+            )
+        dims = range(a.ndim - dims, a.ndim), range(dims)
+    of_a, of_b = ([axis_of("tensordot", d, x.ndim) for d in side] for side, x in zip(dims, (a, b), strict=True))
+    for i, j in zip(of_a, of_b, strict=False):  # 1 broadcasts
+        a, b = _sum_beside_one(a, i, b.shape[j]), _sum_beside_one(b, j, a.shape[i])
+    if [a.shape[i] for i in of_a] != [b.shape[i] for i in of_b]:
+        raise ShapeError(f"tensordot: the axes {of_a} of {a.shape} and {of_b} of {b.shape} must have the same sizes")
+    rest_a, rest_b = ([i for i in range(x.ndim) if i not in own] for x, own in ((a, of_a), (b, of_b)))
+    inner = math.prod(a.shape[i] for i in of_a)
+    shape = [*(a.shape[i] for i in rest_a), *(b.shape[i] for i in rest_b)]
+    left = _reshaped(_permuted(a, [*rest_a, *of_a]), [math.prod(a.shape[i] for i in rest_a), inner])
+    right = _reshaped(_permuted(b, [*of_b, *rest_b]), [inner, math.prod(b.shape[i] for i in rest_b)])
+    return _reshaped(matmul(left, right), shape)
+
+
+def _sum_beside_one(x: Tensor, axis: int, other: int) -> Tensor:
+    """x summed along an axis that meets one of length 1."""
+    return x.sum(axis, True, dtype=x.dtype) if other == 1 != x.shape[axis] else x
+
+
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """The Kronecker product: each element of input times all of other, as blocks. The shape with fewer axes gets new ones in front."""
+    check_tensors("kron", input=input, other=other)
+    ndim = max(input.ndim, other.ndim)
+    left, right = ((1,) * (ndim - x.ndim) + x.shape for x in (input, other))
+    blocks = input.reshape([n for size in left for n in (size, 1)]) * other.reshape([n for size in right for n in (1, size)])
+    return _reshaped(blocks, [n * m for n, m in zip(left, right, strict=True)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -73,6 +74,11 @@ def _tensor_of(name: str, value: Any) -> Tensor:
     raise InputTypeError(f"{name}: input must be a Tensor, got {type(value).__name__}; make it one with mg.tensor(...)")
 
 
+def plain(value: Any) -> Any:
+    """The array of a Tensor; any other value as it is."""
+    return value.array if isinstance(value, Tensor) else value
+
+
 def check_tensors(name: str, **values: Any) -> None:
     """Refuse arguments that are no Tensors."""
     for argument, value in values.items():
@@ -86,11 +92,15 @@ def dtype_or_default(name: str, dtype: Any) -> np.dtype[Any]:
 
 
 def on_cpu(make: F) -> F:
-    """Let a function that makes tensors take `device` as well: None or "cpu", the one there is."""
+    """Let a function that makes tensors take `device` as well: None or "cpu", the one there is; and, where the sizes are given one by
+    one, `size` as a tuple."""
+    spread = any(p.name == "size" and p.kind is p.VAR_POSITIONAL for p in signature(make).parameters.values())
 
     @wraps(make)
     def run(*args: Any, device: Any = None, **kwargs: Any) -> Tensor:
         check_device(make.__name__, device)
+        if spread and "size" in kwargs:
+            args = (*args, kwargs.pop("size"))
         return make(*args, **kwargs)
 
     return cast(F, run)

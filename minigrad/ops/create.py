@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..core import Tensor, check_number, checked_dtype, get_default_dtype
-from ..errors import ArgumentError, DtypeError, InputTypeError, ShapeError
+from ..errors import ArgumentError, DomainError, DtypeError, InputTypeError, ShapeError
 from .convert import dtype_or_default, on_cpu, on_tensor
 from .random import Generator, rand, randint, randn
 from .shape import new_shape
@@ -61,12 +62,24 @@ def _array(name: str, data: Any, dtype: Any, copy: bool) -> np.ndarray[Any, Any]
         raise ShapeError(f"{name}: nested lists must be of equal lengths at each depth ({error})") from None
     if weak and array.size == 0 and array.dtype == np.float64:
         array = array.astype(get_default_dtype())
+    if weak and array.dtype.kind == "u":
+        _check_size(name, array, np.dtype(np.int64))
     array = _numeric(name, array)
     if dtype is not None:
         wanted = checked_dtype(name, dtype)
+        if weak and wanted.kind in "iu" and array.dtype.kind == "i":
+            _check_size(name, array, wanted)
     else:
         wanted = get_default_dtype() if weak and array.dtype == np.float64 and not _holds_float64(data) else array.dtype
     return np.array(array, dtype=wanted, copy=True, order="C") if copy else array.astype(wanted, copy=False)
+
+
+def _check_size(name: str, array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> None:
+    """Refuse Python ints that a dtype cannot hold; a negative one wraps around in an unsigned dtype, as −1 for the largest."""
+    limits = np.iinfo(dtype)
+    for value in (array.min(), array.max()) if array.size else ():
+        if not (limits.min or -limits.max) <= value <= limits.max:
+            raise DomainError(f"{name}: {value} does not fit dtype {dtype}")
 
 
 def _without_tensors(data: Any) -> Any:
@@ -107,8 +120,8 @@ def empty(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
 @on_cpu
 def full(size: Sequence[int], fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """One value in a shape; the dtype follows the value."""
-    kind = _array("full", fill_value, None, copy=False).dtype
-    return Tensor(np.full(new_shape((size,)), fill_value, kind if dtype is None else checked_dtype("full", dtype)), requires_grad)
+    value = _array("full", fill_value, dtype, copy=False)
+    return Tensor(np.full(new_shape((size,)), value, value.dtype), requires_grad)
 
 
 @on_cpu
@@ -156,11 +169,17 @@ def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False,
 @on_cpu
 @on_tensor
 def randint_like(
-    input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, generator: Generator | None = None
+    input: Tensor,
+    low: int,
+    high: int | None = None,
+    *,
+    dtype: Any = None,
+    generator: Generator | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Integers in [low, high) in the shape and dtype of input; `randint_like(input, high)` starts at 0."""
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, input.shape, dtype=dtype or input.dtype, generator=generator)
+    return randint(low, high, input.shape, dtype=dtype or input.dtype, generator=generator, requires_grad=requires_grad)
 
 
 @on_cpu
@@ -193,34 +212,73 @@ def new_full(self: Tensor, size: Sequence[int], fill_value: Any, *, dtype: Any =
     return full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
 
+def _numbers(name: str, **values: Any) -> list[Any]:
+    """Bounds, given as numbers or as 0-d tensors."""
+    for argument, value in values.items():
+        if isinstance(value, Tensor) and value.ndim:
+            raise ShapeError(f"{name}: {argument} must be a number or a 0-d tensor, got shape {value.shape}")
+    plain = {argument: value.item() if isinstance(value, Tensor) else value for argument, value in values.items()}
+    check_number(name, **plain)
+    return list(plain.values())
+
+
 @on_cpu
-def arange(start: float, end: float | None = None, step: float = 1, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Numbers from start (0 if only the end is given) up to but without end; int64 for ints, else the default dtype."""
+def arange(
+    start: float | Tensor | None = None,
+    end: float | Tensor | None = None,
+    step: float | Tensor = 1,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Numbers from start (0 if only the end is given) up to but without end; int64 for ints, else the default dtype.
+
+    In an integer dtype start and step are cut to whole numbers, in int64 the end too, as in PyTorch.
+    """
     if end is None:
-        start, end = 0, start
-    check_number("arange", start=start, end=end, step=step)
-    if step == 0 or (end - start) / step < 0:
-        raise ArgumentError(f"arange: step {step} does not lead from {start} to {end}")
-    whole = all(isinstance(value, (int, np.integer)) for value in (start, end, step))
+        start, end = None, start
+    first, last, stride = _numbers("arange", start=0 if start is None else start, end=end, step=step)
+    whole = all(isinstance(value, (int, np.integer)) for value in (first, last, stride))
     kind = np.dtype(np.int64) if whole and dtype is None else dtype_or_default("arange", dtype)
-    return Tensor(np.arange(start, end, step).astype(kind), requires_grad)
+    if not (math.isfinite(first) and math.isfinite(last)):
+        raise ArgumentError(f"arange: cannot lead from {first} to {last}")
+    if kind == np.int64:
+        first, last, stride = int(first), int(last), int(stride)
+    if stride == 0 or (last - first) / stride < 0:
+        raise ArgumentError(f"arange: step {stride} does not lead from {first} to {last}")
+    if kind.kind not in "iu":
+        return Tensor(np.arange(first, last, stride).astype(kind), requires_grad)
+    places = np.arange(math.ceil((last - first) / stride))
+    return Tensor((int(first) + int(stride) * places).astype(kind), requires_grad)
+
+
+def _spaced(name: str, start: float | Tensor, end: float | Tensor, steps: int, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Evenly spaced numbers (float64), counted from the nearer end."""
+    first, last = _numbers(name, start=start, end=end)
+    if kind.kind in "iu":
+        first, last = int(first), int(last)
+    (count,) = new_shape((steps,))
+    places = np.arange(count)
+    step = (last - first) / max(count - 1, 1)
+    return np.where(places < max(count // 2, 1), first + step * places, last - step * (count - 1 - places))
 
 
 @on_cpu
-def linspace(start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """`steps` evenly spaced numbers from start to end, both included."""
-    check_number("linspace", start=start, end=end)
-    (count,) = new_shape((steps,))
-    return Tensor(np.linspace(start, end, count).astype(dtype_or_default("linspace", dtype)), requires_grad)
+def linspace(start: float | Tensor, end: float | Tensor, steps: int, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`steps` evenly spaced numbers from start to end, both included (which for an integer dtype are cut to whole numbers first)."""
+    kind = dtype_or_default("linspace", dtype)
+    return Tensor(_spaced("linspace", start, end, steps, kind).astype(kind), requires_grad)
 
 
 @on_cpu
-def logspace(start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """`steps` powers of `base`, their exponents evenly spaced from start to end, both included."""
-    check_number("logspace", start=start, end=end, base=base)
-    (count,) = new_shape((steps,))
-    values = np.float_power(base, np.linspace(start, end, count))
-    return Tensor(values.astype(dtype_or_default("logspace", dtype)), requires_grad)
+def logspace(
+    start: float | Tensor, end: float | Tensor, steps: int, base: float = 10.0, *, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """`steps` powers of `base`, their exponents spaced as by `linspace`."""
+    check_number("logspace", base=base)
+    kind = dtype_or_default("logspace", dtype)
+    values = np.float_power(base, _spaced("logspace", start, end, steps, kind))
+    return Tensor(values.astype(kind), requires_grad)
 
 
 @on_cpu
@@ -231,17 +289,17 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool 
 
 
 @on_cpu
-def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
-    """The places on and below a diagonal of a row × col matrix: their rows, and below them their columns (int64)."""
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = np.int64) -> Tensor:
+    """The places on and below a diagonal of a row × col matrix: their rows, and below them their columns."""
     rows, columns = new_shape((row, col))
-    return Tensor(np.array(np.tril_indices(rows, offset, columns), np.int64))
+    return Tensor(np.array(np.tril_indices(rows, offset, columns), checked_dtype("tril_indices", dtype)))
 
 
 @on_cpu
-def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
-    """The places on and above a diagonal of a row × col matrix: their rows, and below them their columns (int64)."""
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = np.int64) -> Tensor:
+    """The places on and above a diagonal of a row × col matrix: their rows, and below them their columns."""
     rows, columns = new_shape((row, col))
-    return Tensor(np.array(np.triu_indices(rows, offset, columns), np.int64))
+    return Tensor(np.array(np.triu_indices(rows, offset, columns), checked_dtype("triu_indices", dtype)))
 
 
 def is_tensor(obj: Any) -> bool:

@@ -18,7 +18,12 @@ from .convert import check_tensors, float_only, on_tensor
 from .moments import norm
 from .reduction import axis_of
 
-_FEW_ROWS = 25  # up to so many, differences are taken one by one; PyTorch's limit
+# More rows than so many: a matrix product; else differences are taken one by one. The limits are PyTorch's.
+_PRODUCT_FROM = {
+    "use_mm_for_euclid_dist_if_necessary": 25,
+    "use_mm_for_euclid_dist": 0,
+    "donot_use_mm_for_euclid_dist": math.inf,
+}
 
 
 def same_floats(x1: Any, x2: Any, *settings: Any) -> bool:
@@ -176,9 +181,15 @@ def _(g, y, x1, x2):
 
 
 @on_tensor
-def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
-    """The p-norm distance of each row of x1 from each row of x2. Shapes: (…, n, d), (…, m, d) → (…, n, m)."""
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
+    """The p-norm distance of each row of x1 from each row of x2. Shapes: (…, n, d), (…, m, d) → (…, n, m).
+
+    Euclidean distances come from a matrix product as `compute_mode` says: "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist",
+    or for more than 25 rows.
+    """
     check_number("cdist", p=p)
+    if compute_mode not in _PRODUCT_FROM:
+        raise ArgumentError(f"cdist: compute_mode must be one of {', '.join(map(repr, _PRODUCT_FROM))}, got {compute_mode!r}")
     for argument, x in (("x1", x1), ("x2", x2)):
         if x.ndim < 2:
             raise ShapeError(f"cdist: {argument} must have 2 or more axes, got shape {x.shape}")
@@ -186,7 +197,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
         raise ShapeError(f"cdist: x1 and x2 must have as many columns, got {x1.shape} and {x2.shape}")
     if p < 0:
         raise ArgumentError(f"cdist: p must not be negative, got {p}")
-    if p == 2 and max(x1.shape[-2], x2.shape[-2]) > _FEW_ROWS and x1.shape[:-2] == x2.shape[:-2]:
+    if p == 2 and max(x1.shape[-2], x2.shape[-2]) > _PRODUCT_FROM[compute_mode] and x1.shape[:-2] == x2.shape[:-2]:
         return euclidean_distances(x1, x2)
     apart = x1[..., :, None, :] - x2[..., None, :, :]
     return norm(apart, p, apart.ndim - 1, False)

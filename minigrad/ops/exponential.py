@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from math import inf, nan
+
 from ..core import Operand, Tensor, elementwise
+from ..core.check import check_kind
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
+from .comparison import clamp
 
 _LOG_2, _LOG_10 = 0.6931471805599453, 2.302585092994046
-_TWO_OVER_ROOT_PI = 1.1283791670955126
+_TWO_OVER_ROOT_PI, _HALF_ROOT_PI = 1.1283791670955126, 0.886226925452758
 
 
 @elementwise
@@ -146,6 +150,53 @@ def erfc(x: Tensor) -> Tensor:
 @erfc.backward("x")
 def _(g, x):
     return -g * (_TWO_OVER_ROOT_PI * math.exp(-x * x))
+
+
+@elementwise
+def erfinv(x: Tensor) -> Tensor:
+    """The inverse of the error function: erf(y) = x.
+
+    Winitzki's approximation, then three steps of Halley's method on erf(y) = a, a = |x|, or on erfc(y) = 1 − a in the tail.
+    Backward: dL/dx = g √π/2 exp(y²), from the saved output. Edge values: ±inf at ±1, NaN beyond.
+    Source: Winitzki, A handy approximation for the error function and its inverse (2008).
+    """
+    a = math.absolute(x)
+    w = choose(a < 0.5, math.log1p(-a * a), math.log((1 - a) * (1 + a)))
+    t = 4.330746750799873 + w / 2
+    y = math.sqrt(-w / 0.147 / (math.sqrt(t * t - w / 0.147) + t))
+    step = _HALF_ROOT_PI * math.exp(y * y) * choose(a < 0.5, math.erf(y) - a, (1 - a) - math.erfc(y))
+    y = y - step / (1 + y * step)
+    step = _HALF_ROOT_PI * math.exp(y * y) * choose(a < 0.5, math.erf(y) - a, (1 - a) - math.erfc(y))
+    y = y - step / (1 + y * step)
+    step = _HALF_ROOT_PI * math.exp(y * y) * choose(a < 0.5, math.erf(y) - a, (1 - a) - math.erfc(y))
+    y = choose(a == 1, inf, y - step / (1 + y * step))
+    return choose(x < 0, -y, choose(x == 0, x, y))
+
+
+@erfinv.backward("x")
+def _(g, y):
+    return g * (_HALF_ROOT_PI * math.exp(y * y))
+
+
+@elementwise
+def log_odds(x: Tensor) -> Tensor:
+    """log(x / (1 − x)), the inverse of the sigmoid; from ¼ on as ±log1p(|2x − 1| / min(x, 1 − x)), exact also near ½.
+
+    Backward: dL/dx = g / (x (1 − x)). Edge values: −inf at 0, inf at 1, NaN beyond, there with gradient NaN.
+    """
+    upper = choose(x < 0.5, -math.log1p((1 - 2 * x) / x), math.log1p((2 * x - 1) / (1 - x)))
+    return choose(x < 0.25, math.log(x / (1 - x)), upper)
+
+
+@log_odds.backward("x")
+def _(g, x):
+    return choose((x < 0) | (x > 1), nan, g / (x * (1 - x)))
+
+
+def logit(input: Tensor, eps: float | None = None) -> Tensor:
+    """log(x / (1 − x)), with input limited to [eps, 1 − eps] first if eps is given; outside of that the gradient is 0."""
+    check_kind("logit", "eps", eps, "float | None")
+    return log_odds(input if eps is None else clamp(input, eps, 1 - eps))
 
 
 @elementwise

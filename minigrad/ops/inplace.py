@@ -127,8 +127,27 @@ def _fitting(name: str, x: Tensor, y: Tensor) -> Tensor:
     return to(y, x.dtype)
 
 
+def view_in_place(operation: Any) -> Any:
+    """The in-place form of an operation that gives a view, `t_`: the tensor takes the view's place, in the graph too."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self.requires_grad and self.is_leaf == is_grad_enabled():
+            where = (
+                "of a leaf that requires grad must be under no_grad()" if self.is_leaf else "of a recorded tensor must be recorded"
+            )
+            raise GraphError(f"{operation.__name__}_: an in-place change {where}")
+        if not self.is_leaf:
+            return replace(self, operation(self, *args, **kwargs))
+        self.array = operation(self.detach(), *args, **kwargs).array
+        return self
+
+    method.__name__ = f"{operation.__name__}_"
+    method.__doc__ = f"`{operation.__name__}`, in place."
+    return method
+
+
 def setitem_method(self: Tensor, index: Any, value: Any) -> None:
-    index = plain_index(index)
+    index = plain_index(index, self, "setitem")
     if isinstance(value, (np.ndarray, list, tuple)):
         value = Tensor(np.asarray(value))
     if (value.dtype.kind if isinstance(value, (Tensor, np.generic)) else np.dtype(type(value)).kind) not in "fiub":
@@ -149,7 +168,15 @@ def setitem_method(self: Tensor, index: Any, value: Any) -> None:
         raise ShapeError(f"setitem: {error} (the tensor has shape {self.shape}, the value {np.shape(source)})") from None
 
 
-def copy_(self: Tensor, src: Any) -> Tensor:
+def detach_(self: Tensor) -> Tensor:
+    """`detach`, in place: from here on a leaf that requires no grad."""
+    self.stamp = stamp_of(self)
+    self.step = None
+    self.requires_grad = False
+    return self
+
+
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Take over the values of `src`, which broadcasts, in place."""
     return _overwrite("copy_", self, src if isinstance(src, Tensor) else Tensor(np.asarray(src)))
 

@@ -195,7 +195,9 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     return _product("dot", ("input", input, 1), ("tensor", tensor, 1))
 
 
-vdot = dot  # which differ for complex numbers only
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """`dot`, from which it differs for complex numbers only."""
+    return dot(input, other)
 
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
@@ -224,7 +226,10 @@ def trace(input: Tensor) -> Tensor:
 
 
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """beta · input + alpha · (mat1 @ mat2); input broadcasts to the product's shape, and is not looked at where beta is 0."""
+    """beta · input + alpha · (mat1 @ mat2); input broadcasts to the product's shape, and is not looked at where beta is 0.
+
+    Of integers, beta and alpha are cut to whole numbers.
+    """
     return _added("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
@@ -233,11 +238,30 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, a
     return _added("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta · input + alpha · Σ batch1 @ batch2, the products of all pairs of matrices added up: see `addmm` and `bmm`."""
+    products = bmm(batch1, batch2)
+    return _added("addbmm", input, products.sum(0, dtype=products.dtype), beta, alpha)
+
+
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta · input + alpha · (mat @ vec): see `addmm` and `mv`."""
+    return _added("addmv", input, mv(mat, vec), beta, alpha)
+
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta · input + alpha · vec1 vec2ᵀ: see `addmm` and `outer`."""
+    return _added("addr", input, outer(vec1, vec2), beta, alpha)
+
+
 def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     check_number(name, beta=beta, alpha=alpha)
     check_tensors(name, input=input)
     if not _broadcasts_to(input.shape, product.shape):
         raise ShapeError(f"{name}: input {input.shape} does not broadcast to the product's shape {product.shape}")
+    if product.dtype.kind != "f":
+        whole = bool if product.dtype.kind == "b" else int
+        beta, alpha = whole(beta), whole(alpha)
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
         return scaled

@@ -12,6 +12,7 @@ from ..core import Tensor, checked_dtype, op
 from ..errors import ArgumentError, ShapeError
 from ..kernels.arrays import square_sum, total
 from ..kernels.notation import absolute, where
+from .arithmetic import sub
 from .convert import float_only, on_tensor
 from .extremes import shared_by_ties
 from .reduction import Dims, axes_of, kept, mean, not_empty
@@ -37,6 +38,11 @@ def _settings(name: str, x: Any, dim: Dims, unbiased: bool | None, correction: f
     return {"dim": axes_of(name, dim, x.ndim), "correction": correction}
 
 
+def _by_position(dim: Dims | bool) -> dict[str, Any]:
+    """What the second argument is: the dim, or a bool that stands for `unbiased`."""
+    return {"unbiased": dim} if isinstance(dim, bool) else {"dim": dim}
+
+
 @op
 def var(
     x: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
@@ -53,6 +59,12 @@ def var(
 @var.check
 def _(x, dim, unbiased, keepdim, correction):
     return _settings("var", x, dim, unbiased, correction)
+
+
+@var.variant(2)
+def _(input: Tensor, dim: Dims | bool, **settings: Any) -> Tensor:
+    """`var(x, False)`, where PyTorch has an older order: unbiased without dim."""
+    return var(input, **_by_position(dim), **settings)
 
 
 @var.backward("x")
@@ -78,6 +90,11 @@ def _(x, dim, unbiased, keepdim, correction):
     return _settings("std", x, dim, unbiased, correction)
 
 
+@std.variant(2)
+def _(input: Tensor, dim: Dims | bool, **settings: Any) -> Tensor:
+    return std(input, **_by_position(dim), **settings)
+
+
 @std.backward("x")
 def _(g, x, y, x_shape, dim, correction):
     centred = x - mean.of(x, dim, True) if dim else x - x
@@ -91,6 +108,8 @@ def var_mean(
     input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Tensor, Tensor]:
     """Variance and mean, (`var`, `mean`) with the same settings."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
     return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
@@ -99,6 +118,8 @@ def std_mean(
     input: Tensor, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean, (`std`, `mean`) with the same settings."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
     return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
@@ -149,3 +170,8 @@ def _(g, x, y, x_shape, p, dim):
         return g * p * sign
     safe = where(y == 0, 1, y)
     return where(y == 0, 0, g) * sign * where(x == 0, 1, absolute(x) / safe) ** (p - 1)
+
+
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The p-norm of input − other; their shapes broadcast."""
+    return norm(sub(input, other), p)

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, op
+from ..core import Operand, Tensor, check_number, op
 from ..core.check import check_kind
-from ..errors import ArgumentError, InputTypeError, ShapeError
-from .convert import check_tensors, on_tensor
+from ..errors import ArgumentError, DomainError, DtypeError, InputTypeError, ShapeError
+from .comparison import lerp, where
+from .convert import check_tensors, float_only, on_tensor
 from .extremes import ValuesAndIndices, shared_by_ties, values_at
-from .reduction import axis_of, not_empty
+from .picking import take_along_dim
+from .reduction import axis_of, kept, not_empty
+from .shape import movedim, reshape_to
 
 
 @op
@@ -132,6 +135,80 @@ def _check_rank(name: str, k: Any, least: int, most: int) -> None:
 
 
 @on_tensor
+def msort(input: Tensor) -> Tensor:
+    """The values of `sort` along the first axis."""
+    return sort(input, 0).values
+
+
+_RANKS: dict[str, Any] = {
+    "linear": None, "midpoint": None, "lower": np.floor, "higher": np.ceil, "nearest": np.rint,
+}  # fmt: skip
+
+
+@on_tensor
+def quantile(
+    input: Tensor, q: float | Tensor, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
+) -> Tensor:
+    """The value below which a share q of all elements (or of those along `dim`) lies; NaN if there is one.
+
+    Between two elements `interpolation` says what is taken: "linear", "midpoint", "lower", "higher" or "nearest".
+    Shapes: of a vector q, its axis comes first. Backward: g to the elements taken, and to a q that is a tensor ("linear").
+    """
+    float_only("quantile", input)
+    shares = _shares(input, q)
+    if interpolation not in _RANKS:
+        raise ArgumentError(f"quantile: interpolation must be one of {', '.join(map(repr, _RANKS))}, got {interpolation!r}")
+    whole = dim is None or not input.ndim
+    x = reshape_to(input, (-1,)) if whole else movedim(input, axis_of("quantile", dim, input.ndim), -1)
+    if not input.numel():
+        raise ArgumentError(f"quantile: has no value for an empty tensor (shape {input.shape})")
+    ranks = shares.array * (x.shape[-1] - 1)
+    rounded = _RANKS[interpolation]
+    low, high = (rounded or np.floor)(ranks).astype(np.int64), (rounded or np.ceil)(ranks).astype(np.int64)
+    weight = 0.5 if interpolation == "midpoint" else shares * (x.shape[-1] - 1) - Tensor(np.asarray(low, input.dtype))
+    ordered = sort(x).values
+    out = ordered[..., low] if rounded else lerp(ordered[..., low], ordered[..., high], weight)
+    spoilt = np.isnan(x.array).any(-1)
+    out = where(Tensor(spoilt.reshape(spoilt.shape + (1,) * shares.ndim)), np.nan, out)
+    out = movedim(out, -1, 0) if shares.ndim else out
+    if not keepdim:
+        return out
+    kept_shape = kept(input.shape, range(input.ndim) if whole else (axis_of("quantile", dim, input.ndim),))
+    return reshape_to(out, shares.shape + kept_shape)
+
+
+def _shares(input: Tensor, q: Any) -> Tensor:
+    """The shares of a quantile as a Tensor of input's dtype."""
+    if not isinstance(q, Tensor):
+        check_kind("quantile", "q", q, "float")
+        q = Tensor(np.asarray(q, input.dtype))
+    if q.dtype != input.dtype or q.ndim > 1:
+        raise DtypeError(f"quantile: q must be a number or a vector of dtype {input.dtype}, got {q.dtype}, shape {q.shape}")
+    if not ((q.array >= 0) & (q.array <= 1)).all():
+        raise DomainError("quantile: q must be in [0, 1]")
+    return q
+
+
+@on_tensor
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """How many elements lie in each of so many equal bins from min to max (by default from the smallest to the largest element).
+
+    The last bin holds max too; what lies outside does not count. In the dtype of input; no gradient.
+    """
+    float_only("histc", input)
+    check_kind("histc", "bins", bins, "int")
+    check_number("histc", min=min, max=max)
+    values = input.array.ravel()
+    if min == max and values.size:
+        min, max = values.min(), values.max()
+    if min == max:
+        min, max = min - 1, max + 1
+    if bins < 1 or not min < max or not np.isfinite([min, max]).all():
+        raise ArgumentError(f"histc: expected at least 1 bin and a finite min below max, got bins {bins}, min {min}, max {max}")
+    return Tensor(np.histogram(values, bins, (min, max))[0].astype(input.dtype))
+
+
+@on_tensor
 def unique(
     input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
@@ -170,20 +247,40 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 
 
 @on_tensor
-def searchsorted(sorted_sequence: Tensor, input: Operand, *, right: bool = False, side: str | None = None) -> Tensor:
-    """Where to insert values into rows in ascending order: before equal elements, or behind them (`right`, or side="right"); int64.
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: Operand,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Where to insert values into rows in ascending order: before equal elements, or behind them (`right`, or side="right").
 
+    Rows that are in no order come with the indices that sort them (`sorter`). The places are int64, or int32 if asked for.
     Shapes: (n,) and any; or (…, n) and (…, m) with the same leading axes. No gradient.
     """
     if side not in (None, "left", "right") or (side == "left" and right):
         raise ArgumentError(f"searchsorted: side must be 'left' or 'right' and agree with right, got side={side!r}, right={right}")
     side = "right" if right else side or "left"
     rows, values = sorted_sequence.array, input.array if isinstance(input, Tensor) else np.asarray(input)
+    if sorter is not None:
+        rows = take_along_dim(sorted_sequence.detach(), sorter, -1).array
+    kind = np.dtype(np.int32 if out_int32 else np.int64)
     if rows.ndim == 1:
-        return Tensor(np.searchsorted(rows, values, side))
+        return Tensor(np.searchsorted(rows, values, side).astype(kind))
     if rows.ndim == 0 or rows.shape[:-1] != values.shape[:-1]:
         raise ShapeError(f"searchsorted: all axes but the last must agree, got {rows.shape} and {values.shape}")
-    out = np.empty(values.shape, np.int64)
+    out = np.empty(values.shape, kind)
     for row in np.ndindex(rows.shape[:-1]):
         out[row] = np.searchsorted(rows[row], values[row], side)
     return Tensor(out)
+
+
+def bucketize(input: Operand, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
+    """The bucket of each value between boundaries in ascending order, a vector: `searchsorted` with the arguments the other way round."""
+    check_tensors("bucketize", boundaries=boundaries)
+    if boundaries.ndim != 1:
+        raise ShapeError(f"bucketize: boundaries must be a vector, got shape {boundaries.shape}")
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)

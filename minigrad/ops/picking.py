@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +12,14 @@ from ..core import Operand, Tensor, apply, is_grad_enabled, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, DimError, DtypeError, IndexRangeError, InputTypeError, ShapeError
 from ..kernels.arrays import flat_places
-from .comparison import eq
-from .convert import on_tensor, to
+from .comparison import eq, where
+from .convert import check_tensors, on_tensor, to
 from .extremes import pick, place
-from .indexing import along, getitem, index_put, put_tensor
+from .indexing import along, getitem, index_put, plain_index, put_tensor
 from .joining import unbind
 from .reduction import axis_and_length, axis_of
-from .shape import broadcast_tensors, expand_to, reshape_to
+from .scattering import combined
+from .shape import broadcast_tensors, expand_to, reshape_to, sizes_of
 
 
 @on_tensor
@@ -48,10 +51,11 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices at the places of a vector of ints along an axis, as a copy. Backward: g, added up at those places.
 
-    Errors: IndexRangeError for places that the axis does not have; negative ones are none.
+    Shapes: of a 0-d tensor the one element, 0-d. Errors: IndexRangeError for places that the axis does not have; negative ones are
+    none.
     """
     if not input.ndim:
-        input = reshape_to(input, (1,))
+        return reshape_to(index_select(reshape_to(input, (1,)), dim, index), ())
     axis, length = axis_and_length("index_select", input, dim, DimError)
     return along(input, axis, _places("index_select", index, axis, length, vector=True))
 
@@ -90,18 +94,32 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 
 @on_tensor
-def scatter(input: Tensor, dim: int, index: Tensor, src: Operand | None = None, *, value: float | None = None) -> Tensor:
+def scatter(
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Operand | None = None,
+    *,
+    value: float | None = None,
+    reduce: str | None = None,
+) -> Tensor:
     """A copy of input with src[i, j, …] (or one number) at [i, …, index[i, j, …], …], the index standing at axis `dim`.
 
     Where a place is named twice, the last one stays. Shapes: index has as many axes as input and src, and is in none but `dim`
     longer than input, in none longer than src. Backward: to input, g with zeros at those places; to src, g there (0 if replaced).
+    With `reduce`, "add" or "multiply", the values are combined with what is there: see `scatter_reduce`.
     """
+    if reduce not in (None, "add", "multiply"):
+        raise ArgumentError(f"scatter: reduce must be 'add' or 'multiply', got {reduce!r}")
     if (src is None) == (value is None):
         raise InputTypeError("scatter: expected one of src and value")
     values = value if src is None else src
     places = _flat_places("scatter", input, dim, index)
     if isinstance(values, Tensor):
         values = _source("scatter", input, index, values)
+    if reduce is not None:
+        src = values if isinstance(values, Tensor) else Tensor(np.full(places.shape, values, input.dtype))
+        return combined(input, src, places, "sum" if reduce == "add" else "prod", True)
     return reshape_to(apply(index_put, (reshape_to(input, (-1,)), values), (), (places,)), input.shape)
 
 
@@ -119,8 +137,23 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
 
 @on_tensor
+def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+    """A copy of input with src[i, j, …] combined at [i, …, index[i, j, …], …] with what is there, the index standing at axis `dim`.
+
+    `reduce` is "sum", "prod", "mean", "amax" or "amin". Without `include_self`, what was there does not count.
+    Shapes: as for `scatter`. Backward: see `combine_at`; a mean is a sum over a count.
+    """
+    if reduce not in ("sum", "prod", "mean", "amax", "amin"):
+        raise ArgumentError(f"scatter_reduce: reduce must be one of 'sum', 'prod', 'mean', 'amax', 'amin', got {reduce!r}")
+    places = _flat_places("scatter_reduce", input, dim, index)
+    return combined(input, _source("scatter_reduce", input, index, src), places, reduce, include_self)
+
+
+@on_tensor
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
     """A copy of input with the slices of `alpha` · source added at the places of a vector of ints along an axis."""
+    if not input.ndim and getattr(source, "shape", None) == ():
+        return reshape_to(index_add(reshape_to(input, (1,)), dim, index, reshape_to(source, (1,)), alpha=alpha), ())
     axis, length = axis_and_length("index_add", input, dim, DimError)
     places = _places("index_add", index, axis, length, vector=True)
     _same_dtype("index_add", input, source)
@@ -129,6 +162,71 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
         raise ShapeError(f"index_add: expected a source of shape {expected}, got {source.shape}")
     added = put_tensor(source if alpha == 1 else source * alpha, (*(slice(None),) * axis, places), input.shape)
     return input + added
+
+
+@on_tensor
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """A copy of input in which the slices at the places of a vector of ints along an axis are those of source."""
+    if not input.ndim and getattr(source, "shape", None) == ():
+        return reshape_to(index_copy(reshape_to(input, (1,)), dim, index, reshape_to(source, (1,))), ())
+    axis, length = axis_and_length("index_copy", input, dim, DimError)
+    places = _places("index_copy", index, axis, length, vector=True)
+    _same_dtype("index_copy", input, source)
+    expected = (*input.shape[:axis], places.size, *input.shape[axis + 1 :])
+    if source.shape != expected:
+        raise (DimError if source.ndim != input.ndim else ShapeError)(
+            f"index_copy: expected a source of shape {expected}, got {source.shape}"
+        )
+    return apply(index_put, (input, source), (), ((*(slice(None),) * axis, places),))
+
+
+@on_tensor
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
+    """A copy of input with one value (a number or a 0-d tensor, taken in its dtype) in the slices at the places of a vector of ints."""
+    if not input.ndim:
+        return reshape_to(index_fill(reshape_to(input, (1,)), dim, index, value), ())
+    axis, length = axis_and_length("index_fill", input, dim, DimError)
+    value = value if isinstance(value, Tensor) else Tensor(np.asarray(value))
+    if value.ndim:
+        raise ShapeError(f"index_fill: value must be a number or a 0-d tensor, got shape {value.shape}")
+    places = _places("index_fill", index, axis, length, vector=True, from_end=True)
+    return apply(index_put, (input, to(value, input.dtype)), (), ((*(slice(None),) * axis, places),))
+
+
+@on_tensor
+def put_at(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
+    """A copy of input with input[indices] = values, for a tuple of index tensors; with `accumulate` they are added instead.
+
+    Where a place is named twice, the last value stays, or all are added up.
+    """
+    if not isinstance(indices, (tuple, list)) or not all(isinstance(index, Tensor) for index in indices):
+        raise InputTypeError(f"index_put: indices must be a tuple of Tensors, got {indices!r}")
+    _same_dtype("index_put", input, values)
+    index = plain_index(tuple(index.clone() for index in indices), input)
+    if not accumulate:
+        return apply(index_put, (input, values), (), (index,))
+    picked = apply(getitem, (input.detach(),), (), (index,))
+    return input + put_tensor(expand_to(values, picked.shape), index, input.shape)
+
+
+put_at.__name__ = "index_put"
+
+
+@on_tensor
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """The elements at places of input taken flat (negative ones from the end), in the shape of index. Backward: g, added up there."""
+    flat = reshape_to(input, (-1,))
+    return along(flat, 0, _places("take", index, 0, input.numel(), from_end=True))
+
+
+def unravel_index(indices: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
+    """For places of a flat tensor those in a shape, one tensor an axis (int64); those outside wrap around. No gradient."""
+    check_tensors("unravel_index", indices=indices)
+    if indices.dtype.kind not in "iu":
+        raise DtypeError(f"unravel_index: indices must hold integers, got dtype {indices.dtype}")
+    shape = sizes_of((shape,))
+    places = np.unravel_index(indices.array.astype(np.int64) % math.prod(shape), shape)
+    return tuple(Tensor(np.asarray(part, np.int64)) for part in places)
 
 
 @on_tensor
@@ -166,6 +264,12 @@ def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
     return unbind(argwhere(input if input.ndim else reshape_to(input, (1,))), 1)
 
 
+@where.variant(1)
+def _(condition: Tensor) -> tuple[Tensor, ...]:
+    """`where(condition)`: the places of the elements that are not 0."""
+    return nonzero(condition, as_tuple=True)
+
+
 @on_tensor
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """A new last axis with 1 at the place of each class and 0 elsewhere (int64); as many classes as needed, or as said."""
@@ -186,8 +290,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 # ---- what is asked of an index
 
 
-def _places(name: str, index: Any, axis: int, length: int, vector: bool = False, own: bool = True) -> Any:
-    """The places that an index tensor names along an axis, each of them in range: a copy, unless `own` is False."""
+def _places(name: str, index: Any, axis: int, length: int, vector: bool = False, from_end: bool = False, own: bool = True) -> Any:
+    """The places that an index tensor names along an axis, each of them in range, negative ones by `from_end` only: a copy, unless
+    `own` is False."""
     if not isinstance(index, Tensor):
         raise InputTypeError(f"{name}: index must be a Tensor of ints, got {type(index).__name__}")
     if index.dtype.kind not in "iu":
@@ -195,6 +300,8 @@ def _places(name: str, index: Any, axis: int, length: int, vector: bool = False,
     if vector and index.ndim > 1:
         raise DimError(f"{name}: index must be a vector, got shape {index.shape}")
     places = np.array(index.array, np.int64, ndmin=int(vector), copy=own or None)
+    if from_end:
+        places = np.where((places < 0) & (places >= -length), places + length, places)
     _check_range(name, places, length, f"axis {axis} of length")
     return places
 
@@ -205,8 +312,8 @@ def _check_range(name: str, places: Any, limit: int, what: str) -> None:
     if places.size and places.astype(np.int64, copy=False).view(np.uint64).max() >= limit:
         outside = (places < 0) | (places >= limit)
         first = tuple(int(i) for i in np.argwhere(outside)[0])
-        where = f" at {list(first)}" if first else ""
-        raise IndexRangeError(f"{name}: index {places[first]}{where} is out of range: {what} {limit}")
+        at = f" at {list(first)}" if first else ""
+        raise IndexRangeError(f"{name}: index {places[first]}{at} is out of range: {what} {limit}")
 
 
 def _is_recorded(x: Any) -> bool:

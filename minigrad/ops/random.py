@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_number, checked_dtype
-from ..errors import ArgumentError, DtypeError, InputTypeError
-from .convert import dtype_or_default, float_only, on_cpu, on_tensor
+from ..core import Tensor, check_number, check_probability, checked_dtype
+from ..core.check import check_kind
+from ..errors import ArgumentError, DomainError, DtypeError, InputTypeError, ShapeError
+from .convert import dtype_or_default, float_only, on_cpu, on_tensor, plain
 from .shape import new_shape
 
 
@@ -83,29 +84,40 @@ def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, req
 
 @on_cpu
 def randint(
-    low: int, high: int | Sequence[int], size: Sequence[int] | None = None, *, generator: Generator | None = None, dtype: Any = None
+    low: int,
+    high: int | Sequence[int] | None = None,
+    size: Sequence[int] | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Integers in [low, high); `randint(high, size)` starts at 0."""
     if size is None:
         low, high, size = 0, low, high  # type: ignore[assignment]
+    elif high is None:
+        low, high = 0, low
     if not all(isinstance(bound, (int, np.integer)) for bound in (low, high)):
         raise InputTypeError(f"randint: low and high must be ints, got {low!r} and {high!r}")
     if not low < high:
         raise ArgumentError(f"randint: low must be below high, got low {low}, high {high}")
     kind = np.dtype(np.int64) if dtype is None else checked_dtype("randint", dtype)
-    return Tensor(_bits(generator).integers(low, high, new_shape((size,))).astype(kind))
+    return Tensor(_bits(generator).integers(low, high, new_shape((size,))).astype(kind), requires_grad)
 
 
 @on_cpu
-def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
-    """The integers 0 … n − 1 in random order."""
-    return Tensor(_bits(generator).permutation(*new_shape((n,))))
+def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """The integers 0 … n − 1 in random order (int64, unless another dtype is asked for)."""
+    order = _bits(generator).permutation(*new_shape((n,)))
+    return Tensor(order if dtype is None else order.astype(checked_dtype("randperm", dtype)), requires_grad)
 
 
 @on_tensor
-def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """1 with the probability that each element says, else 0."""
-    array = input.array
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that each element says (or that `p` says for all), else 0."""
+    if p is not None:
+        check_probability("bernoulli", p)
+    array = input.array if p is None else np.full_like(input.array, p)
     if not ((array >= 0) & (array <= 1)).all():
         raise ArgumentError("bernoulli: input must hold probabilities in [0, 1]")
     return Tensor((_bits(generator).random(array.shape, array.dtype.type) < array).astype(array.dtype))
@@ -129,3 +141,65 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
         raise ArgumentError(f"normal_: std must not be negative, got {std}")
     drawn = _bits(generator).standard_normal(self.shape, self.dtype.type)
     return self.copy_(Tensor(np.asarray(drawn * self.dtype.type(std) + self.dtype.type(mean))))
+
+
+def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Generator | None = None) -> Tensor:
+    """Fill with 1 by a probability (or one for each element, as a tensor that broadcasts), else 0, in place."""
+    chances = p.array if isinstance(p, Tensor) else p
+    check_probability("bernoulli_", chances if np.ndim(chances) == 0 else float(np.max(chances, initial=0)))
+    return self.copy_(Tensor(np.asarray(_bits(generator).random(self.shape) < chances)))
+
+
+@on_cpu
+def normal(
+    mean: float | Tensor,
+    std: float | Tensor = 1.0,
+    size: Sequence[int] | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Normal numbers with a mean and a standard deviation: one for all, in a shape, or one an element, as tensors that broadcast."""
+    given = [value for value in (mean, std) if isinstance(value, Tensor)]
+    for value in given:
+        float_only("normal", value)
+    centre, spread = plain(mean), plain(std)
+    check_number("normal", **{name: value for name, value in (("mean", centre), ("std", spread)) if np.ndim(value) == 0})
+    if np.any(np.less(spread, 0)):
+        raise DomainError(f"normal: std must not be negative, got {std}")
+    if bool(given) == (size is not None):
+        raise InputTypeError("normal: expected a size for a mean and a std that are numbers, and for tensors none")
+    try:
+        shape = new_shape((size,)) if size is not None else np.broadcast_shapes(np.shape(centre), np.shape(spread))
+    except ValueError:
+        raise ShapeError(f"normal: shapes do not broadcast: mean {np.shape(centre)}, std {np.shape(spread)}") from None
+    kind = given[0].dtype if given and dtype is None else _dtype("normal", dtype)
+    drawn = _bits(generator).standard_normal(shape, kind.type)
+    return Tensor(np.asarray(drawn * spread + centre, kind), requires_grad)
+
+
+@on_tensor
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
+    """Indices (int64) drawn by weights, in each row `num_samples`; without replacement no index twice.
+
+    Shapes: (n) or (rows, n). The weights need not add up to 1.
+    Deviation: without replacement, only indices with a positive weight are drawn; where there are too few, it is refused.
+    """
+    float_only("multinomial", input)
+    check_kind("multinomial", "num_samples", num_samples, "int")
+    weights = input.array.astype(np.float64)
+    if weights.ndim not in (1, 2):
+        raise ShapeError(f"multinomial: input must be (n) or (rows, n), got shape {input.shape}")
+    if not (np.isfinite(weights) & (weights >= 0)).all() or not (weights.sum(-1) > 0).all():
+        raise DomainError("multinomial: the weights must be finite, not negative, and not all 0")
+    most = int((weights > 0).sum(-1).min()) if weights.size else 0
+    if num_samples < 1 or (num_samples > most and not replacement):
+        raise ArgumentError(f"multinomial: num_samples must be at least 1, without replacement at most {most}, got {num_samples}")
+    if replacement:
+        bounds = np.cumsum(weights, -1)
+        drawn = _bits(generator).random((*weights.shape[:-1], num_samples, 1)) * bounds[..., None, -1:]
+        return Tensor((drawn >= bounds[..., None, :]).sum(-1))
+    with np.errstate(divide="ignore"):
+        times = _bits(generator).standard_exponential(weights.shape) / weights  # the first to arrive
+    return Tensor(np.argsort(times, -1)[..., :num_samples])

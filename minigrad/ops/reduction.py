@@ -201,14 +201,19 @@ def _(g, x, y, dim):
 
 @op
 def all(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether all elements are non-zero, over all axes or over `dim`. No gradient."""
-    return np.asarray(np.all(x, axis=dim, keepdims=keepdim))
+    """Whether all elements are non-zero, over all axes or over `dim`: a bool tensor, of uint8 a uint8 one. No gradient."""
+    return np.asarray(np.all(x, axis=dim, keepdims=keepdim), _truth(x))
 
 
 @op
 def any(x: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether some element is non-zero, over all axes or over `dim`. No gradient."""
-    return np.asarray(np.any(x, axis=dim, keepdims=keepdim))
+    """Whether some element is non-zero, over all axes or over `dim`: a bool tensor, of uint8 a uint8 one. No gradient."""
+    return np.asarray(np.any(x, axis=dim, keepdims=keepdim), _truth(x))
+
+
+def _truth(x: Any) -> Any:
+    """The dtype of truth values about x, as PyTorch has it from when it had no bool."""
+    return x.dtype if x.dtype == np.uint8 else np.bool_
 
 
 @all.check

@@ -47,6 +47,23 @@ def _(g):
     return choose(g > 0, 0, 0)
 
 
+@elementwise
+def frac(x: Tensor) -> Tensor:
+    """x − trunc(x), with the sign of x. Backward: dL/dx = g. Edge values: NaN at infinities. Errors: DtypeError for integers."""
+    return x - math.trunc(x)
+
+
+@frac.backward("x")
+def _(g):
+    return g
+
+
+@frac.check
+def _(x):
+    if kind_of(x) != "f":
+        raise DtypeError(f"frac: expected a floating-point tensor, got dtype {x.dtype}")
+
+
 @elementwise(integers=True)
 def rint(x: Tensor) -> Tensor:
     """The integer next to x, halves to the even one; integers stay as they are. Backward: 0."""
@@ -189,6 +206,8 @@ def div_whole(a: Operand, b: Operand, rounding_mode: str) -> Tensor:
     """The quotient of integers, rounded to −inf ("floor") or to 0 ("trunc"). Shapes: broadcast; no gradient."""
     return np.floor_divide(a if rounding_mode == "floor" else a - np.fmod(a, b), b)
 
+
+div_floor.numbers = div_trunc.numbers = div_whole.numbers = True
 
 for _binary, _name in ((remainder, "remainder"), (fmod, "fmod"), (div_whole, "div")):
     _binary.guarded(lambda a, b, _name=_name: _check_divisor(_name, a, b))

@@ -7,13 +7,21 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, get_default_dtype, op
+from ..core.check import check_kind
+from ..errors import ArgumentError, ShapeError
 from ..kernels import arrays
 from ..kernels.along import products, products_backward, running_products, running_products_backward, running_sums
 from ..kernels.arrays import as_matrix, put, reduced
 from ..kernels.cache import compilable
 from ..kernels.notation import exp, where
+from .arithmetic import sub
+from .comparison import ne
 from .convert import on_tensor, to
-from .reduction import Dims, axes_of, axis_of, kept, sum_dtype
+from .extremes import ValuesAndIndices
+from .indexing import along
+from .joining import cat
+from .picking import gather
+from .reduction import Dims, axes_of, axis_and_length, axis_of, kept, sum_dtype
 from .shape import reshape_to
 
 
@@ -166,6 +174,52 @@ def _(g, x, y, dim):
     g, x, y = g.swapaxes(dim, -1), x.swapaxes(dim, -1), y.swapaxes(dim, -1)
     y = where(y == -np.inf, np.finfo(y.dtype).min, y)
     return (exp(x - y) * _scan_from_end(exp(_previous(y) - y), g)).swapaxes(dim, -1)
+
+
+def _cumulative(name: str, ufunc: Any) -> Any:
+    """`cummax` and `cummin`: the same text but for the direction."""
+
+    def cumulative(input: Tensor, dim: int) -> ValuesAndIndices:
+        axis = axis_of(name, dim, input.ndim)
+        if not input.ndim:
+            return ValuesAndIndices(input.clone(), Tensor(np.zeros((), np.int64)))
+        x = np.moveaxis(input.array, axis, -1)
+        hit = (ufunc.accumulate(x, axis=-1) == x) | (x != x)
+        last = np.maximum.accumulate(np.where(hit, np.arange(x.shape[-1]), 0), axis=-1)
+        indices = Tensor(np.moveaxis(last, -1, axis).copy())
+        return ValuesAndIndices(gather(input, axis, indices), indices)
+
+    cumulative.__name__ = cumulative.__qualname__ = name
+    what = "maximum" if name == "cummax" else "minimum"
+    cumulative.__doc__ = f"""(values, indices) of the running {what} along an axis; from the first NaN on NaN.
+
+    Of equal elements the last one so far is taken. Backward: g, added up at the elements taken.
+    """
+    return on_tensor(cumulative)
+
+
+cummax = _cumulative("cummax", np.maximum)
+cummin = _cumulative("cummin", np.minimum)
+
+
+@on_tensor
+def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
+    """The differences of neighbours along an axis, taken n times; of booleans whether they differ.
+
+    Before that, `prepend` and `append` are joined to the ends; for n = 0 input is left as it is.
+    """
+    axis, _ = axis_and_length("diff", input, dim, ShapeError)
+    check_kind("diff", "n", n, "int")
+    if n < 0:
+        raise ArgumentError(f"diff: n must be at least 0, got {n}")
+    if n == 0:
+        return input.clone()
+    parts = [x for x in (prepend, input, append) if x is not None]
+    out = input if len(parts) == 1 else cat(parts, axis)
+    for _ in range(n):
+        later, earlier = along(out, axis, slice(1, None)), along(out, axis, slice(-1))
+        out = ne(later, earlier) if out.dtype.kind == "b" else sub(later, earlier)
+    return out
 
 
 @op

@@ -69,11 +69,11 @@ def reshape(input: Tensor, *sizes: Any, shape: Sequence[int] | None = None) -> T
     return reshape_to(input, sizes_of(sizes if shape is None else (shape,)))
 
 
-def view(input: Tensor, *shape: Any) -> Tensor:
+def view(input: Tensor, *shape: Any, size: Sequence[int] | None = None) -> Tensor:
     """`reshape`, but refused where it would have to copy."""
     if len(shape) == 1 and isinstance(shape[0], (np.dtype, type)):
         raise InputTypeError("view: reinterpreting bytes as another dtype is not supported; use .to(dtype)")
-    out = reshape_to(input, sizes_of(shape))
+    out = reshape_to(input, sizes_of(shape if size is None else (size,)))
     if input.array.size and not np.may_share_memory(out.array, input.array):
         raise ShapeError(f"view: a tensor of shape {input.shape} with these strides has no view of shape {out.shape}; use reshape")
     return out
@@ -293,14 +293,14 @@ def _(g, x_shape):
     return sum_to(g, x_shape)
 
 
-def expand(input: Tensor, *sizes: Any) -> Tensor:
+def expand(input: Tensor, *sizes: Any, size: Sequence[int] | None = None) -> Tensor:
     """input repeated along axes of length 1 (−1 keeps a size), without copying."""
-    return expand_to(input, sizes_of(sizes))
+    return expand_to(input, sizes_of(sizes if size is None else (size,)))
 
 
-def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     """input broadcast to a shape, without copying; `expand` by NumPy's name."""
-    return expand_to(input, tuple(shape))
+    return expand_to(input, tuple(size))
 
 
 def expand_as(self: Tensor, other: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from . import (
     choice,
     classification,
     comparison,
+    composed,
     distance,
     exponential,
     indexing,
@@ -28,6 +29,7 @@ from . import (
     rounding,
     scan,
     shape,
+    signs,
     softmax,
     trigonometry,
 )
@@ -40,6 +42,7 @@ CASES: tuple[OpCase, ...] = (
     *choice.CASES,
     *classification.CASES,
     *comparison.CASES,
+    *composed.CASES,
     *distance.CASES,
     *exponential.CASES,
     *indexing.CASES,
@@ -58,6 +61,7 @@ CASES: tuple[OpCase, ...] = (
     *rounding.CASES,
     *scan.CASES,
     *shape.CASES,
+    *signs.CASES,
     *softmax.CASES,
     *trigonometry.CASES,
 )

@@ -346,6 +346,7 @@ PADDING = [
             for pad in ((1, 2), (2, 0, 1, 1), (-1, 2), (0, -1, 2, 2), (1, 1, 1, 1, 1, 1))
         ),
         sample(normal(1, 1, 3), (7, 4), "replicate"),
+        sample(normal(2, 3), (-1, 4), "replicate"),
         sample(normal(1, 1, 3), (3, 3), "circular"),
         covers=(indexing.getitem,),
         refused=[

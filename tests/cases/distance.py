@@ -88,10 +88,12 @@ CASES: tuple[OpCase, ...] = (
     case(
         "cdist",
         mg.cdist,
-        lambda a, b, p=2.0: length(a[..., :, None, :] - b[..., None, :, :], p, -1, False),
+        lambda a, b, p=2.0, compute_mode="": length(a[..., :, None, :] - b[..., None, :, :], p, -1, False),
         sample(normal(3, 4), normal(2, 4)),
         sample(normal(2, 3, 4), normal(5, 1, 2, 4), p=1.0),
         sample(normal(26, 2), normal(1, 2)),
+        sample(normal(3, 4), normal(2, 4), 2.0, "use_mm_for_euclid_dist"),
+        sample(normal(26, 2), normal(1, 2), compute_mode="donot_use_mm_for_euclid_dist"),
         covers=(mg.norm, euclidean_distances),
         dtypes=("float64",),
         close=True,
@@ -102,6 +104,7 @@ CASES: tuple[OpCase, ...] = (
                 (ShapeError, RuntimeError),
                 "cdist: x1 and x2 must have as many columns",
             ),
+            Refused(lambda: mg.cdist(mg.ones(2, 3), mg.ones(2, 3), 2.0, "mm"), ValueError, "cdist: compute_mode must be one of"),
             Refused(lambda: mg.cdist(mg.ones(3), mg.ones(2, 3)), RuntimeError, "cdist: x1 must have 2 or more axes"),
             Refused(
                 lambda: mg.cdist(mg.ones(2, 3), mg.ones(2, 3), -1.0), (ArgumentError, RuntimeError), "cdist: p must not be negative"

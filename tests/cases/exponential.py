@@ -13,6 +13,7 @@ from op_cases import (
     I64,
     TO_FLOAT,
     OpCase,
+    Refused,
     Typed,
     binary,
     case,
@@ -26,6 +27,7 @@ from op_cases import (
 )
 
 import minigrad as mg
+from minigrad.ops import exponential
 
 from .arithmetic import call_errors, does_not_broadcast, exactly
 
@@ -228,5 +230,34 @@ CASES: tuple[OpCase, ...] = (
         *smooth(normal),
         typed=TO_FLOAT,
         edges=[points((-1e3, 0, 0), (0.0, 1 / math.sqrt(2 * math.pi), 0), (1e3, 0, 0), (nan, nan, nan))],
+    ),
+    case(
+        "erfinv",
+        mg.erfinv,
+        exactly(mp.erfinv),
+        *smooth(uniform(-0.99, 0.99)),
+        typed=[Typed((x / 8,), "float32" if x.dtype == np.float32 else "float64") for x in (F32, F64)],
+        edges=[
+            points((1.0, inf, inf), (-1.0, -inf, inf), (1.5, nan, nan), (nan, nan, nan), (0.0, 0, math.sqrt(math.pi) / 2)),
+            points((1e-300, 1e-300 * math.sqrt(math.pi) / 2, math.sqrt(math.pi) / 2), dtypes=["float64"]),
+            edge([1 - 2**-24, 2**-40], value=[float(mp.erfinv(1 - 2**-24)), float(mp.erfinv(2**-40))], dtypes=["float64"]),
+        ],
+        refused=call_errors(mg.erfinv, "erfinv"),
+    ),
+    case(
+        "logit",
+        mg.logit,
+        lambda x, eps=None: exactly(lambda v: mp.log(v / (1 - v)))(x if eps is None else np.clip(x, eps, 1 - eps)),
+        *unary(uniform(0.01, 0.24)),
+        *unary(uniform(0.26, 0.49)),
+        *unary(uniform(0.51, 0.99)),
+        sample(uniform(0.01, 0.24)(4), 0.25),
+        sample(uniform(0.3, 0.49)(4), eps=0.25),
+        covers=(exponential.log_odds,),
+        edges=[
+            points((0.0, -inf, inf), (1.0, inf, inf), (-1.0, nan, nan), (2.0, nan, nan), (0.5, 0, 4), (nan, nan, nan)),
+            points((0.0, -math.log(3), 0), (0.25, -math.log(3), 16 / 3), (2.0, math.log(3), 0), eps=0.25),
+        ],
+        refused=[Refused(lambda: mg.logit(mg.ones(2), "0"), TypeError, "logit: eps must be a number, got '0'")],
     ),
 )

@@ -6,13 +6,16 @@ from op_cases import OpCase, case
 
 import minigrad as mg
 
-from . import arithmetic, choice, comparison, exponential, rounding, trigonometry
+from . import arithmetic, choice, comparison, exponential, rounding, signs, trigonometry
 
-BASES = {base.name: base for room in (arithmetic, choice, comparison, exponential, rounding, trigonometry) for base in room.CASES}
+BASES = {
+    base.name: base for room in (arithmetic, choice, comparison, exponential, rounding, signs, trigonometry) for base in room.CASES
+}
 ALIASES = {
     "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div", "negative": "neg", "absolute": "abs", "clip": "clamp",
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctan2": "atan2",
     "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
+    "greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "not_equal": "ne", "fix": "trunc", "sgn": "sign",
 }  # fmt: skip
 NAMES = (
     "square", "reciprocal", "rsqrt", "clamp_min", "clamp_max", "masked_fill", "lerp", "nan_to_num", "eq", "ne", "lt", "le", "gt", "ge",
@@ -20,6 +23,7 @@ NAMES = (
     "exp2", "expm1", "log1p", "log2", "log10", "xlogy", "erf", "erfc",
     "floor", "ceil", "trunc", "round", "sign", "remainder", "fmod", "floor_divide",
     "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh", "hypot",
+    "erfinv", "logit", "frac", "copysign", "heaviside", "deg2rad", "rad2deg", "sinc",
     *ALIASES,
 )  # fmt: skip
 

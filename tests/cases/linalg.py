@@ -266,6 +266,16 @@ CASES: tuple[OpCase, ...] = (
         for equation, shapes, covers in EQUATIONS
     ),
     case(
+        "einsum[lists]",
+        mg.einsum,
+        np.einsum,
+        sample(normal(3, 4), [0, 1], normal(4, 2), [1, 30]),
+        sample(normal(3, 4), [0, 1], normal(4, 2), [1, 2], [2, 0]),
+        sample(normal(2, 3), [..., 7], normal(3), [7], [...]),
+        covers=(mg.matmul,),
+        close=True,
+    ),
+    case(
         "einsum",
         lambda a, b: mg.einsum("ij,ij->i", [a, b]),
         lambda a, b: (a * b).sum(1),
@@ -299,7 +309,9 @@ CASES: tuple[OpCase, ...] = (
                 r"index i of \'ii\' occurs twice in one operand of shape \(2, 3\)",
             ),
             Refused(lambda: mg.einsum("ij,", mg.ones(2, 3), 2.0), TypeError, "einsum: operand 1 must be a Tensor, got float"),
-            Refused(lambda: mg.einsum(mg.ones(2, 3), "ij"), TypeError, "einsum: equation must be a str, got Tensor"),
+            Refused(lambda: mg.einsum(1, mg.ones(2, 3)), TypeError, "einsum: equation must be a str, got int"),
+            Refused(lambda: mg.einsum(mg.ones(2, 3), "ij"), TypeError, "einsum: expected a list of indices behind each operand"),
+            Refused(lambda: mg.einsum(mg.ones(2), [52]), (ArgumentError, ValueError), r"a list must be in \[0, 51\] or '...', got"),
         ],
     ),
 )

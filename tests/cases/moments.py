@@ -23,6 +23,8 @@ def spread(values: list[float], correction: float) -> float:
 
 
 def variance(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, correction: float = 1) -> Any:
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
     return slices(lambda values: spread(values, correction if unbiased is None else int(unbiased)))(x, dim, keepdim)
 
 
@@ -51,6 +53,8 @@ MOMENTS = [
             )
         ),
         sample(normal(3, 4), 1, False, True),
+        sample(normal(3, 4), False),
+        sample(normal(3, 4), True),
         close=True,
         typed=[Typed((F32,), "float32"), Typed((F64, 0), "float64")],
         edges=edges,
@@ -101,9 +105,10 @@ MOMENTS_WITH_MEAN = [
         getattr(mg, f"{name}_mean"),
         lambda x, dim=None, correction=1, keepdim=False, f=reference: (
             f(x, dim, None, keepdim, correction),
-            slices(mean_of)(x, dim, keepdim),
+            slices(mean_of)(x, None if isinstance(dim, bool) else dim, keepdim),
         ),
         *drawn(normal, UNEVEN_ROWS),
+        sample(normal(3, 4), False),
         sample(normal(3, 4), dim=0, correction=0),
         covers=(getattr(mg, name), mg.mean),
         close=True,

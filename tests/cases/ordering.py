@@ -185,8 +185,9 @@ def counted(x: Any, weights: Any = None, minlength: int = 0) -> Any:
     return out
 
 
-def inserted(rows: Any, values: Any, right: bool = False, side: str | None = None) -> Any:
+def inserted(rows: Any, values: Any, right: bool = False, side: str | None = None, sorter: Any = None, **_: Any) -> Any:
     values = np.asarray(values)
+    rows = rows if sorter is None else np.sort(rows)
     behind = right or side == "right"
     rows = rows if rows.ndim == 1 else rows[..., None, :]
     below = rows <= values[..., None] if behind else rows < values[..., None]
@@ -248,6 +249,19 @@ COUNTING = [
         ],
     ),
     case(
+        "bucketize",
+        lambda values, bounds, **settings: mg.bucketize(values.clone(), bounds, **settings),
+        lambda values, bounds, **settings: inserted(bounds, values, **settings),
+        sample(integers(0, 10)(2, 3), given([1, 3, 5, 5, 8])),
+        sample(given([1.0, 2.5]), given([1.0, 2.0]), right=True),
+        covers=(mg.clone,),
+        order=0,
+        refused=[
+            Refused(lambda: mg.bucketize(1.0, mg.ones(2, 2)), (ShapeError, RuntimeError), "bucketize: boundaries must be a vector"),
+            Refused(lambda: mg.bucketize(1.0, [1.0]), TypeError, "bucketize: boundaries must be a Tensor, got list"),
+        ],
+    ),
+    case(
         "searchsorted",
         lambda rows, values, **settings: mg.searchsorted(rows.clone(), values, **settings),
         inserted,
@@ -255,8 +269,11 @@ COUNTING = [
         sample(given([1, 3, 5, 5, 8]), integers(0, 10)(2, 3), right=True),
         sample(given([[1, 3, 5], [2, 2, 9]]), integers(0, 10)(2, 4), side="right"),
         sample(given([1.0, 2.0]), 1.0),
+        sample(given([1, 3, 5]), integers(0, 6)(4), out_int32=True),
+        sample(given([[5, 1, 3], [2, 9, 2]]), integers(0, 10)(2, 4), sorter=mg.tensor([[1, 2, 0], [0, 2, 1]])),
         covers=(mg.clone,),
         order=0,
+        typed=[Typed((F64, 1.0), "int64"), Typed((F64, 1.0), "int32", {"out_int32": True})],
         refused=[
             Refused(
                 lambda: mg.searchsorted(mg.ones(2, 3), mg.ones(3, 1)),

@@ -120,11 +120,12 @@ GATHERING = [
     case(
         "index_select",
         mg.index_select,
-        lambda x, dim, index: np.stack([np.moveaxis(np.atleast_1d(x), dim, 0)[i] for i in np.atleast_1d(index)]).swapaxes(0, dim),
+        lambda x, dim, index: np.stack([np.moveaxis(x, dim, 0)[i] for i in np.atleast_1d(index)]).swapaxes(0, dim) if x.ndim else x,
         sample(normal(3, 4), 0, given([2, 0, 0])),
         sample(normal(3, 4), 1, given([3, 1])),
         sample(normal(3, 4), -1, given(1)),
         sample(normal(), 0, given([0])),
+        sample(normal(), 0, given(0)),
         covers=(indexing.getitem,),
         typed=[Typed((x, 0, I64 - 1), x.dtype.name) for x in (I64, F32, BOOL)],
         refused=[
@@ -265,6 +266,11 @@ SCATTERING = [
         covers=(indexing.put_into_zeros, mg.add),
         refused=[
             Refused(
+                lambda: mg.index_add(mg.tensor(1.0), 0, mg.tensor([0]), mg.ones(1)),
+                (DimError, IndexError),
+                "index_add: needs an axis, got a 0-d tensor",
+            ),
+            Refused(
                 lambda: mg.index_add(mg.ones(3, 4), 0, mg.tensor([0, 3]), mg.ones(2, 4)),
                 (IndexRangeError, IndexError, RuntimeError),
                 r"index_add: index 3 at \[1\] is out of range: axis 0 of length 3",
@@ -275,6 +281,24 @@ SCATTERING = [
                 r"index_add: expected a source of shape \(1, 4\), got \(2, 4\)",
             ),
         ],
+    ),
+    case(
+        "index_add[0-d]",
+        mg.index_add,
+        lambda x, dim, index, source, alpha=1: x + alpha * source,
+        sample(normal(), 0, given(0), normal(), alpha=2.0),
+        sample(normal(), -1, given([0]), normal()),
+        covers=(indexing.put_into_zeros, mg.add),
+    ),
+    case(
+        "where[condition]",
+        mg.where,
+        lambda x: tuple(np.nonzero(np.atleast_1d(x))),
+        sample(mask(3, 4)),
+        sample(integers(0, 3)(5)),
+        sample(given(True)),
+        covers=(mg.argwhere,),
+        order=0,
     ),
     case(
         "masked_scatter",

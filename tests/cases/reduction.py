@@ -13,7 +13,6 @@ from op_cases import (
     F64,
     I32,
     I64,
-    TO_BOOL,
     U8,
     OpCase,
     Refused,
@@ -310,6 +309,8 @@ LOGSUMEXP = [
     ),
 ]
 
+TRUTH_DTYPES = tuple(Typed((x,), "uint8" if x is U8 else "bool") for x in (I64, I32, U8, F32, F64, BOOL))
+
 TRUTH = [
     case(
         "all",
@@ -318,7 +319,7 @@ TRUTH = [
         *drawn(mask, (*DIMS, *EMPTY, *NO_ROWS)),
         sample(integers(0, 3)(4, 3), 1),
         order=0,
-        typed=TO_BOOL,
+        typed=TRUTH_DTYPES,
         refused=dim_errors(mg.all, "all"),
         edges=[edge([nan, 1.0], value=True), edge([0.0, 1.0], value=False)],
     ),
@@ -329,7 +330,7 @@ TRUTH = [
         *drawn(mask, (*DIMS, *EMPTY, *NO_ROWS)),
         sample(integers(0, 2)(4, 3), 1),
         order=0,
-        typed=TO_BOOL,
+        typed=TRUTH_DTYPES,
         refused=dim_errors(mg.any, "any"),
         edges=[edge([nan, 0.0], value=True), edge([0.0, -0.0], value=False)],
     ),

@@ -1,0 +1,193 @@
+"""What programs written for several devices and dtypes ask, and random numbers drawn by weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.errors import ArgumentError, DomainError, DtypeError, InputTypeError, ShapeError
+
+
+def test_there_is_the_cpu_alone() -> None:
+    assert not mg.cuda.is_available()
+    assert not mg.accelerator.is_available()
+    assert not mg.backends.mps.is_available()
+    assert mg.cuda.device_count() == 0
+    mg.set_default_device("cpu")
+    assert ("cpu", "cpu") == (mg.get_default_device(), mg.get_default_device().type)
+    with pytest.raises(ArgumentError, match="set_default_device: device must be None or 'cpu', got 'cuda'"):
+        mg.set_default_device("cuda")
+
+
+@pytest.mark.parametrize("dtype", [mg.float32, mg.float64])
+def test_limits_of_floats(dtype: Any) -> None:
+    found, expected = mg.finfo(dtype), np.finfo(dtype)
+    assert (found.bits, found.dtype) == (8 * dtype.itemsize, dtype.name)
+    assert (found.eps, found.min, found.max) == (expected.eps, expected.min, expected.max)
+    assert found.tiny == found.smallest_normal == expected.tiny
+    assert found.resolution == (1e-6 if dtype == mg.float32 else 1e-15)
+    assert isinstance(found.eps, float)
+
+
+def test_limits_of_the_default_dtype() -> None:
+    assert mg.finfo().dtype == "float32"
+
+
+@pytest.mark.parametrize("dtype", [mg.uint8, mg.int8, mg.int16, mg.int32, mg.int64])
+def test_limits_of_integers(dtype: Any) -> None:
+    found, expected = mg.iinfo(dtype), np.iinfo(dtype)
+    assert (found.bits, found.min, found.max) == (expected.bits, expected.min, expected.max)
+    assert found.dtype == dtype.name
+
+
+def test_limits_are_asked_of_the_right_kind() -> None:
+    with pytest.raises(InputTypeError, match="finfo: expected a floating-point dtype, got int32"):
+        mg.finfo(mg.int32)
+    with pytest.raises(InputTypeError, match="iinfo: expected an integer dtype, got float32"):
+        mg.iinfo(mg.float32)
+
+
+def test_small_integers() -> None:
+    x = mg.tensor([1, -2], dtype=mg.int8)
+    assert (mg.int16, [101, 98]) == ((x + mg.tensor([100, 100], dtype=mg.int16)).dtype, (x + 100).tolist())
+    assert (mg.int64, -1) == (x.sum().dtype, x.sum().item())
+
+
+# ---- random numbers
+
+
+def test_normal_numbers_with_a_mean_and_a_deviation_each() -> None:
+    mg.manual_seed(0)
+    x = mg.normal(mg.tensor([0.0, 5.0]), mg.tensor([[1.0], [0.0]] * 2000, dtype=mg.float32))
+    assert ((4000, 2), mg.float32) == (x.shape, x.dtype)
+    assert [[0.0, 5.0]] * 2000 == x[1::2].tolist()
+    assert np.allclose([0, 5], x[::2].mean(0), atol=0.1)
+    assert np.allclose([1, 1], x[::2].std(0), atol=0.1)
+    y = mg.normal(2.0, 0.5, (2000,), dtype=mg.float64)
+    assert (mg.float64, True) == (y.dtype, abs(y.mean().item() - 2) < 0.1)
+    assert (
+        mg.normal(mg.zeros(3), generator=mg.Generator(1)).tolist() == mg.normal(0.0, size=(3,), generator=mg.Generator(1)).tolist()
+    )
+
+
+def test_multinomial_draws_by_weight() -> None:
+    weights = mg.tensor([[1.0, 0.0, 3.0], [0.0, 2.0, 0.0]])
+    drawn = mg.multinomial(weights, 4000, replacement=True, generator=mg.Generator(0))
+    assert ((2, 4000), mg.int64) == (drawn.shape, drawn.dtype)
+    assert np.allclose([1000, 0, 3000], np.bincount(drawn[0].numpy(), minlength=3), atol=150)
+    assert {1} == set(drawn[1].tolist())
+    assert {0, 2} == set(mg.multinomial(weights[0], 2).tolist())
+    firsts = [mg.multinomial(weights[0], 2, generator=mg.Generator(seed))[0].item() for seed in range(400)]
+    assert abs(firsts.count(2) - 300) < 40
+
+
+def test_bernoulli_in_place() -> None:
+    x = mg.empty(1000).bernoulli_(0.3, generator=mg.Generator(0))
+    assert {0.0, 1.0} == set(x.tolist())
+    assert abs(x.mean().item() - 0.3) < 0.05
+    assert [0.0, 1.0] == mg.empty(2).bernoulli_(mg.tensor([0.0, 1.0])).tolist()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: mg.normal(0.0, 1.0), InputTypeError, "normal: expected a size for a mean and a std that are numbers"),
+        (lambda: mg.normal(mg.zeros(2), 1.0, (2,)), InputTypeError, "normal: expected a size .* for tensors none"),
+        (lambda: mg.normal(mg.zeros(2), -1.0), DomainError, "normal: std must not be negative, got -1.0"),
+        (lambda: mg.normal(mg.zeros(2), mg.ones(3)), ShapeError, r"normal: shapes do not broadcast: mean \(2,\), std \(3,\)"),
+        (lambda: mg.normal(mg.tensor([1]), 1.0), DtypeError, "normal: expected a floating-point tensor, got dtype int64"),
+        (lambda: mg.normal("0", 1.0, (2,)), InputTypeError, "normal: mean must be a number, got '0'"),
+        (lambda: mg.multinomial(mg.tensor([1, 2]), 1), DtypeError, "multinomial: expected a floating-point tensor"),
+        (lambda: mg.multinomial(mg.ones(1, 1, 1), 1), ShapeError, r"multinomial: input must be \(n\) or \(rows, n\)"),
+        (lambda: mg.multinomial(mg.tensor([1.0, -1.0]), 1), DomainError, "multinomial: the weights must be finite, not negative"),
+        (lambda: mg.multinomial(mg.tensor([1.0, math.nan]), 1), DomainError, "multinomial: the weights must be finite"),
+        (lambda: mg.multinomial(mg.zeros(2), 1), DomainError, "multinomial: the weights must be .* not all 0"),
+        (
+            lambda: mg.multinomial(mg.tensor([1.0, 0.0]), 2),
+            ArgumentError,
+            "num_samples must be .* without replacement at most 1, got 2",
+        ),
+        (lambda: mg.multinomial(mg.ones(2), 0), ArgumentError, "multinomial: num_samples must be at least 1"),
+        (lambda: mg.multinomial(mg.ones(2), 0.5), InputTypeError, "multinomial: num_samples must be an int"),
+        (lambda: mg.ones(2).bernoulli_(1.5), ArgumentError, r"bernoulli_: p must be a probability in \[0, 1\], got 1.5"),
+    ],
+)
+def test_what_random_numbers_refuse(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+# ---- indices in PyTorch's order
+
+
+def test_numbers_beside_index_arrays_are_taken_first() -> None:
+    x = mg.tensor(np.arange(24).reshape(2, 3, 4))
+    picked = [[0, 1], [4, 5], [8, 9]]
+    places = mg.tensor([0, 1])
+    for first in (0, np.int64(0), mg.tensor(0)):
+        assert picked == x[first, :, places].tolist() == x[first, :, [0, 1]].tolist() == x[first, ..., places].tolist()
+    assert (1, 2, 4) == x[0, None, places].shape
+    assert [[0, 2], [4, 6], [8, 10]] == x[0, :, mg.tensor([True, False, True, False])].tolist()
+    assert (3, 0) == x[0, :, mg.tensor([], dtype=mg.int64)].shape
+    y = mg.zeros(2, 3, 4)
+    y[1, :, places] = mg.tensor([7.0, 8.0])
+    assert [[7.0, 8.0, 0.0, 0.0]] * 3 == y[1].tolist()
+    with pytest.raises(IndexError, match="setitem: index 2 is out of bounds"):
+        y[2, :, places] = 1.0
+    with pytest.raises(IndexError, match="getitem: index 4 is out of bounds"):
+        _ = y[0, :, mg.tensor([4])]
+
+
+def test_a_list_of_more_than_numbers_is_a_tuple() -> None:
+    x = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert [2.0, 3.0] == x[[mg.tensor([0, 1]), mg.tensor([1, 0])]].tolist() == x[[[0, 1], [1, 0]]].tolist()
+    assert 2.0 == x[[mg.tensor(0), mg.tensor(1)]].item()
+    assert [1.0] == x[[slice(0, 1), 0]].tolist()
+    assert [[3.0, 4.0], [1.0, 2.0]] == x[[1, 0]].tolist()
+
+
+def test_an_index_of_uint8_is_a_mask() -> None:
+    x = mg.tensor([1.0, 2.0, 3.0])
+    assert [1.0, 3.0] == x[mg.tensor([1, 0, 1], dtype=mg.uint8)].tolist()
+    x[mg.tensor([1, 0, 0], dtype=mg.uint8)] = 5.0
+    assert [5.0, 2.0, 3.0] == x.tolist()
+
+
+def test_a_string_is_no_index() -> None:
+    with pytest.raises(InputTypeError, match="getitem: an index must be of integers or booleans, got 'a'"):
+        _ = mg.ones(2)["a"]
+
+
+# ---- views in place
+
+
+def test_a_view_in_place_takes_the_place_of_the_tensor() -> None:
+    x = mg.ones(2, 3, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"t_: an in-place change of a leaf that requires grad must be under no_grad\(\)"):
+        x.t_()
+    with mg.no_grad():
+        assert (3, 2) == x.t_().shape
+    y = x * 2
+    assert y.t_() is y
+    assert (2, 3) == y.shape
+    (y * mg.tensor([[1.0, 2.0, 3.0]])).sum().backward()
+    assert x.grad is not None
+    assert [[2.0, 2.0], [4.0, 4.0], [6.0, 6.0]] == x.grad.tolist()
+    with mg.no_grad(), pytest.raises(RuntimeError, match="unsqueeze_: an in-place change of a recorded tensor must be recorded"):
+        y.unsqueeze_(0)
+
+
+def test_detaching_in_place() -> None:
+    x = mg.ones(2, requires_grad=True)
+    y = x * 2
+    z = y * 3
+    assert y.detach_() is y
+    assert (True, False) == (y.is_leaf, y.requires_grad)
+    z.sum().backward()
+    assert x.grad is not None
+    assert [6.0, 6.0] == x.grad.tolist()
