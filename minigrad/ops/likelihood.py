@@ -112,17 +112,46 @@ def _(g, input, weight, pos_weight):
     return g * (weight * (pos_weight * (where(input >= 0, 0, -input) + s) - (where(input >= 0, input, 0) + s)))
 
 
+@elementwise
+def multilabel_terms(input: Tensor, target: Tensor, weight: Operand | None = 1.0, reduction: str = "mean") -> Tensor:
+    """Terms of the multi-label loss, w ((1 − t) softplus(x) + t softplus(−x)) for any t.
+
+    Backward: dL/dx = g w ((1 − t) σ(x) − t σ(−x)), dL/dt = −g w x.
+    """
+    s = log1p(exp(-absolute(input)))
+    return weight * ((1 - target) * (maximum(input, 0) + s) + target * (maximum(-input, 0) + s))
+
+
+@multilabel_terms.check
+def _(input, target, weight, reduction):
+    same_shape("multilabel_soft_margin_loss", input, target)
+    _weights_fit("multilabel_soft_margin_loss", input, weight=weight)
+
+
+@multilabel_terms.backward("input")
+def _(g, input, target, weight):
+    e = exp(where(input >= 0, -input, input))  # as in binary_cross_entropy_with_logits
+    up = where(input >= 0, 1, e) / (1 + e)
+    down = where(input >= 0, e, 1) / (1 + e)
+    return g * (weight * ((1 - target) * up - target * down))
+
+
+@multilabel_terms.backward("target")
+def _(g, input, weight):
+    return -g * (weight * input)
+
+
 def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Operand | None = None, reduction: str = "mean") -> Tensor:
     """Binary cross-entropy with logits, averaged over the last axis, the classes: −(1/C) Σ_c w_c (t log σ(x) + (1 − t) log σ(−x));
     then its mean, sum or each row's.
 
-    Shapes: input and target (…, C) alike; weight broadcasts. Backward, tails, errors: as `binary_cross_entropy_with_logits`.
+    Shapes: input and target (…, C) alike; weight broadcasts. Backward and tails: as `binary_cross_entropy_with_logits`. Edge values:
+    targets outside [0, 1] are taken as they are. Deviation: shapes that differ are refused. Errors: ShapeError, DimError.
     """
     check_call("multilabel_soft_margin_loss", reduction, input=input, target=target)
-    same_shape("multilabel_soft_margin_loss", input, target)
     if not input.ndim:
         raise DimError("multilabel_soft_margin_loss: input must have an axis of classes, got a 0-d tensor")
-    loss = binary_cross_entropy_with_logits(input, target, weight, reduction)
+    loss = multilabel_terms(input, target, weight, reduction)
     if reduction == "mean":
         return loss
     return loss / input.shape[-1] if reduction == "sum" else loss.mean(-1)
