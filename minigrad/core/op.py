@@ -92,6 +92,7 @@ class Op(Generic[P]):
         self.plans: dict[tuple[Any, ...], Plan] = {}
         self.guard: Callable[..., None] | None = None
         self._variants: dict[str, Callable[..., Any]] = {}
+        self._for_none: dict[str, Callable[[Any], Any]] = {}
         self._check: Callable[..., Any] | None = None
         self._kernel: Callable[..., Any] | None = None
         self._kernel_when: Callable[..., bool] | None = None
@@ -170,6 +171,15 @@ class Op(Generic[P]):
 
         return declare
 
+    def for_none(self, attribute: str) -> Callable[[F], F]:
+        """Declare what takes the place of None as an attribute: a function of the first input, asked at every such call."""
+
+        def declare(function: F) -> F:
+            self._for_none[attribute] = function
+            return function
+
+        return declare
+
     def guarded(self, function: Callable[..., None]) -> Callable[..., None]:
         """Declare what values must satisfy. Called with the inputs before every run."""
         self.guard = function
@@ -240,11 +250,15 @@ class Op(Generic[P]):
         inputs = "".join(f"{source[name]}, " for name in self.inputs)
         if self.sequence is not None:
             inputs = f"*sequence({source[self.sequence]}),"
-        attrs = "".join(f"freeze({source[n]}), " if n in self._several else f"{source[n]}, " for n in self.attributes)
+        settings = {name: f"freeze({source[name]})" if name in self._several else source[name] for name in self.attributes}
+        for name in self._for_none:
+            settings[name] = f"for_none[{name!r}]({source[self.inputs[0]]}) if {source[name]} is None else {settings[name]}"
+        attrs = "".join(f"{settings[name]}, " for name in self.attributes)
         lives = "".join(f"{source[name]}, " for name in self.live)
         run = f"(op.overwrite if {source['inplace']} else apply)" if "inplace" in source else "apply"
         body = f"return {run}(op, ({inputs}), ({attrs}), ({lives}))"
         free = {"op": self, "apply": apply, "defaults": self._defaults, "sequence": self._sequence, "freeze": _freeze}
+        free["for_none"] = self._for_none
         call = closure("args, kwargs", body, **free)
         return self._callers.setdefault((count, *keywords), call)
 
