@@ -12,7 +12,7 @@ __all__ = ["BackwardWatch", "Hook"]
 
 
 class Hook(NamedTuple):
-    """A function and when it is called: forward_pre, forward, backward_pre or backward."""
+    """A function and when it is called: forward_pre, forward, backward_pre, backward, save_pre, save, load_pre or load."""
 
     kind: str
     function: Callable[..., Any]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
-from ..core import Handle, Tensor, check_device, checked_dtype, get_default_dtype, no_grad, stamp_of
+from ..core import Handle, Tensor, check_device, checked_dtype, get_default_dtype, stamp_of
 from ..core.tensor import tick, touch
-from ..errors import ArgumentError, InputTypeError, RegistrationError, StateDictError
+from ..errors import ArgumentError, InputTypeError, RegistrationError
 from .hooks import BackwardWatch, Hook
+from .members import Members
+from .state import IncompatibleKeys, load
 
 __all__ = ["Module", "Parameter"]
 
@@ -42,13 +44,6 @@ def check_sizes(name: str, **sizes: Any) -> None:
     for argument, value in sizes.items():
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
             raise ArgumentError(f"{name}: {argument} must be a non-negative int, got {value!r}")
-
-
-class IncompatibleKeys(NamedTuple):
-    """What `load_state_dict` could not place."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
 
 
 class Module:
@@ -175,6 +170,22 @@ class Module:
                     if remove_duplicate:
                         seen.add(id(tensor))
                     yield f"{module_name}.{name}" if module_name else name, tensor
+
+    @property
+    def _modules(self) -> Members:
+        return Members(self, lambda: self._members(Module), self.add_module)
+
+    @property
+    def _parameters(self) -> Members:
+        return Members(self, lambda: self._members(Parameter), self.register_parameter)
+
+    @property
+    def _buffers(self) -> Members:
+        held = [(name, getattr(self, name)) for name in self._buffer_names]
+        return Members(self, lambda: iter(held), self.register_buffer)
+
+    def _get_name(self) -> str:
+        return type(self).__name__
 
     # ---- what is given to it under a name
 
@@ -313,40 +324,31 @@ class Module:
         yield from self._members(Parameter)
         yield from ((name, buffer) for name, buffer in self._own_buffers() if name not in self._transient)
 
-    def _state(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    def state_dict(
+        self, *, destination: dict[str, Tensor] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Tensor]:
+        """Parameters and persistent buffers by dotted name; the tensors share the module's memory, and with `keep_vars` are its own.
+
+        They are added to the dictionary `destination`, if that is given.
+        """
+        found = {} if destination is None else destination
+        for hook in self._hooks_of("save_pre"):
+            hook.function(self, prefix, keep_vars)
         for name, tensor in self._own_state():
-            yield prefix + name, tensor
+            found[prefix + name] = tensor if keep_vars else tensor.detach()
         for name, child in self._members(Module):
-            yield from child._state(f"{prefix}{name}.")
+            child.state_dict(destination=found, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+        for hook in self._hooks_of("save"):
+            hook.function(self, found, prefix, {})
+        return found
 
-    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
-        """Parameters and persistent buffers by dotted name; the tensors share the module's memory, and with `keep_vars` are its own."""
-        return {name: tensor if keep_vars else tensor.detach() for name, tensor in self._state(prefix)}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
-        """Copy values into parameters and buffers. Returns the names that did not match.
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> IncompatibleKeys:
+        """Copy values into parameters and buffers; with `assign` put the tensors themselves in their places. Returns the names that did
+        not match.
 
         Errors: StateDictError, before anything is changed, if shapes differ or, when strict, names are missing or unexpected.
         """
-        if not isinstance(state_dict, Mapping):
-            raise InputTypeError(f"{type(self).__name__}.load_state_dict: expected a dictionary, got {type(state_dict).__name__}")
-        own = dict(self._state())
-        missing = [name for name in own if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in own]
-        problems = []
-        if strict and missing:
-            problems.append(f"missing keys: {', '.join(missing)}")
-        if strict and unexpected:
-            problems.append(f"unexpected keys: {', '.join(unexpected)}")
-        shapes = {name: np.shape(value) for name, value in state_dict.items() if name in own}
-        problems += [f"{name}: expected shape {own[name].shape}, got {s}" for name, s in shapes.items() if s != own[name].shape]
-        if problems:
-            raise StateDictError(f"{type(self).__name__}.load_state_dict: " + "; ".join(problems))
-        with no_grad():
-            for name, tensor in own.items():
-                if name in state_dict:
-                    tensor.copy_(state_dict[name])
-        return IncompatibleKeys(missing, unexpected)
+        return load(self, state_dict, strict, assign)
 
     # ---- hooks
 
@@ -383,6 +385,25 @@ class Module:
         Both are tuples, with None for what has no gradient. What the hook returns takes the place of grad_input.
         """
         return self._add_hook(Hook("backward", hook), prepend)
+
+    def register_state_dict_pre_hook(self, hook: Callable[[Any, str, bool], None]) -> Handle:
+        """Call `hook(module, prefix, keep_vars)` before `state_dict` looks at this module."""
+        return self._add_hook(Hook("save_pre", hook))
+
+    def register_state_dict_post_hook(self, hook: Callable[[Any, dict[str, Any], str, dict[str, Any]], None]) -> Handle:
+        """Call `hook(module, state_dict, prefix, {})` when this module and those below it are in the state_dict; it may change that."""
+        return self._add_hook(Hook("save", hook))
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., None]) -> Handle:
+        """Call `hook(module, state_dict, prefix, {}, strict, missing_keys, unexpected_keys, error_msgs)` before anything is loaded.
+
+        It may change the dictionary, which is a copy, and add to the lists.
+        """
+        return self._add_hook(Hook("load_pre", hook))
+
+    def register_load_state_dict_post_hook(self, hook: Callable[[Any, IncompatibleKeys], None]) -> Handle:
+        """Call `hook(module, incompatible_keys)` after all is loaded; names that it takes out of the lists are no error."""
+        return self._add_hook(Hook("load", hook))
 
     # ---- showing itself
 
