@@ -465,8 +465,8 @@ def test_leaves_and_steps_know_what_they_are() -> None:
     assert x.grad_fn is None
     assert not y.is_leaf
     assert "mul" == y.grad_fn.name
-    assert (x,) == y.grad_fn.next_functions
-    assert (y.grad_fn,) == (y + 1).grad_fn.next_functions
+    assert ((x, 0),) == y.grad_fn.next_functions
+    assert ((y.grad_fn, 0),) == (y + 1).grad_fn.next_functions
 
 
 def test_nothing_is_recorded_without_need() -> None:
