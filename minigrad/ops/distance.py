@@ -87,11 +87,13 @@ def _distance_rule(g, y, x1, x2, p, eps, keepdim):
         hit = absolute(d) == y
         share = g / hit.sum(-1, keepdims=True)
         return where(hit & (d != 0), where(d < 0, -share, share), 0)
+    side = where(d > 0, g, where(d < 0, -g, 0))
+    if p == 1:
+        return side
     q = d / where(y == 0, 1, y)
     if p == 2:
         return g * q
-    size = absolute(where(d == 0, 1, q) if p < 2 else q)
-    return g * (q * size ** (p - 2))
+    return side * absolute(where(d == 0, 1, q)) ** (p - 1) if p < 2 else g * (q * absolute(q) ** (p - 2))
 
 
 @vector_distance.backward("x1")

@@ -46,7 +46,8 @@ def _weights_fit(name: str, input: Any, **weights: Any) -> None:
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Operand | None = 1.0, reduction: str = "mean") -> Tensor:
     """Binary cross-entropy of probabilities, −w (t log x + (1 − t) log(1 − x)); its mean, sum or each. Logarithms end at −100.
 
-    Shapes: input and target alike; weight broadcasts. Backward: dL/dinput = g w (x − t) / (x (1 − x)), the divisor at least 1e-12.
+    Shapes: input and target alike; weight broadcasts. Backward: dL/dinput = g w (x − t) / (x (1 − x)), the divisor at least 1e-12;
+    dL/dt = g w (log(1 − x) − log x), as in PyTorch infinite at 0 and 1, where the loss is not.
     Errors: DomainError for an input or target outside [0, 1] (deviation: PyTorch does not look at the target); ShapeError.
     """
     return -weight * (target * maximum(log(input), -100) + (1 - target) * maximum(log1p(-input), -100))
@@ -70,7 +71,7 @@ def _(g, input, target, weight):
 
 @binary_cross_entropy.backward("target")
 def _(g, input, weight):
-    return g * (weight * (maximum(log1p(-input), -100) - maximum(log(input), -100)))
+    return g * (weight * (log1p(-input) - log(input)))
 
 
 @elementwise

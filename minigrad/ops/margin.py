@@ -245,9 +245,9 @@ def triplet_hinge(near: Tensor, far: Tensor, margin: float, reduction: str = "me
 
 @triplet_hinge.backward("near")
 def _(g, near, far, margin):
-    return where(margin + near >= far, g, 0)
+    return where(margin + near - far >= 0, g, 0)
 
 
 @triplet_hinge.backward("far")
 def _(g, near, far, margin):
-    return where(margin + near >= far, -g, 0)
+    return where(margin + near - far >= 0, -g, 0)

@@ -300,6 +300,9 @@ DISTANCES = [
             edge([3.0, 2.0, 0.0], [1.0, 4.0, 0.0], value=2, grads=[[0.5, -0.5, 0]], eps=0.0, p=inf),
             edge([0.0, 0.0], [0.0, 0.0], value=0, grads=[[0, 0]], eps=0.0, p=inf),
             edge([nan, 0.0], [1.0, 1.0], value=nan, grads=[[nan, nan], [nan, nan]]),
+            edge([nan, 0.0], [1.0, 1.0], value=nan, grads=[[0, -1], [0, 1]], p=1.0),
+            edge([-inf, 2.0], [1.0, 1.0], value=inf, grads=[[-1, 1], [1, -1]], p=1.0),
+            edge([-inf, 2.0], [1.0, 1.0], value=inf, grads=[[nan, 0], [nan, 0]], p=1.5),
         ],
         refused=[
             Refused(lambda: F.pairwise_distance(mg.ones(3), mg.ones(3), p="x"), TypeError, "pairwise_distance: p must be a number"),
@@ -333,6 +336,7 @@ DISTANCES = [
             edge([0.0, 0.0], [3.0, 4.0], [0.0, 6.0], value=0, grads=[[-0.6, 0.2], [0.6, 0.8], [0, -1]], eps=0.0, margin=1.0),
             edge([0.0, 0.0], [0.0, 1.0], [0.0, 6.0], value=0, grads=[[0, 0], [0, 0], [0, 0]], eps=0.0),
             edge([nan, 0.0], [0.0, 1.0], [0.0, 6.0], value=nan),
+            edge([inf, 1.0], [0.5, 0.5], [0.1, 2.0], value=nan, grads=[[0, 0], [0, 0], [0, 0]], p=1.0),
         ],
         refused=TRIPLET_ERRORS,
     ),
