@@ -154,6 +154,35 @@ def test_an_output_in_use_survives_later_batches():
     np.testing.assert_allclose(x.grad.numpy(), 1 / math.sqrt(1 + 1e-5), rtol=1e-12)
 
 
+# ---- a layer that finds its size
+
+
+def test_a_lazy_layer_becomes_a_linear_one():
+    mg.manual_seed(0)
+    lazy = nn.LazyLinear(3)
+    assert repr(lazy).startswith("LazyLinear(in_features=0, out_features=3, bias=True)")
+    weight = lazy.weight
+    model = nn.Sequential(lazy, nn.ReLU())
+    model(mg.ones(2, 5)).sum().backward()
+    assert type(lazy) is nn.Linear
+    assert (5, (3, 5), True) == (lazy.in_features, lazy.weight.shape, lazy.weight is weight)
+    assert (3, 5) == weight.grad.shape
+    assert lazy.bias.array.any()
+    assert np.abs(lazy.weight.array).max() <= 1 / math.sqrt(5)
+    assert 0 == len(lazy._hooks)
+
+
+@pytest.mark.parametrize("through", [lambda x: x, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_lazy_layer_is_settled_by_the_state_that_is_loaded(through):
+    state = nn.Sequential(nn.Linear(4, 3)).state_dict()
+    model = through(nn.Sequential(nn.LazyLinear(3)))
+    model.load_state_dict(state)
+    assert type(model[0]) is nn.Linear
+    np.testing.assert_array_equal(state["0.weight"].numpy(), model[0].weight.array)
+    with pytest.raises(ShapeError):
+        model(mg.ones(2, 5))
+
+
 # ---- embedding, attention
 
 

@@ -120,3 +120,14 @@ def test_members_are_dictionaries_that_write_through():
     assert "BatchNorm1d" == norm._get_name()
     with pytest.raises(RegistrationError, match="'forward' cannot name a module"):
         model._modules["forward"] = nn.Identity()
+
+
+def test_submodules_are_put_under_dotted_names():
+    model = nn.Sequential(net(), nn.ReLU())
+    model.set_submodule("0.1", nn.Identity())
+    model.set_submodule("0.more", nn.Tanh())
+    assert ["Linear", "Identity", "Tanh"] == [type(module).__name__ for module in model[0]]
+    with pytest.raises(RegistrationError, match=r"there is no module '0\.none'"):
+        model.set_submodule("0.none", nn.Tanh(), strict=True)
+    twice = nn.Sequential(model[1], model[1])
+    assert (2, 3) == (len(list(twice.modules())), len(list(twice.modules(remove_duplicate=False))))

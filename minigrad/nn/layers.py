@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_probability
+from ..core import Tensor, check_probability, touch
 from ..errors import ArgumentError, InputTypeError, ShapeError
 from ..ops.attention import padding_row
 from ..ops.reduction import axis_of
 from ..ops.shape import flatten, reshape
 from . import functional as F
 from . import init
+from .hooks import Hook
 from .module import Module, Parameter, check_sizes, made
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "Identity",
+    "LazyLinear",
     "Linear",
     "PairwiseDistance",
     "Unflatten",
@@ -56,6 +58,33 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class LazyLinear(Linear):
+    """A Linear that finds its in_features in its first input, or in the state that is loaded; from then on it is a Linear.
+
+    Hand its parameters to an optimizer after that: before, the weight is empty.
+    """
+
+    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
+        super().__init__(0, out_features, bias, device, dtype)
+        self._add_hook(Hook("load_pre", LazyLinear._settle_by_state))
+
+    def _settle_by_state(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        if prefix + "weight" in state_dict:
+            self._settle(np.shape(state_dict[prefix + "weight"])[-1])
+
+    def _settle(self, in_features: int) -> None:
+        self.__class__ = Linear  # type: ignore[assignment]
+        self._hooks = {key: hook for key, hook in self._hooks.items() if hook.function is not LazyLinear._settle_by_state}
+        self.in_features = in_features
+        touch(self.weight)
+        self.weight.array, self.weight.stamp = np.empty((self.out_features, in_features), self.weight.dtype), None
+        self.reset_parameters()
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._settle(input.shape[-1])
+        return self.forward(input)
 
 
 class Bilinear(Module):
