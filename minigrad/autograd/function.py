@@ -124,7 +124,7 @@ class _Call:
 
 @op(live=("call",))
 def run_function(inputs: Sequence[Tensor], call: Any) -> Tensor:
-    """What `Function.apply` records."""
+    """What `Function.apply` records. Backward: what the Function's own backward returns for each input."""
     return call.forward()  # type: ignore[no-any-return]
 
 
