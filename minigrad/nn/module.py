@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..core import Handle, Tensor, check_device, checked_dtype, get_default_dtype, stamp_of
-from ..core.tensor import tick, touch
+from ..core import Tensor, check_device, checked_dtype, get_default_dtype, stamp_of
+from ..core.tensor import touch
 from ..errors import ArgumentError, InputTypeError, RegistrationError
-from .hooks import BackwardWatch, Hook
+from .hooks import BackwardWatch, Hooked
 from .members import Members
 from .state import IncompatibleKeys, load
 
@@ -46,7 +46,7 @@ def check_sizes(name: str, **sizes: Any) -> None:
             raise ArgumentError(f"{name}: {argument} must be a non-negative int, got {value!r}")
 
 
-class Module:
+class Module(Hooked):
     """Base of networks and layers: assign Parameters and Modules to attributes in `__init__`, define `forward`.
 
     Attributes that hold a Parameter or a Module are found by looking, in the order of assignment; `register_buffer` adds tensors that
@@ -56,7 +56,6 @@ class Module:
     training = True
     _buffer_names: tuple[str, ...] = ()
     _transient: tuple[str, ...] = ()
-    _hooks: Mapping[int, Hook] = {}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output. To be defined by subclasses."""
@@ -103,9 +102,6 @@ class Module:
             changed = hook.function(self, args, kwargs, output) if hook.with_kwargs else hook.function(self, args, output)
             output = output if changed is None else changed
         return watch.outputs(output)
-
-    def _hooks_of(self, kind: str) -> list[Hook]:
-        return [hook for hook in self._hooks.values() if hook.kind == kind]
 
     # ---- what it holds
 
@@ -356,61 +352,6 @@ class Module:
         Errors: StateDictError, before anything is changed, if shapes differ or, when strict, names are missing or unexpected.
         """
         return load(self, state_dict, strict, assign)
-
-    # ---- hooks
-
-    def _add_hook(self, hook: Hook, prepend: bool = False) -> Handle:
-        hooks = vars(self).setdefault("_hooks", {})
-        key = tick()
-        hooks[key] = hook
-        if prepend:
-            for other in [known for known in hooks if known != key]:
-                hooks[other] = hooks.pop(other)
-        return Handle(lambda: hooks.pop(key, None) and None)
-
-    def register_forward_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
-        """Call `hook(module, args, output)` after forward; what it returns, if not None, takes the output's place.
-
-        `prepend`: before the hooks that are there. `with_kwargs`: call `hook(module, args, kwargs, output)`.
-        """
-        return self._add_hook(Hook("forward", hook, with_kwargs), prepend)
-
-    def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
-        """Call `hook(module, args)` before forward; what it returns, if not None, takes the arguments' place.
-
-        `prepend`: before the hooks that are there. `with_kwargs`: call `hook(module, args, kwargs)`, which may return both.
-        """
-        return self._add_hook(Hook("forward_pre", hook, with_kwargs), prepend)
-
-    def register_full_backward_pre_hook(self, hook: Callable[[Any, Any], Any], prepend: bool = False) -> Handle:
-        """Call `hook(module, grad_output)` when the gradients of the outputs are there; what it returns takes their place."""
-        return self._add_hook(Hook("backward_pre", hook), prepend)
-
-    def register_full_backward_hook(self, hook: Callable[[Any, Any, Any], Any], prepend: bool = False) -> Handle:
-        """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are there.
-
-        Both are tuples, with None for what has no gradient. What the hook returns takes the place of grad_input.
-        """
-        return self._add_hook(Hook("backward", hook), prepend)
-
-    def register_state_dict_pre_hook(self, hook: Callable[[Any, str, bool], None]) -> Handle:
-        """Call `hook(module, prefix, keep_vars)` before `state_dict` looks at this module."""
-        return self._add_hook(Hook("save_pre", hook))
-
-    def register_state_dict_post_hook(self, hook: Callable[[Any, dict[str, Any], str, dict[str, Any]], None]) -> Handle:
-        """Call `hook(module, state_dict, prefix, {})` when this module and those below it are in the state_dict; it may change that."""
-        return self._add_hook(Hook("save", hook))
-
-    def register_load_state_dict_pre_hook(self, hook: Callable[..., None]) -> Handle:
-        """Call `hook(module, state_dict, prefix, {}, strict, missing_keys, unexpected_keys, error_msgs)` before anything is loaded.
-
-        It may change the dictionary, which is a copy, and add to the lists.
-        """
-        return self._add_hook(Hook("load_pre", hook))
-
-    def register_load_state_dict_post_hook(self, hook: Callable[[Any, IncompatibleKeys], None]) -> Handle:
-        """Call `hook(module, incompatible_keys)` after all is loaded; names that it takes out of the lists are no error."""
-        return self._add_hook(Hook("load", hook))
 
     # ---- showing itself
 
