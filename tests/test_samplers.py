@@ -113,6 +113,11 @@ def test_a_loader_over_a_batch_sampler():
             DataLoader(numbered(10), batch_sampler=[[1]], **settings)
 
 
+def test_a_loader_takes_pytorchs_arguments_in_their_order():
+    loader = DataLoader(numbered(5), 2, None, None, None, 0, list, False, True, 0, print, None, seeded(), persistent_workers=False)
+    assert [[0, 1], [2, 3]] == [[sample[0].item() for sample in batch] for batch in loader]
+
+
 def test_a_loader_over_what_is_only_read_on():
     assert [[0, 1], [2, 3], [4]] == [batch.tolist() for batch in DataLoader(Count(5), batch_size=2, shuffle=None)]
     assert [[0, 1], [2, 3]] == [batch.tolist() for batch in DataLoader(Count(5), batch_size=2, drop_last=True)]

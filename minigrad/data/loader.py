@@ -29,7 +29,8 @@ class DataLoader:
     - sampler: the positions in the order of an epoch, instead of 0 … n − 1; read anew when an epoch begins.
     - batch_sampler: lists of positions, a batch each, instead of batch_size, shuffle, sampler and drop_last.
     - collate_fn: what makes a batch of a list of samples (default: `default_collate`).
-    - num_workers, pin_memory: for code written for PyTorch; 0, and without effect.
+    - num_workers, pin_memory, timeout, worker_init_fn, multiprocessing_context, prefetch_factor, persistent_workers: for code written
+      for PyTorch; 0, and without effect.
     - `len(loader)`: the number of batches.
 
     A batch of a TensorDataset, or of a Subset of one, is a list of contiguous Tensors (batch, …), each taken by a single indexing.
@@ -45,12 +46,17 @@ class DataLoader:
         shuffle: bool | None = None,
         sampler: Iterable[SupportsIndex] | None = None,
         batch_sampler: Iterable[Sequence[SupportsIndex]] | None = None,
-        *,
-        collate_fn: Callable[[list[Any]], Any] | None = None,
-        drop_last: bool = False,
-        generator: Generator | None = None,
         num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
         pin_memory: bool = False,
+        drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: Any = None,
+        generator: Generator | None = None,
+        *,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
     ):
         if num_workers != 0:
             raise ArgumentError(f"DataLoader: batches are made in this process: num_workers must be 0, got {num_workers!r}")
