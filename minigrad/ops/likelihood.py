@@ -82,6 +82,7 @@ def binary_cross_entropy_with_logits(
 
     The sigmoid is never formed, so both tails keep their digits. Shapes: input and target alike; weight and pos_weight broadcast.
     Backward: dL/dinput = g w ((1 − t) σ(x) − p t σ(−x)), which is g (σ(x) − t) without weights.
+    Edge values: +∞ at x = −∞ for t > 0 (PyTorch: NaN), NaN at an infinite x that is wholly right.
     Errors: DomainError for a target outside [0, 1] (deviation: PyTorch takes any); ShapeError.
     """
     s = log1p(exp(-absolute(input)))
@@ -225,7 +226,7 @@ def poisson_nll_loss(
 
     `full` adds Stirling's log t! ≈ t log t − t + ½ log(2πt) where t > 1. Shapes: both alike.
     Backward: dL/dx = g (eˣ − t), or g (1 − t / (x + ε)); dL/dt = −g x, or −g log(x + ε), and with `full` + g (log t + 1/(2t)) where t > 1.
-    Deviation: shapes that differ are refused, PyTorch broadcasts them.
+    Deviation: shapes that differ are refused, PyTorch broadcasts them; dL/dt with `full` is finite at t ≤ 0 too, PyTorch's is NaN.
     """
     s = maximum(target, 1)
     rest = where((target > 1) & (full > 0), s * log(s) - s + 0.5 * log(_TWO_PI * s), 0)
