@@ -263,7 +263,7 @@ def _(g, input, target, weight, ignore_index, reduction, label_smoothing):
         "cross_entropy", input.shape, input.dtype, target, plain(weight), ignore_index, label_smoothing
     )
     p = exp(log_softmax.of(input, axis))
-    divisor = divisor if np.any(counts) else 1.0
+    divisor = (divisor or np.nan) if np.any(counts) else 1.0
     return where(counts, _row_gradient(g, divisor, reduction, axis) * (p * desired.sum(axis, keepdims=True) - desired), 0)
 
 

@@ -114,7 +114,7 @@ def _(g, input, weight, pos_weight):
     return g * (weight * (pos_weight * (where(input >= 0, 0, -input) + s) - (where(input >= 0, input, 0) + s)))
 
 
-@elementwise
+@elementwise(labels=("target",))
 def multilabel_terms(input: Tensor, target: Tensor, weight: Operand | None = 1.0, reduction: str = "mean") -> Tensor:
     """Terms of the multi-label loss, w ((1 − t) softplus(x) + t softplus(−x)) for any t.
 

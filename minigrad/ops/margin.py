@@ -16,7 +16,7 @@ from .distance import matrix_of, rounded, same_floats, vector_distance
 from .loss import check_call, same_shape
 
 
-@elementwise
+@elementwise(labels=("target",))
 def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Two-class logistic loss for targets ±1, log(1 + e^−tx), computed as max(−tx, 0) + log1p(e^−|tx|); its mean, sum or each.
 
@@ -38,7 +38,7 @@ def _(g, input, target):
     return -g * (target * (where(z >= 0, e, 1) / (1 + e)))
 
 
-@elementwise
+@elementwise(labels=("target",))
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """For distances x with targets ±1: x where t = 1, max(margin − x, 0) where t = −1 (both added where t is neither); its mean, sum or each.
 
@@ -57,7 +57,7 @@ def _(g, target):
     return where(target > 0, 0, 0)
 
 
-@elementwise
+@elementwise(labels=("target",))
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: str = "mean") -> Tensor:
     """Ranking loss, max(−t (x₁ − x₂) + margin, 0): t = 1 wants x₁ above x₂, t = −1 below; its mean, sum or each.
 

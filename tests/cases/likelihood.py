@@ -326,7 +326,11 @@ MEASURED = [
         covers=(likelihood.multilabel_terms,),
         fixed=(2,),
         close=True,
-        typed=[Typed((F32, F32[:1].repeat(3)), "float32"), Typed((F64, F64[:1].repeat(3)), "float64")],
+        typed=[
+            Typed((F32, np.array([0, 1, 1])), "float32"),
+            Typed((F32, F32[:1].repeat(3)), "float32"),
+            Typed((F64, F64[:1].repeat(3)), "float64"),
+        ],
         edges=[
             MEAN_OF_NOTHING,
             edge([[-1e3, 1e3], [1e3, 1e3]], [[0.0, 1.0], [0.0, 1.0]], value=[0, 500], grads=[[[0, 0], [0.5, 0]]], reduction="none"),

@@ -6,7 +6,26 @@ import math
 from typing import Any
 
 import numpy as np
-from op_cases import F32, F64, I32, I64, U8, Array, Draw, OpCase, Refused, Typed, away, case, edge, lattice, normal, sample, uniform
+from op_cases import (
+    BOOL,
+    F32,
+    F64,
+    I32,
+    I64,
+    U8,
+    Array,
+    Draw,
+    OpCase,
+    Refused,
+    Typed,
+    away,
+    case,
+    edge,
+    lattice,
+    normal,
+    sample,
+    uniform,
+)
 
 import minigrad as mg
 from minigrad.errors import ArgumentError, GraphError, InputTypeError, ShapeError
@@ -39,7 +58,7 @@ SCORES = [
         sample(lambda rng: np.array([0.0, -0.0, 1.0]), lambda rng: np.array([1.0, -1.0, 0.5])),
         fixed=(1,),
         close=True,
-        typed=[Typed((F32, F32), "float32"), Typed((F32, F64), "float64")],
+        typed=[Typed((F32, F32), "float32"), Typed((F32, F64), "float64"), *(Typed((F32, x), "float32") for x in (I64, BOOL))],
         edges=[
             edge(NOTHING, NOTHING, value=nan, grads=[NOTHING]),
             edge(
@@ -68,7 +87,11 @@ SCORES = [
         *(sample(away(1.0)(*a), signs(*b), reduction="none") for a, b in (((3, 4), (4,)), ((3, 1), (1, 4)), ((), (3,)))),
         fixed=(1,),
         close=True,
-        typed=[Typed((F32, np.ones_like(F32)), "float32"), Typed((F32, np.ones(3)), "float64")],
+        typed=[
+            Typed((F32, np.ones_like(F32)), "float32"),
+            Typed((F32, np.ones(3)), "float64"),
+            Typed((F32, np.ones(3, int)), "float32"),
+        ],
         edges=[
             edge(NOTHING, NOTHING, value=nan, grads=[NOTHING]),
             edge(
@@ -106,7 +129,13 @@ SCORES = [
         sample(LEFT(5), RIGHT(5), uniform(0.5, 1.5)(5)),
         sample(LEFT(0, 3), RIGHT(0, 3), signs(0, 3), reduction="sum"),
         close=True,
-        typed=[Typed((F32, F32, F32), "float32"), Typed((F32, F64, F32), "float64")],
+        typed=[
+            Typed((F32, F32, F32), "float32"),
+            Typed((F32, F64, F32), "float64"),
+            Typed((F32, F32, I64), "float32"),
+            Typed((I64, I64, I64), "float32"),
+            Typed((I64, F64, I64), "float64"),
+        ],
         edges=[
             edge(NOTHING, NOTHING, NOTHING, value=nan, grads=[NOTHING, NOTHING, NOTHING]),
             edge(
