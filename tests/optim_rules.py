@@ -55,6 +55,24 @@ class SGDRule(Rule):
         return p - self.lr * d
 
 
+class ASGDRule(Rule):
+    """p ← (1 − λ η) p − η d, ax = ax + μ (p − ax); then η = lr / (1 + λ lr t)^α, μ = 1 / max(1, t − t₀), as float32 numbers."""
+
+    defaults: ClassVar[dict[str, Any]] = {"lr": 1e-2, "lambd": 1e-4, "alpha": 0.75, "t0": 1e6}
+    number = np.float32  # as the default dtype
+
+    def start(self):
+        self.eta, self.mu, self.ax = self.number(self.lr), self.number(1), 0.0
+
+    def move(self, p, g):
+        eta, mu = float(self.eta), float(self.mu)
+        p = p - eta * (self.lambd * p + g + self.weight_decay * p)
+        self.ax = self.ax + mu * (p - self.ax)
+        self.eta = self.number(self.lr / (1 + self.lambd * self.lr * self.t) ** self.alpha)
+        self.mu = self.number(1 / max(1, self.t - self.t0))
+        return p
+
+
 class AdamRule(Rule):
     """m = β₁ m + (1 − β₁) d; v = β₂ v + (1 − β₂) d²; p ← p − lr m̂ / (√v̂ + ε), m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)."""
 
@@ -193,6 +211,7 @@ class RpropRule(Rule):
 
 RULES: dict[Any, type[Rule]] = {
     optim.SGD: SGDRule,
+    optim.ASGD: ASGDRule,
     optim.Adam: AdamRule,
     optim.AdamW: AdamWRule,
     optim.NAdam: NAdamRule,
@@ -211,6 +230,8 @@ CASES: list[tuple[Any, dict[str, Any]]] = [
     (optim.SGD, {"lr": 0.1, "momentum": 0.8, "dampening": 0.4, "weight_decay": 0.1}),
     (optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
     (optim.SGD, {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.1, "maximize": True}),
+    (optim.ASGD, {}),
+    (optim.ASGD, {"lr": 0.1, "lambd": 0.05, "alpha": 0.6, "t0": 4.0, "weight_decay": 0.2, "maximize": True}),
     (optim.Adam, {}),
     (optim.Adam, {"lr": 0.1, "betas": (0.6, 0.95), "eps": 0.01, "weight_decay": 0.2}),
     (optim.Adam, {"lr": 0.05, "betas": (0.0, 0.0)}),

@@ -279,14 +279,28 @@ def test_errors_name_function_and_argument(run: Callable[[], Any], error: type[E
         ("jvp", "func, inputs, v=None, create_graph=False, strict=False"),
         ("hvp", "func, inputs, v=None, create_graph=False, strict=False"),
         ("vhp", "func, inputs, v=None, create_graph=False, strict=False"),
-        ("jacobian", "func, inputs, create_graph=False, strict=False"),
-        ("hessian", "func, inputs, create_graph=False, strict=False"),
+        ("jacobian", "func, inputs, create_graph=False, strict=False, vectorize=False, strategy='reverse-mode'"),
+        ("hessian", "func, inputs, create_graph=False, strict=False, vectorize=False, outer_jacobian_strategy='reverse-mode'"),
     ],
 )
 def test_signatures_are_pytorchs(name: str, signature: str) -> None:
     parameters = inspect.signature(getattr(autograd, name)).parameters.values()
     assert signature == ", ".join(str(p.replace(annotation=inspect.Parameter.empty)) for p in parameters)
     assert getattr(autograd, name) is getattr(autograd.functional, name)
+
+
+def test_pytorchs_ways_to_a_jacobian_change_nothing() -> None:
+    for function, func, way in (
+        (jacobian, cube, "strategy"),
+        (hessian, lambda x: cube(x).sum(), "outer_jacobian_strategy"),
+    ):
+        x = mg.tensor([1.0, 2.0])
+        for strategy in ("reverse-mode", "forward-mode"):
+            same(function(func, x), function(func, x, vectorize=True, **{way: strategy}))
+        with pytest.raises(ArgumentError, match=f"^{function.__name__}: {way} must be 'reverse-mode' or 'forward-mode', got 'x'"):
+            function(func, x, **{way: "x"})
+        with pytest.raises(RuntimeError, match=f"^{function.__name__}: strict and vectorize cannot both be True"):
+            function(func, x, strict=True, vectorize=True)
 
 
 # ---- grad and backward of several

@@ -465,8 +465,8 @@ def test_leaves_and_steps_know_what_they_are() -> None:
     assert x.grad_fn is None
     assert not y.is_leaf
     assert "mul" == y.grad_fn.name
-    assert (x,) == y.grad_fn.next_functions
-    assert (y.grad_fn,) == (y + 1).grad_fn.next_functions
+    assert ((x, 0),) == y.grad_fn.next_functions
+    assert ((y.grad_fn, 0),) == (y + 1).grad_fn.next_functions
 
 
 def test_nothing_is_recorded_without_need() -> None:
@@ -1344,3 +1344,44 @@ def test_a_forked_child_computes_with_the_parents_kernels() -> None:
         [sys.executable, "-c", script, str(ROOT)], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
     assert ("same\n", 0) == (done.stdout, done.returncode), done.stderr
+
+
+# ---- hooks that wait for .grad
+
+
+def test_a_hook_after_accumulation_sees_the_whole_gradient():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    seen = []
+    x.register_hook(lambda g: g * 10)
+    handle = x.register_post_accumulate_grad_hook(lambda p: seen.append((p is x, p.grad.tolist(), mg.is_grad_enabled())))
+    (x * x).sum().backward()
+    x.sum().backward()
+    assert [(True, [20.0, 40.0], False), (True, [30.0, 50.0], False)] == seen
+    mg.grad((x * x).sum(), x)
+    assert 2 == len(seen)
+    handle.remove()
+    x.sum().backward()
+    assert 2 == len(seen)
+
+
+def test_a_hook_after_accumulation_may_step_and_forget():
+    model = nn.Linear(2, 1)
+    for p in model.parameters():
+        optimizer = mg.optim.SGD([p], lr=0.5)
+
+        def update(p, optimizer=optimizer):
+            optimizer.step()
+            optimizer.zero_grad()
+
+        p.register_post_accumulate_grad_hook(update)
+    before = model.bias.item()
+    model(mg.ones(1, 2)).sum().backward()
+    assert before - 0.5 == pytest.approx(model.bias.item())
+    assert [None, None] == [p.grad for p in model.parameters()]
+
+
+def test_a_hook_after_accumulation_needs_a_leaf():
+    x = mg.ones(2, requires_grad=True)
+    for tensor in (x * 2, mg.ones(2)):
+        with pytest.raises(GraphError, match="register_post_accumulate_grad_hook: the tensor must be a leaf that requires grad"):
+            tensor.register_post_accumulate_grad_hook(print)

@@ -154,6 +154,35 @@ def test_an_output_in_use_survives_later_batches():
     np.testing.assert_allclose(x.grad.numpy(), 1 / math.sqrt(1 + 1e-5), rtol=1e-12)
 
 
+# ---- a layer that finds its size
+
+
+def test_a_lazy_layer_becomes_a_linear_one():
+    mg.manual_seed(0)
+    lazy = nn.LazyLinear(3)
+    assert repr(lazy).startswith("LazyLinear(in_features=0, out_features=3, bias=True)")
+    weight = lazy.weight
+    model = nn.Sequential(lazy, nn.ReLU())
+    model(mg.ones(2, 5)).sum().backward()
+    assert type(lazy) is nn.Linear
+    assert (5, (3, 5), True) == (lazy.in_features, lazy.weight.shape, lazy.weight is weight)
+    assert (3, 5) == weight.grad.shape
+    assert lazy.bias.array.any()
+    assert np.abs(lazy.weight.array).max() <= 1 / math.sqrt(5)
+    assert 0 == len(lazy._hooks)
+
+
+@pytest.mark.parametrize("through", [lambda x: x, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_lazy_layer_is_settled_by_the_state_that_is_loaded(through):
+    state = nn.Sequential(nn.Linear(4, 3)).state_dict()
+    model = through(nn.Sequential(nn.LazyLinear(3)))
+    model.load_state_dict(state)
+    assert type(model[0]) is nn.Linear
+    np.testing.assert_array_equal(state["0.weight"].numpy(), model[0].weight.array)
+    with pytest.raises(ShapeError):
+        model(mg.ones(2, 5))
+
+
 # ---- embedding, attention
 
 
@@ -176,6 +205,63 @@ def test_embedding():
         nn.Embedding(3, 2, padding_idx=3)
     with pytest.raises(ShapeError, match="from_pretrained: embeddings must have shape"):
         nn.Embedding.from_pretrained(mg.ones(3))
+
+
+def test_embedding_shortens_the_rows_it_takes():
+    table = np.array([[3.0, 4.0], [0.3, 0.4], [-6.0, 8.0], [30.0, 40.0]])
+    for order, lengths in ((2.0, [5.0, 10.0]), (1.0, [7.0, 14.0])):
+        layer = nn.Embedding.from_pretrained(mg.tensor(table), freeze=False, max_norm=2.0, norm_type=order)
+        y = layer(mg.tensor([[2, 0], [1, 2]]))
+        expected = table.copy()
+        expected[[0, 2]] *= 2 / np.array(lengths)[:, None]
+        np.testing.assert_allclose(layer.weight.array, expected, rtol=1e-6)
+        np.testing.assert_array_equal(y.detach().numpy(), layer.weight.array[[[2, 0], [1, 2]]])
+        y.sum().backward()
+        assert [1.0, 1.0, 2.0, 0.0] == layer.weight.grad[:, 0].tolist()
+    shown = nn.Embedding(3, 2, 0, 1.0, 1.0, True, True)
+    assert repr(shown).startswith(
+        "Embedding(3, 2, padding_idx=0, max_norm=1.0, norm_type=1.0, scale_grad_by_freq=True, sparse=True)"
+    )
+
+
+def test_embedding_divides_gradients_by_frequency():
+    layer = nn.Embedding(4, 2, scale_grad_by_freq=True)
+    layer(mg.tensor([1, 1, 1, 3])).sum().backward()
+    np.testing.assert_allclose(layer.weight.grad[:, 0].tolist(), [0, 1, 0, 1], rtol=1e-6)
+
+
+def test_embedding_of_a_given_table():
+    table = mg.ones(3, 2)
+    assert np.shares_memory(table.array, nn.Embedding(3, 2, _weight=table).weight.array)
+    with pytest.raises(ShapeError, match=r"Embedding: the table must have shape \(3, 2\), got \(2, 3\)"):
+        nn.Embedding(3, 2, _weight=mg.ones(2, 3))
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_multihead_attention_to_more_than_the_keys(padded):
+    """A learnt key and value, then zeros: they stand behind the keys, and no mask hides them."""
+    layer = nn.MultiheadAttention(4, 2, add_bias_kv=True, add_zero_attn=True, batch_first=True).double()
+    assert ["in_proj_weight", "in_proj_bias", "bias_k", "bias_v", "out_proj.weight", "out_proj.bias"] == list(layer.state_dict())
+    q, k = RNG.standard_normal((2, 3, 4)), RNG.standard_normal((2, 5, 4))
+    hidden = np.array([[False] * 5, [True, False, False, True, True]]) if padded else np.zeros((2, 5), bool)
+    out, weights = layer(*map(mg.tensor, (q, k, k)), key_padding_mask=mg.tensor(hidden) if padded else None)
+    w, b = layer.in_proj_weight.array.reshape(3, 4, 4), layer.in_proj_bias.array.reshape(3, 4)
+    expected, shares = np.zeros((2, 3, 4)), np.zeros((2, 3, 7))
+    for n in range(2):
+        query = q[n] @ w[0].T + b[0]
+        key = np.concatenate([k[n] @ w[1].T + b[1], layer.bias_k.array[0], np.zeros((1, 4))])
+        value = np.concatenate([k[n] @ w[2].T + b[2], layer.bias_v.array[0], np.zeros((1, 4))])
+        seen = ~np.append(hidden[n], [False, False])
+        for h in (slice(0, 2), slice(2, 4)):
+            e = np.exp(query[:, h] @ key[:, h].T / math.sqrt(2)) * seen
+            expected[n, :, h] = e / e.sum(1, keepdims=True) @ value[:, h]
+            shares[n] += e / e.sum(1, keepdims=True) / 2
+    np.testing.assert_allclose(weights.detach().numpy(), shares, rtol=1e-12)
+    expected = expected @ layer.out_proj.weight.array.T + layer.out_proj.bias.array
+    np.testing.assert_allclose(out.detach().numpy(), expected, rtol=1e-12)
+    out.sum().backward()
+    assert layer.bias_k.grad.array.any()
+    assert layer.bias_v.grad.array.any()
 
 
 def test_multihead_attention_head_by_head():

@@ -45,6 +45,7 @@ class Mutant(NamedTuple):
 ALWAYS_ZERO = {
     ("floor", "x"), ("ceil", "x"), ("trunc", "x"), ("rint", "x"), ("round_scaled", "x"), ("sign", "x"),
     ("copysign", "b"), ("div_floor", "a"), ("div_floor", "b"), ("div_trunc", "a"), ("div_trunc", "b"),
+    ("hinge_embedding_loss", "target"),
 }  # fmt: skip
 
 # Exchanges between which the rule cannot tell: it is symmetric in the two.
@@ -58,6 +59,8 @@ SYMMETRIC = {
     "mse_loss-input-g for weight", "mse_loss-target-g for weight", "mse_loss-weight-input for target",
     "l1_loss-input-g for weight", "l1_loss-target-g for weight", "l1_loss-weight-input for target",
     "huber_loss-input-g for weight", "huber_loss-target-g for weight", "huber_loss-weight-input for target",
+    "multilabel_terms-input-g for weight", "multilabel_terms-target-g for weight", "multilabel_terms-target-g for input",
+    "multilabel_terms-target-input for weight",
     "focused-ce-g for alpha", "kl_div_of_probabilities-input-g for target", "gaussian_nll-var-input for target",
 }  # fmt: skip
 

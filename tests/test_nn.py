@@ -602,9 +602,19 @@ def test_activations_show_their_settings():
     assert list(shown.values()) == [repr(module) for module in shown]
 
 
-def test_softmax_without_axis():
-    with pytest.raises(InputTypeError, match=r"LogSoftmax: say along which axis, LogSoftmax\(dim=…\)"):
-        nn.LogSoftmax()(mg.ones(2))
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
+@pytest.mark.parametrize(("shape", "dim"), [((), 0), ((2,), 0), ((2, 3), 1), ((2, 3, 4), 0), ((2, 3, 2, 2), 1)])
+def test_softmax_without_axis_takes_pytorchs_and_warns_each_time(name, shape, dim):
+    function, module = (
+        getattr(nn.functional, name),
+        {"softmax": nn.Softmax, "log_softmax": nn.LogSoftmax, "softmin": nn.Softmin}[name],
+    )
+    x = mg.randn(*shape)
+    for call in (lambda: function(x), lambda: function(x, dim=None), lambda: module()(x), lambda: function(x)):
+        with pytest.warns(UserWarning, match=f"Implicit dimension choice for {name} has been deprecated.*include dim=X") as caught:
+            y = call()
+        assert __file__ == caught[0].filename
+        np.testing.assert_array_equal(y.numpy(), function(x, dim).numpy())
 
 
 P = 1 / (1 + np.exp(-X))

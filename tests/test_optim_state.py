@@ -44,6 +44,7 @@ def test_state_dict_holds_numbers_for_parameters():
     state = run.optimizer.state_dict()
     settings = {"lr": 0.25, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0}
     settings |= {"amsgrad": False, "maximize": False, "decoupled_weight_decay": False}
+    settings |= {"foreach": None, "fused": None, "capturable": False, "differentiable": False}
     assert [{**settings, "params": [0, 1, 2, 3, 4]}] == state["param_groups"]
     assert [0, 2, 3, 4] == list(state["state"])
     assert {"step", "exp_avg", "exp_avg_sq"} == set(state["state"][0])
@@ -92,10 +93,10 @@ def test_a_state_of_pytorchs_layout_is_taken_over():
     run.step()
     saved = run.optimizer.state_dict()
     state = {n: {**{k: np.asarray(v) for k, v in e.items()}, "step": np.float32(1)} for n, e in saved["state"].items()}
-    group = {**saved["param_groups"][0], "foreach": None, "fused": None, "capturable": False, "differentiable": False}
+    group = {**saved["param_groups"][0], "foreach": None, "fused": True, "capturable": True, "differentiable": False}
     copy = Run(optim.Adam, {}, [nn.Parameter(p.array.copy()) for p in run.params])
     copy.optimizer.load_state_dict({"state": state, "param_groups": [group]})
-    assert "fused" not in copy.optimizer.param_groups[0]
+    assert (None, False) == tuple(copy.optimizer.param_groups[0][name] for name in ("fused", "capturable"))  # how, not what
     copy.rules, copy.expected, copy.count = run.rules, run.expected, 1
     copy.step()
     copy.check()
@@ -519,15 +520,3 @@ def test_what_is_no_parameter_put_into_a_group_is_refused():
     with pytest.raises(TypeError, match=r"SGD: params\[1\] must be a Tensor, got int"):
         optimizer.step()
     assert 2 == len(optimizer.param_groups[0]["params"])
-
-
-def test_what_would_be_lost_in_the_state_is_refused():
-    p = unit()
-    optimizer = optim.Adam([p])
-    stepped(optimizer, p)
-    with pytest.raises(TypeError):
-        optimizer.state[p]["step"] = 0
-    with pytest.raises(AttributeError):
-        optimizer.state.clear()
-    optimizer.state[p]["exp_avg"].zero_()
-    assert 0.0 == optimizer.state[p]["exp_avg"].item()

@@ -8,11 +8,13 @@ from ..core import Tensor, detect_anomaly, enable_grad, grad, no_grad, set_grad_
 from ..core import backward as run_backward
 from ..errors import ArgumentError
 from . import functional
+from .function import Function
 from .functional import hessian, hvp, jacobian, jvp, vhp, vjp
 from .memory import SavedMemory, saved_memory
 from .recompute import checkpoint
 
 __all__ = [
+    "Function",
     "SavedMemory",
     "backward",
     "checkpoint",

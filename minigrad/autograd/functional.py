@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, enable_grad, grad
-from ..errors import GraphError, InputTypeError, ShapeError
+from ..errors import ArgumentError, GraphError, InputTypeError, ShapeError
 from ..ops import stack
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
@@ -49,29 +49,47 @@ def jvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
     return _jvp("jvp", func, inputs, v, create_graph, strict)
 
 
-def jacobian(func: Function, inputs: Any, create_graph: bool = False, strict: bool = False) -> Any:
+def jacobian(
+    func: Function,
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    strategy: str = "reverse-mode",
+) -> Any:
     """dfunc/dinputs, of shape (*output.shape, *input.shape): one backward pass for each element of the outputs.
 
-    A tuple over the outputs if there is one, of tuples over the inputs if those are one. `strict`: as for `vjp`.
+    A tuple over the outputs if there is one, of tuples over the inputs if those are one. `strict`: as for `vjp`. `vectorize` and
+    `strategy` ("reverse-mode" or "forward-mode") choose among PyTorch's ways to the same result; here there is one.
 
     >>> jacobian(lambda x: x * x, mg.tensor([1.0, 2.0]))
     tensor([[2., 0.],
             [0., 4.]])
     """
+    _check_way("jacobian", strict, vectorize, "strategy", strategy)
     return _jacobian("jacobian", func, inputs, create_graph, strict)
 
 
 # ---- second derivatives of functions with one number as output
 
 
-def hessian(func: Function, inputs: Any, create_graph: bool = False, strict: bool = False) -> Any:
+def hessian(
+    func: Function,
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    outer_jacobian_strategy: str = "reverse-mode",
+) -> Any:
     """The second derivatives of a func that returns one number, of shape (*input.shape, *input.shape); for a tuple of inputs a tuple
-    of tuples, [i][j] by the i-th and the j-th. One backward pass through the gradient for each of its elements.
+    of tuples, [i][j] by the i-th and the j-th. One backward pass through the gradient for each of its elements. `vectorize` and
+    `outer_jacobian_strategy`: as `jacobian`.
 
     >>> hessian(lambda x: (x * x * x).sum(), mg.tensor([1.0, 2.0]))
     tensor([[6., 0.],
             [0., 12.]])
     """
+    _check_way("hessian", strict, vectorize, "outer_jacobian_strategy", outer_jacobian_strategy)
     many, given = _as_tuple("hessian", "inputs", inputs)
     found = _jacobian("hessian", _gradient("hessian", func, strict), given, create_graph, strict)
     return found if many else found[0][0]
@@ -115,6 +133,13 @@ def _gradient(name: str, func: Function, strict: bool, values: list[Tensor] | No
 
 
 # ---- what they share
+
+
+def _check_way(name: str, strict: bool, vectorize: bool, argument: str, strategy: str) -> None:
+    if strategy not in ("reverse-mode", "forward-mode"):
+        raise ArgumentError(f"{name}: {argument} must be 'reverse-mode' or 'forward-mode', got {strategy!r}")
+    if strict and vectorize:
+        raise ArgumentError(f"{name}: strict and vectorize cannot both be True")
 
 
 def _vjp(name: str, func: Function, inputs: Any, v: Any, create_graph: bool, strict: bool) -> tuple[Any, Any]:

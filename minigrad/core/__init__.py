@@ -4,7 +4,7 @@ from .backward import backward, grad
 from .check import check_device, check_number, check_probability, check_reduction, checked_dtype
 from .elementwise import Elementwise, elementwise
 from .engine import Step, apply
-from .hooks import Handle, register_hook, replace, retain_grad
+from .hooks import Handle, register_hook, register_post_accumulate_grad_hook, replace, retain_grad
 from .mode import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_grad_enabled, user_depth
 from .op import Op, get_default_dtype, op, set_default_dtype
 from .tensor import Operand, Tensor, stamp_of, touch
@@ -32,6 +32,7 @@ __all__ = [
     "no_grad",
     "op",
     "register_hook",
+    "register_post_accumulate_grad_hook",
     "replace",
     "retain_grad",
     "set_default_dtype",

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import AnomalyError, ArgumentError, GraphError, InputTypeError, ShapeError
 from ..kernels.quiet import quiet
 from .engine import Step, lines
-from .hooks import run_hooks
+from .hooks import run_after_accumulation, run_hooks
 from .mode import ANOMALY, GRAD, defect, enable_grad, get_mode
 from .plan import Record
 from .tensor import Tensor, output_stamp
@@ -134,6 +134,8 @@ def _deposit(target: Tensor, g: Any, create_graph: bool) -> None:
         g = run_hooks(target.hooks.values(), g, create_graph)
     before = target._grad
     target._grad = _own(g, 2) if before is None else _plus(before, g if create_graph else Tensor(g), create_graph)
+    if target.hooks:
+        run_after_accumulation(target, create_graph)
 
 
 def _walk(

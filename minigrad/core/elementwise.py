@@ -27,10 +27,11 @@ P = ParamSpec("P")
 class Elementwise(Op[P]):
     """An operation that maps over elements, in scalar notation; all inputs broadcast."""
 
-    def __init__(self, function: FunctionType, *, integers: bool, static: Sequence[str]):
+    def __init__(self, function: FunctionType, *, integers: bool, static: Sequence[str], labels: Sequence[str]):
         super().__init__(function, broadcasts=True)
         self.integers = integers
         self.static = tuple(static)
+        self.labels = tuple(labels)
         self.text = Text(function)
         self.reduces = "reduction" in self.attributes
         self._tensors_only = []
@@ -68,7 +69,9 @@ class Elementwise(Op[P]):
 
     def _result_dtype(self, arrays: Sequence[Any]) -> np.dtype[Any]:
         """As NumPy promotes arrays; Python numbers are weak, and a float among integers asks for the default float dtype."""
-        values = [a for name, a in zip(self.inputs, arrays, strict=True) if name not in self.text.conditions]
+        named = dict(zip(self.inputs, arrays, strict=True))
+        weak = [name for name in self.labels if isinstance(named[name], np.ndarray) and named[name].dtype.kind != "f"]
+        values = [a for name, a in named.items() if name not in self.text.conditions and name not in weak]
         dtypes = [a.dtype for a in values if isinstance(a, np.ndarray)]
         dtype = np.result_type(*dtypes) if dtypes else np.dtype(np.bool_)
         kinds = {type(a) for a in values}
@@ -234,8 +237,10 @@ class _Layout:
 @overload
 def elementwise(function: Callable[P, Any], /) -> Elementwise[P]: ...
 @overload
-def elementwise(*, integers: bool = False, static: Sequence[str] = ()) -> Callable[[Callable[P, Any]], Elementwise[P]]: ...
-def elementwise(function: Any = None, /, *, integers: bool = False, static: Sequence[str] = ()) -> Any:
+def elementwise(
+    *, integers: bool = False, static: Sequence[str] = (), labels: Sequence[str] = ()
+) -> Callable[[Callable[P, Any]], Elementwise[P]]: ...
+def elementwise(function: Any = None, /, *, integers: bool = False, static: Sequence[str] = (), labels: Sequence[str] = ()) -> Any:
     """Declare an operation that maps over elements, in plain notation.
 
     The function is straight-line assignments and one return, of arithmetic, comparisons and the notation's functions (`mg.notation`).
@@ -255,11 +260,11 @@ def elementwise(function: Any = None, /, *, integers: bool = False, static: Sequ
             return g * s * (1 + beta * x * (1 - s))
 
     `integers`: integer inputs give integer results (else the default float dtype). `static`: settings baked into the compiled loop
-    instead of being handed to it.
+    instead of being handed to it. `labels`: inputs whose integers do not count for the dtype of the result.
     Errors: RuleError if the text is anything else.
     """
 
     def declare(function: FunctionType) -> Elementwise[Any]:
-        return registered(Elementwise(function, integers=integers, static=static))  # type: ignore[no-any-return]
+        return registered(Elementwise(function, integers=integers, static=static, labels=labels))  # type: ignore[no-any-return]
 
     return declare if function is None else declare(function)

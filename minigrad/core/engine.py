@@ -48,9 +48,10 @@ class Step:
         return str(self.op.name)
 
     @property
-    def next_functions(self) -> tuple[Step | Tensor, ...]:
-        """Where the gradients go: the producing steps, or leaves, of the inputs that require them."""
-        return self.edges
+    def next_functions(self) -> tuple[tuple[Step | Tensor, int], ...]:
+        """Where the gradients go: the producing steps, or leaves, of the inputs that require them; as in PyTorch in pairs with the
+        number of the output, which is 0."""
+        return tuple((edge, 0) for edge in self.edges)
 
     def __repr__(self) -> str:
         return f"<step {self.seq}: {self.op.name}>"

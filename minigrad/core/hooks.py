@@ -11,7 +11,15 @@ from .engine import Step
 from .mode import GRAD, mode, switched
 from .tensor import Tensor, tick
 
-__all__ = ["Handle", "register_hook", "replace", "retain_grad", "run_hooks"]
+__all__ = [
+    "Handle",
+    "register_hook",
+    "register_post_accumulate_grad_hook",
+    "replace",
+    "retain_grad",
+    "run_after_accumulation",
+    "run_hooks",
+]
 
 
 class Handle:
@@ -39,6 +47,34 @@ def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Ha
     key = tick()
     table[key] = hook
     return Handle(lambda: table.pop(key, None) and None)
+
+
+class AfterAccumulation:
+    """A hook that wants the tensor once its `.grad` is complete; `run_hooks` passes over it."""
+
+    def __init__(self, function: Callable[[Tensor], None]):
+        self.function = function
+
+    def __call__(self, g: Tensor) -> None:
+        return None
+
+
+def register_post_accumulate_grad_hook(tensor: Tensor, hook: Callable[[Tensor], None]) -> Handle:
+    """Call `hook(tensor)` each time a backward pass has added to the `.grad` of this leaf."""
+    if not tensor._requires_grad or tensor.step is not None:
+        raise GraphError("register_post_accumulate_grad_hook: the tensor must be a leaf that requires grad")
+    return register_hook(tensor, AfterAccumulation(hook))
+
+
+def run_after_accumulation(tensor: Tensor, create_graph: bool) -> None:
+    """Call the hooks that waited for a leaf's gradient."""
+    token = mode.set(switched(GRAD, create_graph))
+    try:
+        for hook in list((tensor.hooks or {}).values()):
+            if isinstance(hook, AfterAccumulation):
+                hook.function(tensor)
+    finally:
+        mode.reset(token)
 
 
 class _Keep:

@@ -128,6 +128,15 @@ class Op(Signature, Generic[P]):
 
         return declare
 
+    def for_none(self, attribute: str) -> Callable[[F], F]:
+        """Declare what takes the place of None as an attribute: a function of the first input, asked at every such call."""
+
+        def declare(function: F) -> F:
+            self._for_none[attribute] = function
+            return function
+
+        return declare
+
     def guarded(self, function: Callable[..., None]) -> Callable[..., None]:
         """Declare what values must satisfy. Called with the inputs before every run."""
         self.guard = function

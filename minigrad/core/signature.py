@@ -38,6 +38,7 @@ class Signature:
         self.formula: Callable[..., Any] = function
         self.live = tuple(live)
         self._variants: dict[str | int, Callable[..., Any]] = {}
+        self._for_none: dict[str, Callable[[Any], Any]] = {}
         self._callers: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._readers: dict[tuple[type, ...], Callable[..., Any]] = {}
         self.read: Callable[[Sequence[Any], tuple[Any, ...]], Any] = lambda inputs, attrs: None
@@ -98,12 +99,15 @@ class Signature:
         inputs = "".join(f"{source[name]}, " for name in self.inputs)
         if self.sequence is not None:
             inputs = f"*sequence({source[self.sequence]}),"
-        attrs = "".join(f"freeze({source[n]}), " if n in self._several else f"{source[n]}, " for n in self.attributes)
+        settings = {name: f"freeze({source[name]})" if name in self._several else source[name] for name in self.attributes}
+        for name in self._for_none:
+            settings[name] = f"for_none[{name!r}]({source[self.inputs[0]]}) if {source[name]} is None else {settings[name]}"
+        attrs = "".join(f"{settings[name]}, " for name in self.attributes)
         lives = "".join(f"{source[name]}, " for name in self.live)
         run = f"(op.overwrite if {source['inplace']} else apply)" if "inplace" in source else "apply"
         body = f"return {run}(op, ({inputs}), ({attrs}), ({lives}))"
         free = {"op": self, "apply": apply, "defaults": self._defaults, "sequence": self._sequence, "freeze": _freeze}
-        call = closure("args, kwargs", body, **free)
+        call = closure("args, kwargs", body, for_none=self._for_none, **free)
         return self._callers.setdefault((count, *keywords), call)
 
     def _alias(self, key: str) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import operator
 import warnings
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..core.tensor import Array
 from ..errors import ArgumentError, IndexRangeError, InputTypeError, ShapeError
 from ..ops.random import Generator, randperm
 
-__all__ = ["Dataset", "Subset", "TensorDataset", "positions_in", "random_split"]
+__all__ = ["ConcatDataset", "Dataset", "IterableDataset", "Subset", "TensorDataset", "positions_in", "random_split"]
 
 
 class Dataset:
@@ -27,6 +28,42 @@ class Dataset:
 
     def __len__(self) -> int:
         raise InputTypeError(f"{type(self).__name__} must define __len__")
+
+    def __add__(self, other: Any) -> ConcatDataset:
+        return ConcatDataset([self, other])
+
+
+class IterableDataset(Dataset):
+    """Base of datasets that are read from front to end: a subclass defines `__iter__`."""
+
+    def __iter__(self) -> Iterator[Any]:
+        raise NotImplementedError(f"{type(self).__name__} must define __iter__")
+
+
+class ConcatDataset(Dataset):
+    """Datasets one behind the other.
+
+    Errors: ArgumentError for none; InputTypeError for one without a length; IndexRangeError for a position outside.
+    """
+
+    def __init__(self, datasets: Iterable[Any]):
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise ArgumentError("ConcatDataset: expected at least one dataset, got none")
+        for i, dataset in enumerate(self.datasets):
+            if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__len__"):
+                raise InputTypeError(
+                    f"ConcatDataset: datasets[{i}] must have a length and dataset[i], got {type(dataset).__name__}"
+                )
+        self.cumulative_sizes = list(accumulate(map(len, self.datasets)))
+
+    def __getitem__(self, index: Any) -> Any:
+        position = int(positions_in("ConcatDataset: index", [index], len(self))[0])
+        number = bisect_right(self.cumulative_sizes, position)
+        return self.datasets[number][position - (self.cumulative_sizes[number - 1] if number else 0)]
+
+    def __len__(self) -> int:
+        return self.cumulative_sizes[-1]
 
 
 class TensorDataset(Dataset):

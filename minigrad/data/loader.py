@@ -14,7 +14,8 @@ from ..ops.convert import contiguous
 from ..ops.create import as_tensor
 from ..ops.joining import stack
 from ..ops.random import Generator, randperm
-from .dataset import Subset, TensorDataset, positions_in
+from .dataset import IterableDataset, Subset, TensorDataset, positions_in
+from .sampler import BatchSampler
 
 __all__ = ["DataLoader", "default_collate"]
 
@@ -22,12 +23,14 @@ __all__ = ["DataLoader", "default_collate"]
 class DataLoader:
     """Batches of a dataset; each `for` loop over the loader is one epoch.
 
-    - dataset: anything with a length and `dataset[i]`.
+    - dataset: anything with a length and `dataset[i]`; or an IterableDataset, whose samples are taken as they come.
     - batch_size: samples a batch; the last batch has what is left, or is left out with drop_last.
     - shuffle: each epoch in a new random order from `generator` (None: the default one); the same seed gives the same epochs.
     - sampler: the positions in the order of an epoch, instead of 0 … n − 1; read anew when an epoch begins.
+    - batch_sampler: lists of positions, a batch each, instead of batch_size, shuffle, sampler and drop_last.
     - collate_fn: what makes a batch of a list of samples (default: `default_collate`).
-    - num_workers, pin_memory: for code written for PyTorch; 0, and without effect.
+    - num_workers, pin_memory, timeout, worker_init_fn, multiprocessing_context, prefetch_factor, persistent_workers: for code written
+      for PyTorch; 0, and without effect.
     - `len(loader)`: the number of batches.
 
     A batch of a TensorDataset, or of a Subset of one, is a list of contiguous Tensors (batch, …), each taken by a single indexing.
@@ -40,33 +43,52 @@ class DataLoader:
         self,
         dataset: Any,
         batch_size: int = 1,
-        shuffle: bool = False,
+        shuffle: bool | None = None,
         sampler: Iterable[SupportsIndex] | None = None,
-        *,
-        collate_fn: Callable[[list[Any]], Any] | None = None,
-        drop_last: bool = False,
-        generator: Generator | None = None,
+        batch_sampler: Iterable[Sequence[SupportsIndex]] | None = None,
         num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
         pin_memory: bool = False,
+        drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: Any = None,
+        generator: Generator | None = None,
+        *,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
     ):
         if num_workers != 0:
             raise ArgumentError(f"DataLoader: batches are made in this process: num_workers must be 0, got {num_workers!r}")
+        shuffle = False if shuffle is None else shuffle
         _check_settings(batch_size, shuffle, drop_last, sampler)
         _check_types(dataset, sampler, collate_fn, generator)
+        if batch_sampler is not None and (batch_size != 1 or shuffle or drop_last or sampler is not None):
+            raise ArgumentError("DataLoader: batch_sampler takes the place of batch_size, shuffle, sampler and drop_last")
+        if isinstance(dataset, IterableDataset) and (shuffle or sampler is not None or batch_sampler is not None):
+            raise ArgumentError("DataLoader: an IterableDataset gives the order: neither shuffle nor a sampler can be asked for")
         self.dataset = dataset
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
         self.sampler: Any = sampler
+        self.batch_sampler: Any = batch_sampler
         self.collate_fn = default_collate if collate_fn is None else collate_fn
         self.drop_last = drop_last
         self.generator = generator
         self._by_rows = self.collate_fn is default_collate and _indexes_rows(dataset)
 
     def __len__(self) -> int:
+        if self.batch_sampler is not None:
+            return len(self.batch_sampler)
         samples = len(self.dataset) if self.sampler is None else len(self.sampler)
         return samples // self.batch_size if self.drop_last else -(-samples // self.batch_size)
 
     def __iter__(self) -> Iterator[Any]:
+        if isinstance(self.dataset, IterableDataset):
+            return map(self.collate_fn, BatchSampler(self.dataset, self.batch_size, self.drop_last))
+        if self.batch_sampler is not None:
+            size, what = len(self.dataset), "DataLoader: the batch sampler's indices"
+            return (self._batch(positions_in(what, positions, size)) for positions in self.batch_sampler)
         # The order is drawn here, not at the first batch: what other code draws in between cannot change it.
         order = self._order()
         end = order.size - order.size % self.batch_size if self.drop_last else order.size

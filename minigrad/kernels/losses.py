@@ -102,7 +102,7 @@ def cross_entropy_columns(loss, dx, work, x, target, weight, classes, ignore_ind
         for i in range(losses.size):
             loss[i] = losses[i]
     else:
-        loss[0] = T(summed if reduce == 1 else summed / divisor)
+        loss[0] = T(summed if reduce == 1 else (summed if divisor != 0 else 0.0) / divisor)  # NaN where no target weighs anything
     return 0
 
 

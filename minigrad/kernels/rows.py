@@ -309,7 +309,7 @@ def cross_entropy_rows(loss, dx, work, x, target, weight, ignore_index, reduce, 
         for i in range(rows):
             loss[i] = losses[i]
     else:
-        loss[0] = T(summed if reduce == 1 else summed / divisor)
+        loss[0] = T(summed if reduce == 1 else (summed if divisor != 0 else 0.0) / divisor)  # NaN where no target weighs anything
     return 0
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "adam",
     "adam_amsgrad",
     "adamax",
+    "asgd",
     "nadam",
     "radam",
     "rmsprop",
@@ -69,6 +70,13 @@ def sgd_momentum(p, buffer, g, lr, weight_decay, momentum, undamped, nesterov):
     d = g + weight_decay * p
     b = momentum * buffer + undamped * d
     return p - lr * where(nesterov > 0, d + momentum * b, b), b
+
+
+@update("p average g", changed=2)
+def asgd(p, average, g, eta, shrink, weight_decay, mu):
+    """p ← p·shrink − η (g + λ p), a ← a + μ (p − a); for μ = 1 the average is p itself."""
+    p_new = p * shrink - eta * (g + weight_decay * p)
+    return p_new, where(mu == 1, p_new, average + mu * (p_new - average))
 
 
 @update("p m v g", changed=3)

@@ -43,6 +43,7 @@ from .layers import (
     FeatureAlphaDropout,
     Flatten,
     Identity,
+    LazyLinear,
     Linear,
     PairwiseDistance,
     Unflatten,
@@ -88,7 +89,7 @@ __all__ = [
     "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential",
     # layers
     "AlphaDropout", "Bilinear", "CosineSimilarity", "Dropout", "Dropout1d", "Embedding", "FeatureAlphaDropout", "Flatten", "Identity",
-    "Linear", "PairwiseDistance", "Unflatten",
+    "LazyLinear", "Linear", "PairwiseDistance", "Unflatten",
     # loss
     "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "FocalLoss", "GaussianNLLLoss", "HingeEmbeddingLoss",
     "HuberLoss", "KLDivLoss", "L1Loss", "LogCoshLoss", "MSELoss", "MarginRankingLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss",

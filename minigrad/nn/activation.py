@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, check_number
-from ..errors import ArgumentError, InputTypeError
+from ..errors import ArgumentError
 from . import functional as F
 from .module import Module, Parameter, check_sizes, made
 
@@ -307,28 +307,23 @@ class _AlongDim(_Activation):
     def __init__(self, dim: int | None = None):
         self.dim = dim
 
-    def _axis(self) -> int:
-        if self.dim is None:
-            raise InputTypeError(f"{type(self).__name__}: say along which axis, {type(self).__name__}(dim=…); dim=-1 is the last")
-        return self.dim
-
 
 class Softmax(_AlongDim):
     """Softmax along `dim`, see `nn.functional.softmax`. Not to be put in front of cross-entropy, which takes logits."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self._axis())
+        return F.softmax(input, self.dim)
 
 
 class Softmin(_AlongDim):
     """Softmax of −x along `dim`, see `nn.functional.softmin`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmin(input, self._axis())
+        return F.softmin(input, self.dim)
 
 
 class LogSoftmax(_AlongDim):
     """log(softmax) along `dim`, see `nn.functional.log_softmax`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self._axis())
+        return F.log_softmax(input, self.dim)

@@ -9,9 +9,11 @@ import numpy as np
 
 from ..core import Tensor, check_probability
 from ..errors import ArgumentError, ShapeError
+from ..ops.arranging import pad
 from ..ops.attention import attention_weights
 from ..ops.comparison import where
-from ..ops.shape import transpose, unsqueeze
+from ..ops.joining import cat
+from ..ops.shape import broadcast_to, transpose, unsqueeze
 from . import functional as F
 from . import init
 from .layers import Linear
@@ -25,7 +27,8 @@ class MultiheadAttention(Module):
 
     Shapes: query (L, N, E), key (S, N, kdim), value (S, N, vdim) → (L, N, E), E = embed_dim; with batch_first the first two axes
     exchanged; N may be missing. Projections start Xavier-uniform, biases at 0.
-    Deviations: a query that may look nowhere gets zeros (PyTorch: NaN where need_weights); add_bias_kv and add_zero_attn are missing.
+    `add_bias_kv` lets every query look at a learnt key with a learnt value as well, `add_zero_attn` at a key and a value of zeros.
+    Deviation: a query that may look nowhere gets zeros (PyTorch: NaN where need_weights).
     Source: Vaswani et al. 2017, "Attention is all you need".
     """
 
@@ -35,7 +38,8 @@ class MultiheadAttention(Module):
         num_heads: int,
         dropout: float = 0.0,
         bias: bool = True,
-        *,
+        add_bias_kv: bool = False,
+        add_zero_attn: bool = False,
         kdim: int | None = None,
         vdim: int | None = None,
         batch_first: bool = False,
@@ -58,6 +62,9 @@ class MultiheadAttention(Module):
             self.v_proj_weight = Parameter(np.empty((embed_dim, self.vdim), kind))
         self.in_proj_bias = Parameter(np.empty(3 * embed_dim, kind)) if bias else None
         self.out_proj = Linear(embed_dim, embed_dim, bias, dtype=kind)
+        self.bias_k = Parameter(np.empty((1, 1, embed_dim), kind)) if add_bias_kv else None
+        self.bias_v = Parameter(np.empty((1, 1, embed_dim), kind)) if add_bias_kv else None
+        self.add_zero_attn = add_zero_attn
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -68,6 +75,9 @@ class MultiheadAttention(Module):
         for bias in (self.in_proj_bias, self.out_proj.bias):
             if bias is not None:
                 init.zeros_(bias)
+        for learnt in (self.bias_k, self.bias_v):
+            if learnt is not None:
+                init.xavier_normal_(learnt)
 
     def forward(
         self,
@@ -92,7 +102,10 @@ class MultiheadAttention(Module):
                 raise ShapeError(f"MultiheadAttention: {name} must have 2 axes or, in a batch, 3, as query has; got {x.shape}")
         inputs = [self._batch_first(x) for x in (query, key, value)]
         q, k, v = (self._heads(F.linear(x, *p)) for x, p in zip(inputs, self._projections(), strict=True))
-        mask = self._mask(q, k, attn_mask, key_padding_mask)
+        mask, extra = self._mask(q, k, attn_mask, key_padding_mask), self._extra(k.dtype)
+        for more_k, more_v in extra:
+            k, v = (cat([x, broadcast_to(more, (*x.shape[:2], 1, x.shape[3]))], 2) for x, more in ((k, more_k), (v, more_v)))
+        mask = None if mask is None else pad(mask, (0, len(extra)))
         weights = F.dropout(attention_weights(q, k, mask), self.dropout, self.training)
         joined = (weights @ v).transpose(1, 2).reshape(q.shape[0], q.shape[2], self.embed_dim)
         out = self.out_proj(joined)
@@ -115,6 +128,12 @@ class MultiheadAttention(Module):
     def _heads(self, x: Tensor) -> Tensor:
         """(N, L, E) → (N, heads, L, E / heads)."""
         return transpose(x.reshape(*x.shape[:2], self.num_heads, self.head_dim), 1, 2)
+
+    def _extra(self, dtype: Any) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values, of shape (1, heads, 1, E / heads), that every query may look at."""
+        found = [] if self.bias_k is None or self.bias_v is None else [(self._heads(self.bias_k), self._heads(self.bias_v))]
+        zeros = Tensor(np.zeros((1, self.num_heads, 1, self.head_dim), dtype))
+        return [*found, (zeros, zeros)] if self.add_zero_attn else found
 
     def _mask(self, q: Tensor, k: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None) -> Tensor | None:
         """Both masks as numbers to add to scores of shape (N, heads, L, S)."""

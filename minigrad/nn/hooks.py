@@ -2,21 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..core import Tensor, is_grad_enabled, register_hook
+from ..core import Handle, Tensor, is_grad_enabled, register_hook
+from ..core.tensor import tick
 from ..errors import GraphError
 
-__all__ = ["BackwardWatch", "Hook"]
+__all__ = ["BackwardWatch", "Hook", "Hooked"]
 
 
 class Hook(NamedTuple):
-    """A function and when it is called: forward_pre, forward, backward_pre or backward."""
+    """A function and when it is called: forward_pre, forward, backward_pre, backward, save_pre, save, load_pre or load."""
 
     kind: str
     function: Callable[..., Any]
     with_kwargs: bool = False
+
+
+class Hooked:
+    """What has hooks, in the order in which they were registered."""
+
+    _hooks: Mapping[int, Hook] = {}
+
+    def _hooks_of(self, kind: str) -> list[Hook]:
+        return [hook for hook in self._hooks.values() if hook.kind == kind]
+
+    def _add_hook(self, hook: Hook, prepend: bool = False) -> Handle:
+        hooks = vars(self).setdefault("_hooks", {})
+        key = tick()
+        hooks[key] = hook
+        if prepend:
+            for other in [known for known in hooks if known != key]:
+                hooks[other] = hooks.pop(other)
+        return Handle(lambda: hooks.pop(key, None) and None)
+
+    def register_forward_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
+        """Call `hook(module, args, output)` after forward; what it returns, if not None, takes the output's place.
+
+        `prepend`: before the hooks that are there. `with_kwargs`: call `hook(module, args, kwargs, output)`.
+        """
+        return self._add_hook(Hook("forward", hook, with_kwargs), prepend)
+
+    def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
+        """Call `hook(module, args)` before forward; what it returns, if not None, takes the arguments' place.
+
+        `prepend`: before the hooks that are there. `with_kwargs`: call `hook(module, args, kwargs)`, which may return both.
+        """
+        return self._add_hook(Hook("forward_pre", hook, with_kwargs), prepend)
+
+    def register_full_backward_pre_hook(self, hook: Callable[[Any, Any], Any], prepend: bool = False) -> Handle:
+        """Call `hook(module, grad_output)` when the gradients of the outputs are there; what it returns takes their place."""
+        return self._add_hook(Hook("backward_pre", hook), prepend)
+
+    def register_full_backward_hook(self, hook: Callable[[Any, Any, Any], Any], prepend: bool = False) -> Handle:
+        """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are there.
+
+        Both are tuples, with None for what has no gradient. What the hook returns takes the place of grad_input.
+        """
+        return self._add_hook(Hook("backward", hook), prepend)
+
+    def register_state_dict_pre_hook(self, hook: Callable[[Any, str, bool], None]) -> Handle:
+        """Call `hook(module, prefix, keep_vars)` before `state_dict` looks at this module."""
+        return self._add_hook(Hook("save_pre", hook))
+
+    def register_state_dict_post_hook(self, hook: Callable[[Any, dict[str, Any], str, dict[str, Any]], None]) -> Handle:
+        """Call `hook(module, state_dict, prefix, {})` when this module and those below it are in the state_dict; it may change that."""
+        return self._add_hook(Hook("save", hook))
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., None]) -> Handle:
+        """Call `hook(module, state_dict, prefix, {}, strict, missing_keys, unexpected_keys, error_msgs)` before anything is loaded.
+
+        It may change the dictionary, which is a copy, and add to the lists.
+        """
+        return self._add_hook(Hook("load_pre", hook))
+
+    def register_load_state_dict_post_hook(self, hook: Callable[[Any, Any], None]) -> Handle:
+        """Call `hook(module, incompatible_keys)` after all is loaded; names that it takes out of the lists are no error."""
+        return self._add_hook(Hook("load", hook))
 
 
 class BackwardWatch:

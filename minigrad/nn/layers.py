@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_probability
+from ..core import Tensor, check_probability, touch
 from ..errors import ArgumentError, InputTypeError, ShapeError
 from ..ops.attention import padding_row
 from ..ops.reduction import axis_of
 from ..ops.shape import flatten, reshape
 from . import functional as F
 from . import init
+from .hooks import Hook
 from .module import Module, Parameter, check_sizes, made
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "Identity",
+    "LazyLinear",
     "Linear",
     "PairwiseDistance",
     "Unflatten",
@@ -56,6 +58,33 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class LazyLinear(Linear):
+    """A Linear that finds its in_features in its first input, or in the state that is loaded; from then on it is a Linear.
+
+    Hand its parameters to an optimizer after that: before, the weight is empty.
+    """
+
+    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
+        super().__init__(0, out_features, bias, device, dtype)
+        self._add_hook(Hook("load_pre", LazyLinear._settle_by_state))
+
+    def _settle_by_state(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        if prefix + "weight" in state_dict:
+            self._settle(np.shape(state_dict[prefix + "weight"])[-1])
+
+    def _settle(self, in_features: int) -> None:
+        self.__class__ = Linear  # type: ignore[assignment]
+        self._hooks = {key: hook for key, hook in self._hooks.items() if hook.function is not LazyLinear._settle_by_state}
+        self.in_features = in_features
+        touch(self.weight)
+        self.weight.array, self.weight.stamp = np.empty((self.out_features, in_features), self.weight.dtype), None
+        self.reset_parameters()
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._settle(input.shape[-1])
+        return self.forward(input)
 
 
 class Bilinear(Module):
@@ -92,7 +121,8 @@ class Bilinear(Module):
 class Embedding(Module):
     """A table of num_embeddings rows, which integers name, see `nn.functional.embedding`.
 
-    Shapes: input (*) of an integer dtype → (*, embedding_dim). The rows start standard normal, row padding_idx at 0, where it stays.
+    Shapes: input (*) of an integer dtype → (*, embedding_dim). The rows start standard normal, row padding_idx at 0, where it stays;
+    or the table is `_weight`, which is trained only where not `_freeze`.
     """
 
     def __init__(
@@ -100,26 +130,42 @@ class Embedding(Module):
         num_embeddings: int,
         embedding_dim: int,
         padding_idx: int | None = None,
-        *,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
         device: Any = None,
         dtype: Any = None,
     ):
         check_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = padding_row("Embedding", padding_idx, num_embeddings)
-        self.weight = Parameter(np.empty((num_embeddings, embedding_dim), made("Embedding", device, dtype)))
-        self.reset_parameters()
+        self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = max_norm, norm_type, scale_grad_by_freq, sparse
+        kind, shape = made("Embedding", device, dtype), (num_embeddings, embedding_dim)
+        if _weight is not None and _weight.shape != shape:
+            raise ShapeError(f"Embedding: the table must have shape {shape}, got {_weight.shape}")
+        self.weight = Parameter(np.empty(shape, kind) if _weight is None else _weight, requires_grad=not _freeze)
+        if _weight is None:
+            self.reset_parameters()
 
     @classmethod
-    def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None) -> Embedding:
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ) -> Embedding:
         """A layer over a given table, whose memory it shares; trained only where not `freeze`."""
         if embeddings.ndim != 2:
             raise ShapeError(f"Embedding.from_pretrained: embeddings must have shape (rows, d), got {embeddings.shape}")
-        layer = cls(0, embeddings.shape[1])
-        layer.num_embeddings = embeddings.shape[0]
-        layer.padding_idx = padding_row("Embedding", padding_idx, embeddings.shape[0])
-        layer.weight = Parameter(embeddings, requires_grad=not freeze)
-        return layer
+        count, size = embeddings.shape
+        return cls(count, size, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, embeddings, freeze)
 
     def reset_parameters(self) -> None:
         """Draw the table anew."""
@@ -128,11 +174,13 @@ class Embedding(Module):
             self.weight.array[self.padding_idx] = 0
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.embedding(input, self.weight, self.padding_idx)
+        settings = (self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse)
+        return F.embedding(input, self.weight, self.padding_idx, *settings)
 
     def extra_repr(self) -> str:
-        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+        usual = {"padding_idx": None, "max_norm": None, "norm_type": 2, "scale_grad_by_freq": False, "sparse": False}
+        shown = [f"{name}={getattr(self, name)}" for name, value in usual.items() if getattr(self, name) != value]
+        return ", ".join([str(self.num_embeddings), str(self.embedding_dim), *shown])
 
 
 class _Dropout(Module):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
-from ..core import Handle, Tensor, check_device, checked_dtype, get_default_dtype, no_grad, stamp_of
-from ..core.tensor import tick, touch
-from ..errors import ArgumentError, InputTypeError, RegistrationError, StateDictError
-from .hooks import BackwardWatch, Hook
+from ..core import Tensor, check_device, checked_dtype, get_default_dtype, stamp_of
+from ..core.tensor import touch
+from ..errors import ArgumentError, InputTypeError, RegistrationError
+from .hooks import BackwardWatch, Hooked
+from .members import Members
+from .state import IncompatibleKeys, load
 
 __all__ = ["Module", "Parameter"]
 
@@ -44,14 +46,7 @@ def check_sizes(name: str, **sizes: Any) -> None:
             raise ArgumentError(f"{name}: {argument} must be a non-negative int, got {value!r}")
 
 
-class IncompatibleKeys(NamedTuple):
-    """What `load_state_dict` could not place."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-
-class Module:
+class Module(Hooked):
     """Base of networks and layers: assign Parameters and Modules to attributes in `__init__`, define `forward`.
 
     Attributes that hold a Parameter or a Module are found by looking, in the order of assignment; `register_buffer` adds tensors that
@@ -61,7 +56,6 @@ class Module:
     training = True
     _buffer_names: tuple[str, ...] = ()
     _transient: tuple[str, ...] = ()
-    _hooks: Mapping[int, Hook] = {}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output. To be defined by subclasses."""
@@ -109,9 +103,6 @@ class Module:
             output = output if changed is None else changed
         return watch.outputs(output)
 
-    def _hooks_of(self, kind: str) -> list[Hook]:
-        return [hook for hook in self._hooks.values() if hook.kind == kind]
-
     # ---- what it holds
 
     def _members(self, kind: type) -> Iterator[tuple[str, Any]]:
@@ -141,8 +132,8 @@ class Module:
         for name, child in self._members(Module):
             yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
-        return (module for _, module in self.named_modules())
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
@@ -175,6 +166,22 @@ class Module:
                     if remove_duplicate:
                         seen.add(id(tensor))
                     yield f"{module_name}.{name}" if module_name else name, tensor
+
+    @property
+    def _modules(self) -> Members:
+        return Members(self, lambda: self._members(Module), self.add_module)
+
+    @property
+    def _parameters(self) -> Members:
+        return Members(self, lambda: self._members(Parameter), self.register_parameter)
+
+    @property
+    def _buffers(self) -> Members:
+        held = [(name, getattr(self, name)) for name in self._buffer_names]
+        return Members(self, lambda: iter(held), self.register_buffer)
+
+    def _get_name(self) -> str:
+        return type(self).__name__
 
     # ---- what is given to it under a name
 
@@ -223,6 +230,13 @@ class Module:
             if not isinstance(found, Module):
                 raise RegistrationError(f"{type(self).__name__}: there is no module {target!r} ({part!r} is none)")
         return found  # type: ignore[no-any-return]
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module under a dotted name; with `strict` only in the place of one."""
+        path, _, name = target.rpartition(".")
+        if strict:
+            self.get_submodule(target)
+        self.get_submodule(path).add_module(name, module)
 
     def get_parameter(self, target: str) -> Parameter:
         """The Parameter under a dotted name."""
@@ -313,76 +327,31 @@ class Module:
         yield from self._members(Parameter)
         yield from ((name, buffer) for name, buffer in self._own_buffers() if name not in self._transient)
 
-    def _state(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    def state_dict(
+        self, *, destination: dict[str, Tensor] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Tensor]:
+        """Parameters and persistent buffers by dotted name; the tensors share the module's memory, and with `keep_vars` are its own.
+
+        They are added to the dictionary `destination`, if that is given.
+        """
+        found = {} if destination is None else destination
+        for hook in self._hooks_of("save_pre"):
+            hook.function(self, prefix, keep_vars)
         for name, tensor in self._own_state():
-            yield prefix + name, tensor
+            found[prefix + name] = tensor if keep_vars else tensor.detach()
         for name, child in self._members(Module):
-            yield from child._state(f"{prefix}{name}.")
+            child.state_dict(destination=found, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+        for hook in self._hooks_of("save"):
+            hook.function(self, found, prefix, {})
+        return found
 
-    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
-        """Parameters and persistent buffers by dotted name; the tensors share the module's memory, and with `keep_vars` are its own."""
-        return {name: tensor if keep_vars else tensor.detach() for name, tensor in self._state(prefix)}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
-        """Copy values into parameters and buffers. Returns the names that did not match.
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> IncompatibleKeys:
+        """Copy values into parameters and buffers; with `assign` put the tensors themselves in their places. Returns the names that did
+        not match.
 
         Errors: StateDictError, before anything is changed, if shapes differ or, when strict, names are missing or unexpected.
         """
-        if not isinstance(state_dict, Mapping):
-            raise InputTypeError(f"{type(self).__name__}.load_state_dict: expected a dictionary, got {type(state_dict).__name__}")
-        own = dict(self._state())
-        missing = [name for name in own if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in own]
-        problems = []
-        if strict and missing:
-            problems.append(f"missing keys: {', '.join(missing)}")
-        if strict and unexpected:
-            problems.append(f"unexpected keys: {', '.join(unexpected)}")
-        shapes = {name: np.shape(value) for name, value in state_dict.items() if name in own}
-        problems += [f"{name}: expected shape {own[name].shape}, got {s}" for name, s in shapes.items() if s != own[name].shape]
-        if problems:
-            raise StateDictError(f"{type(self).__name__}.load_state_dict: " + "; ".join(problems))
-        with no_grad():
-            for name, tensor in own.items():
-                if name in state_dict:
-                    tensor.copy_(state_dict[name])
-        return IncompatibleKeys(missing, unexpected)
-
-    # ---- hooks
-
-    def _add_hook(self, hook: Hook, prepend: bool = False) -> Handle:
-        hooks = vars(self).setdefault("_hooks", {})
-        key = tick()
-        hooks[key] = hook
-        if prepend:
-            for other in [known for known in hooks if known != key]:
-                hooks[other] = hooks.pop(other)
-        return Handle(lambda: hooks.pop(key, None) and None)
-
-    def register_forward_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
-        """Call `hook(module, args, output)` after forward; what it returns, if not None, takes the output's place.
-
-        `prepend`: before the hooks that are there. `with_kwargs`: call `hook(module, args, kwargs, output)`.
-        """
-        return self._add_hook(Hook("forward", hook, with_kwargs), prepend)
-
-    def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
-        """Call `hook(module, args)` before forward; what it returns, if not None, takes the arguments' place.
-
-        `prepend`: before the hooks that are there. `with_kwargs`: call `hook(module, args, kwargs)`, which may return both.
-        """
-        return self._add_hook(Hook("forward_pre", hook, with_kwargs), prepend)
-
-    def register_full_backward_pre_hook(self, hook: Callable[[Any, Any], Any], prepend: bool = False) -> Handle:
-        """Call `hook(module, grad_output)` when the gradients of the outputs are there; what it returns takes their place."""
-        return self._add_hook(Hook("backward_pre", hook), prepend)
-
-    def register_full_backward_hook(self, hook: Callable[[Any, Any, Any], Any], prepend: bool = False) -> Handle:
-        """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are there.
-
-        Both are tuples, with None for what has no gradient. What the hook returns takes the place of grad_input.
-        """
-        return self._add_hook(Hook("backward", hook), prepend)
+        return load(self, state_dict, strict, assign)
 
     # ---- showing itself
 

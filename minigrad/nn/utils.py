@@ -35,8 +35,12 @@ def _gradients(name: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]
     return [p.grad for p in _listed(name, parameters) if p.grad is not None]
 
 
-def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False) -> Tensor:
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
+) -> Tensor:
     """The p-norm of all elements of all tensors, as of one vector; norm_type may be inf. 0 if there are none.
+
+    `foreach`, here and below, chooses among PyTorch's loops and changes nothing.
 
     Errors: DomainError for a norm that is NaN or infinite, if `error_if_nonfinite`.
     """
@@ -64,7 +68,9 @@ def _norm(x: Any, p: float) -> float:
     return float(math.sqrt(size @ size) if p == 2 else (size**p).sum() ** (1 / p))
 
 
-def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor) -> None:
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
+) -> None:
     """Scale gradients by max_norm / (total_norm + 10⁻⁶), but never up."""
     check_number("clip_grads_with_norm_", max_norm=max_norm)
     factor = max_norm / (total_norm.array + 1e-6)
@@ -76,7 +82,11 @@ def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float
 
 
 def clip_grad_norm_(
-    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
 ) -> Tensor:
     """Scale all gradients, in place, by one factor so that their norm as one vector is at most max_norm. Returns the norm before.
 
@@ -91,7 +101,7 @@ def clip_grad_norm_(
     return total
 
 
-def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Clamp every element of all gradients to [−clip_value, clip_value], in place."""
     check_number("clip_grad_value_", clip_value=clip_value)
     for g in _gradients("clip_grad_value_", parameters):

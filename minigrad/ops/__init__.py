@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, apply, backward, register_hook, retain_grad
+from ..core import Operand, Tensor, apply, backward, register_hook, register_post_accumulate_grad_hook, retain_grad
 from ..core.op import Op
 from . import arranging, convert, create, indexing, inplace, random, shape
 from .activation import gelu, glu, logsigmoid, mish, sigmoid, silu, softplus, softsign, swish, tanh, tanhshrink
@@ -300,7 +300,7 @@ _METHODS: tuple[Any, ...] = (
     # trigonometry
     sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, asinh, acosh, atanh, hypot, deg2rad, rad2deg, sinc,
     # the engine
-    backward, register_hook, retain_grad,
+    backward, register_hook, register_post_accumulate_grad_hook, retain_grad,
 )  # fmt: skip
 
 _ALIASES: dict[str, Any] = {

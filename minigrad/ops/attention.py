@@ -14,29 +14,68 @@ from ..kernels.arrays import put
 from ..kernels.cache import compilable
 from ..kernels.notation import where as select
 from .comparison import where
+from .convert import check_tensors, on_tensor
 from .linalg import matmul
+from .moments import norm
 from .noise import dropout
 from .softmax import softmax
 
 
-@op
-def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
+@on_tensor
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
     """The rows of a table that integers name, weight[input].
 
     Shapes: input (*) of an integer dtype, weight (rows, d) → (*, d). Backward: each row of g is added to the row it was taken from,
-    but not to row padding_idx, which may be negative to count from the end.
+    with `scale_grad_by_freq` divided by how often that row was taken, but not to row padding_idx, which may be negative to count from
+    the end. With `max_norm` rows that are asked for and longer, by the norm of order norm_type, are first scaled to it, in place.
+    Deviation: the gradient is dense with `sparse` too.
     Errors: IndexRangeError names the first index that is no row; DtypeError, ShapeError, ArgumentError for a padding_idx out of range.
+    """
+    check_tensors("embedding", weight=weight)
+    if max_norm is not None:
+        check_number("embedding", max_norm=max_norm, norm_type=norm_type)
+        _check_table(input, weight)
+        _shorten(weight, np.unique(input.array), max_norm, norm_type)
+    return taken_rows(input, weight, padding_idx, scale_grad_by_freq)
+
+
+def _shorten(weight: Tensor, rows_: Any, max_norm: float, norm_type: float) -> None:
+    """Scale those of the rows of a table whose norm is above max_norm to it."""
+    _refuse_outside(rows_, weight.shape[0])
+    table = weight.detach()
+    chosen = table[rows_]
+    length = norm(chosen, norm_type, 1, True)
+    table[rows_] = where(length > max_norm, chosen * (max_norm / (length + 1e-7)), chosen)
+
+
+@op
+def taken_rows(input: Tensor, weight: Tensor, padding_idx: int | None = None, scale_grad_by_freq: bool = False) -> Tensor:
+    """weight[input]: what `embedding` runs.
+
+    Backward: dL/dweightᵣ = Σ g over the places where input is r, divided by their number with scale_grad_by_freq; 0 at padding_idx.
     """
     _refuse_outside(input, weight.shape[0])
     return weight[input]
 
 
-@embedding.check
-def _(input, weight, padding_idx):
+def _check_table(input: Any, weight: Any) -> None:
     if input.dtype.kind not in "iu":
         raise DtypeError(f"embedding: input must hold integers, got dtype {input.dtype}")
     if weight.ndim != 2:
         raise ShapeError(f"embedding: weight must have shape (rows, d), got {weight.shape}")
+
+
+@taken_rows.check
+def _(input, weight, padding_idx, scale_grad_by_freq):
+    _check_table(input, weight)
     return {"padding_idx": padding_row("embedding", padding_idx, weight.shape[0])}
 
 
@@ -57,12 +96,20 @@ def _refuse_outside(input: Any, count: int) -> None:
         raise IndexRangeError(f"embedding: input{spot} is {int(input[place])}, but weight has {count} rows")
 
 
-def _some_floats(input, weight, padding_idx):
+def _some_floats(input, weight, *settings):
     return compilable(weight.dtype) and input.size > 0 and weight.size > 0
 
 
-@embedding.kernel(when=_some_floats)
-def _(input, weight, padding_idx):
+def _per_place(g: Any, input: Any, count: int, scaled: bool) -> Any:
+    """The gradient of each place, divided by how often its row was taken if it is to be `scaled`."""
+    if not scaled or not input.size:
+        return g
+    often = np.bincount(input.ravel(), minlength=count)[input]
+    return g * (1 / often.astype(g.dtype))[..., None]
+
+
+@taken_rows.kernel(when=_some_floats)
+def _(input, weight, padding_idx, scale_grad_by_freq):
     indices = np.ascontiguousarray(input, np.int64).ravel()
     out = np.empty((indices.size, weight.shape[1]), weight.dtype)
     if rows.table_rows[weight.dtype](out, np.ascontiguousarray(weight), indices):
@@ -70,16 +117,18 @@ def _(input, weight, padding_idx):
     return out.reshape(*input.shape, weight.shape[1])
 
 
-@embedding.backward("weight")
-def _(g, input, weight_shape, padding_idx):
+@taken_rows.backward("weight")
+def _(g, input, weight_shape, padding_idx, scale_grad_by_freq):
     index = input.array if isinstance(input, Tensor) else input
+    g = _per_place(g, index, weight_shape[0], scale_grad_by_freq)
     counted = g if padding_idx is None else select((index == padding_idx)[..., None], 0, g)
     return put(counted, index, weight_shape)
 
 
-@embedding.backward_kernel("weight")
-def _(g, input, weight_shape, padding_idx):
+@taken_rows.backward_kernel("weight")
+def _(g, input, weight_shape, padding_idx, scale_grad_by_freq):
     indices = np.ascontiguousarray(input, np.int64).ravel()
+    g = _per_place(g, input, weight_shape[0], scale_grad_by_freq)
     out = np.zeros(weight_shape, g.dtype)
     skipped = -1 if padding_idx is None else padding_idx
     rows.table_rows_backward[g.dtype](out, np.ascontiguousarray(g).reshape(indices.size, weight_shape[1]), indices, skipped)

@@ -13,7 +13,7 @@ from ..errors import ArgumentError, DimError, ShapeError
 from ..kernels import normalize
 from ..kernels.arrays import total
 from ..kernels.notation import sqrt
-from .convert import check_tensors, float_only
+from .convert import check_tensors, clone, float_only
 from .joining import cat, stack
 from .normalization import column_sums, filled, layer_norm, mean_over, one_dtype, standardized, through, times, vector_of
 
@@ -153,10 +153,13 @@ def batch_norm(
 
     Shapes: input (N, C, …), all others (C). In training, mean and biased variance are those of the batch, and the running ones, where
     given, move towards them in place: r ← (1 − momentum) r + momentum · new, with the unbiased variance. Otherwise the running ones
-    are used. Backward: see `normalize_channels`.
+    are used. An input of shape (0,) has no channels and comes back. Backward: see `normalize_channels`.
     Errors: ArgumentError for one value a channel in training, or without running ones outside of it; ShapeError, DtypeError, DimError.
     Source: Ioffe & Szegedy 2015, "Batch normalization: accelerating deep network training by reducing internal covariate shift".
     """
+    check_tensors("batch_norm", input=input)
+    if input.shape == (0,):
+        return clone(input)
     _check_channels("batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if (running_mean is None) != (running_var is None):
         raise ArgumentError("batch_norm: running_mean and running_var must be given both or neither")
@@ -189,7 +192,8 @@ def _check_channels(name: str, input: Tensor, **vectors: Tensor | None) -> None:
     check_tensors(name, input=input)
     float_only(name, input)
     if input.ndim < 2:
-        raise DimError(f"{name}: input must have shape (batch, channels, …), got {input.shape}")
+        error = DimError if name == "batch_norm" else ShapeError  # PyTorch raises IndexError and RuntimeError or ValueError
+        raise error(f"{name}: input must have shape (batch, channels, …), got {input.shape}")
     for argument, values in vectors.items():
         if values is not None and values.shape != (input.shape[1],):
             raise ShapeError(f"{name}: {argument} must have one entry a channel, shape ({input.shape[1]},), got {values.shape}")

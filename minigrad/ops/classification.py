@@ -122,7 +122,8 @@ def cross_entropy(
 
     Shapes: input (C), (N, C) or (N, C, d₁, …) of logits; target of class indices (N, d₁, …), or of probabilities in input's shape.
     With w the class weights and ε the smoothing, Q = w ((1 − ε) q + ε/C), q the one-hot target. Rows whose target is ignore_index
-    count nothing. The mean divides by Σ w_target (by the number of rows for probabilities); NaN, with gradient 0, if every row is ignored.
+    count nothing. The mean divides by Σ w_target (by the number of rows for probabilities); NaN where that is 0, with gradient 0 if
+    every row is ignored.
     Backward: dL/dinput = g (p Σ Q − Q), p = softmax(input): p − q in the plain case.
     Edge values: where the target's probability rounds to 1, loss and slope keep their digits (PyTorch: 0).
     Errors: IndexRangeError names the first target that is no class; ShapeError, DtypeError, ArgumentError.
@@ -131,7 +132,7 @@ def cross_entropy(
     axis = class_axis(input)
     desired, divisor, _ = _desired("cross_entropy", input.shape, input.dtype, target, weight, ignore_index, label_smoothing)
     terms = where(desired == 0, 0, desired * _log_probabilities(input, axis))
-    return reduced(-total(terms, (axis,)), divisor, reduction)
+    return reduced(-total(terms, (axis,)), divisor or np.nan, reduction)
 
 
 @cross_entropy.check
@@ -262,7 +263,7 @@ def _(g, input, target, weight, ignore_index, reduction, label_smoothing):
         "cross_entropy", input.shape, input.dtype, target, plain(weight), ignore_index, label_smoothing
     )
     p = exp(log_softmax.of(input, axis))
-    divisor = divisor if np.any(counts) else 1.0
+    divisor = (divisor or np.nan) if np.any(counts) else 1.0
     return where(counts, _row_gradient(g, divisor, reduction, axis) * (p * desired.sum(axis, keepdims=True) - desired), 0)
 
 

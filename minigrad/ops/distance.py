@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_number, op
+from ..core import Tensor, check_number, get_default_dtype, op
 from ..errors import ArgumentError, ShapeError
 from ..kernels import losses
 from ..kernels.cache import compilable
@@ -17,6 +17,7 @@ from .comparison import where as chosen
 from .convert import check_tensors, float_only, on_tensor
 from .moments import norm
 from .reduction import axis_of
+from .shape import broadcast_to
 
 # More rows than so many: a matrix product; else differences are taken one by one. The limits are PyTorch's.
 _PRODUCT_FROM = {
@@ -28,6 +29,11 @@ _PRODUCT_FROM = {
 
 def same_floats(x1: Any, x2: Any, *settings: Any) -> bool:
     return x1.shape == x2.shape and x1.dtype == x2.dtype and x1.ndim > 0 and x1.size > 0 and compilable(x1.dtype)
+
+
+def rounded(y: Any, x1: Any, x2: Any) -> Any:
+    """What was computed in float64 because both inputs hold integers, in the default dtype."""
+    return y if "f" in (x1.dtype.kind, x2.dtype.kind) else y.astype(get_default_dtype())
 
 
 def matrix_of(x: Any) -> Any:
@@ -59,7 +65,7 @@ def vector_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, k
     Shapes: (…, D) and (…, D) to (…), broadcasting. Backward: dL/dx₁ = g sign(d) (|d|/y)^(p−1), 0 where y = 0; for p = inf shared by
     the largest. Errors: ArgumentError unless p > 0.
     """
-    a = absolute(x1 - x2 + eps)
+    a = rounded(absolute(x1 - x2 + eps), x1, x2)
     if p == math.inf:
         return a.max(-1, keepdims=keepdim, initial=0)
     if p == 2:
@@ -86,11 +92,13 @@ def _distance_rule(g, y, x1, x2, p, eps, keepdim):
         hit = absolute(d) == y
         share = g / hit.sum(-1, keepdims=True)
         return where(hit & (d != 0), where(d < 0, -share, share), 0)
+    side = where(d > 0, g, where(d < 0, -g, 0))
+    if p == 1:
+        return side
     q = d / where(y == 0, 1, y)
     if p == 2:
         return g * q
-    size = absolute(where(d == 0, 1, q) if p < 2 else q)
-    return g * (q * size ** (p - 2))
+    return side * absolute(where(d == 0, 1, q)) ** (p - 1) if p < 2 else g * (q * absolute(q) ** (p - 2))
 
 
 @vector_distance.backward("x1")
@@ -137,6 +145,7 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 · x2 / (max(‖x1‖, eps) max(‖x2‖, eps)) along `dim`: the cosine of the angle between vectors. The shapes broadcast.
 
+    An axis of length 1 against a longer one counts as often as the longer one is long.
     Edge values: 0 for a vector of zeros. The gradient takes the lengths as they are, also below eps, as PyTorch's does.
     """
     check_number("cosine_similarity", eps=eps)
@@ -145,8 +154,10 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     axis = axis_of("cosine_similarity", dim, ndim)
     units = []
     for x in (x1, x2):
-        x = x.reshape((1,) * (ndim - x.ndim) + x.shape)
         float_only("cosine_similarity", x)
+        x = x.reshape((1,) * (ndim - x.ndim) + x.shape)
+        if x.ndim and x.shape[axis] == 1:
+            x = broadcast_to(x, np.broadcast_shapes(x1.shape, x2.shape))
         length = norm(x, 2, axis, True)
         short = length.detach() < eps
         units.append(x / (length + chosen(short, eps - length.detach(), 0)))

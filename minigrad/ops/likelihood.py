@@ -46,7 +46,8 @@ def _weights_fit(name: str, input: Any, **weights: Any) -> None:
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Operand | None = 1.0, reduction: str = "mean") -> Tensor:
     """Binary cross-entropy of probabilities, −w (t log x + (1 − t) log(1 − x)); its mean, sum or each. Logarithms end at −100.
 
-    Shapes: input and target alike; weight broadcasts. Backward: dL/dinput = g w (x − t) / (x (1 − x)), the divisor at least 1e-12.
+    Shapes: input and target alike; weight broadcasts. Backward: dL/dinput = g w (x − t) / (x (1 − x)), the divisor at least 1e-12;
+    dL/dt = g w (log(1 − x) − log x), as in PyTorch infinite at 0 and 1, where the loss is not.
     Errors: DomainError for an input or target outside [0, 1] (deviation: PyTorch does not look at the target); ShapeError.
     """
     return -weight * (target * maximum(log(input), -100) + (1 - target) * maximum(log1p(-input), -100))
@@ -70,7 +71,7 @@ def _(g, input, target, weight):
 
 @binary_cross_entropy.backward("target")
 def _(g, input, weight):
-    return g * (weight * (maximum(log1p(-input), -100) - maximum(log(input), -100)))
+    return g * (weight * (log1p(-input) - log(input)))
 
 
 @elementwise
@@ -81,6 +82,7 @@ def binary_cross_entropy_with_logits(
 
     The sigmoid is never formed, so both tails keep their digits. Shapes: input and target alike; weight and pos_weight broadcast.
     Backward: dL/dinput = g w ((1 − t) σ(x) − p t σ(−x)), which is g (σ(x) − t) without weights.
+    Edge values: +∞ at x = −∞ for t > 0 (PyTorch: NaN), NaN at an infinite x that is wholly right.
     Errors: DomainError for a target outside [0, 1] (deviation: PyTorch takes any); ShapeError.
     """
     s = log1p(exp(-absolute(input)))
@@ -112,17 +114,46 @@ def _(g, input, weight, pos_weight):
     return g * (weight * (pos_weight * (where(input >= 0, 0, -input) + s) - (where(input >= 0, input, 0) + s)))
 
 
+@elementwise(labels=("target",))
+def multilabel_terms(input: Tensor, target: Tensor, weight: Operand | None = 1.0, reduction: str = "mean") -> Tensor:
+    """Terms of the multi-label loss, w ((1 − t) softplus(x) + t softplus(−x)) for any t.
+
+    Backward: dL/dx = g w ((1 − t) σ(x) − t σ(−x)), dL/dt = −g w x.
+    """
+    s = log1p(exp(-absolute(input)))
+    return weight * ((1 - target) * (maximum(input, 0) + s) + target * (maximum(-input, 0) + s))
+
+
+@multilabel_terms.check
+def _(input, target, weight, reduction):
+    same_shape("multilabel_soft_margin_loss", input, target)
+    _weights_fit("multilabel_soft_margin_loss", input, weight=weight)
+
+
+@multilabel_terms.backward("input")
+def _(g, input, target, weight):
+    e = exp(where(input >= 0, -input, input))  # as in binary_cross_entropy_with_logits
+    up = where(input >= 0, 1, e) / (1 + e)
+    down = where(input >= 0, e, 1) / (1 + e)
+    return g * (weight * ((1 - target) * up - target * down))
+
+
+@multilabel_terms.backward("target")
+def _(g, input, weight):
+    return -g * (weight * input)
+
+
 def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Operand | None = None, reduction: str = "mean") -> Tensor:
     """Binary cross-entropy with logits, averaged over the last axis, the classes: −(1/C) Σ_c w_c (t log σ(x) + (1 − t) log σ(−x));
     then its mean, sum or each row's.
 
-    Shapes: input and target (…, C) alike; weight broadcasts. Backward, tails, errors: as `binary_cross_entropy_with_logits`.
+    Shapes: input and target (…, C) alike; weight broadcasts. Backward and tails: as `binary_cross_entropy_with_logits`. Edge values:
+    targets outside [0, 1] are taken as they are. Deviation: shapes that differ are refused. Errors: ShapeError, DimError.
     """
     check_call("multilabel_soft_margin_loss", reduction, input=input, target=target)
-    same_shape("multilabel_soft_margin_loss", input, target)
     if not input.ndim:
         raise DimError("multilabel_soft_margin_loss: input must have an axis of classes, got a 0-d tensor")
-    loss = binary_cross_entropy_with_logits(input, target, weight, reduction)
+    loss = multilabel_terms(input, target, weight, reduction)
     if reduction == "mean":
         return loss
     return loss / input.shape[-1] if reduction == "sum" else loss.mean(-1)
@@ -195,7 +226,7 @@ def poisson_nll_loss(
 
     `full` adds Stirling's log t! ≈ t log t − t + ½ log(2πt) where t > 1. Shapes: both alike.
     Backward: dL/dx = g (eˣ − t), or g (1 − t / (x + ε)); dL/dt = −g x, or −g log(x + ε), and with `full` + g (log t + 1/(2t)) where t > 1.
-    Deviation: shapes that differ are refused, PyTorch broadcasts them.
+    Deviation: shapes that differ are refused, PyTorch broadcasts them; dL/dt with `full` is finite at t ≤ 0 too, PyTorch's is NaN.
     """
     s = maximum(target, 1)
     rest = where((target > 1) & (full > 0), s * log(s) - s + 0.5 * log(_TWO_PI * s), 0)

@@ -12,11 +12,11 @@ from ..errors import ArgumentError, ShapeError
 from ..kernels import losses
 from ..kernels.notation import absolute, exp, log1p, maximum, sqrt, where
 from .comparison import minimum
-from .distance import matrix_of, same_floats, vector_distance
+from .distance import matrix_of, rounded, same_floats, vector_distance
 from .loss import check_call, same_shape
 
 
-@elementwise
+@elementwise(labels=("target",))
 def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Two-class logistic loss for targets ±1, log(1 + e^−tx), computed as max(−tx, 0) + log1p(e^−|tx|); its mean, sum or each.
 
@@ -38,19 +38,13 @@ def _(g, input, target):
     return -g * (target * (where(z >= 0, e, 1) / (1 + e)))
 
 
-@elementwise
+@elementwise(labels=("target",))
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """For distances x with targets ±1: x where t = 1, max(margin − x, 0) where t = −1 (both added where t is neither); its mean, sum or each.
 
-    Shapes: both alike. Backward: dL/dx = g where t = 1, −g where t = −1 and x ≤ margin (at the kink too), else 0.
-    Deviation: shapes that differ are refused, PyTorch broadcasts them.
+    Shapes: broadcast. Backward: dL/dx = g where t = 1, −g where t = −1 and x ≤ margin (at the kink too), else 0; dL/dt = 0.
     """
     return where(target == 1, 0, maximum(margin - input, 0)) + where(target == -1, 0, input)
-
-
-@hinge_embedding_loss.check
-def _(input, target, margin, reduction):
-    same_shape("hinge_embedding_loss", input, target)
 
 
 @hinge_embedding_loss.backward("input")
@@ -58,7 +52,12 @@ def _(g, input, target, margin):
     return where((target != 1) & (input <= margin), -g, 0) + where(target == -1, 0, g)
 
 
-@elementwise
+@hinge_embedding_loss.backward("target")
+def _(g, target):
+    return where(target > 0, 0, 0)
+
+
+@elementwise(labels=("target",))
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: str = "mean") -> Tensor:
     """Ranking loss, max(−t (x₁ − x₂) + margin, 0): t = 1 wants x₁ above x₂, t = −1 below; its mean, sum or each.
 
@@ -105,7 +104,7 @@ def cosine_of_rows(x1: Tensor, x2: Tensor) -> Tensor:
     Shapes: (…, D) and (…, D) to (…), broadcasting. Backward: dL/dx₁ = g (x₂ / √(n₁ n₂) − y x₁ / n₁), n = x·x + ε.
     """
     n1, n2 = (x1 * x1).sum(-1) + _COSINE_EPSILON, (x2 * x2).sum(-1) + _COSINE_EPSILON
-    return (x1 * x2).sum(-1) / sqrt(n1 * n2)
+    return rounded((x1 * x2).sum(-1) / sqrt(n1 * n2), x1, x2)
 
 
 def _cosine_rule(g, y, x, other):
@@ -161,7 +160,8 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
     """For pairs of vectors with targets ±1: 1 − cos(x₁, x₂) where t = 1, max(cos(x₁, x₂) − margin, 0) where t = −1; its mean, sum or each.
 
     The cosine is x₁·x₂ / √((x₁·x₁ + ε) (x₂·x₂ + ε)), ε = 1e-12. Shapes: inputs (N, D) with target (N), or (D) with a 0-d target;
-    broadcast. Edge values: a vector of zeros has the cosine 0. Errors: ShapeError.
+    broadcast. The target, which only says which side counts, gets no gradient.
+    Edge values: a vector of zeros has the cosine 0. Errors: ShapeError.
     """
     check_call("cosine_embedding_loss", reduction, input1=input1, input2=input2, target=target)
     if target.ndim > 1 or input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
@@ -169,7 +169,8 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
             "cosine_embedding_loss: inputs (N, D) with target (N), or (D) with a 0-d target, are expected, got input1 "
             f"{input1.shape}, input2 {input2.shape}, target {target.shape}"
         )
-    return cosine_hinge(cosine_of_rows(input1, input2), target, margin, reduction)
+    cosine = cosine_of_rows(input1, input2)
+    return cosine_hinge(cosine, target.detach().to(cosine.dtype), margin, reduction)
 
 
 # ---- distances
@@ -244,9 +245,9 @@ def triplet_hinge(near: Tensor, far: Tensor, margin: float, reduction: str = "me
 
 @triplet_hinge.backward("near")
 def _(g, near, far, margin):
-    return where(margin + near >= far, g, 0)
+    return where(margin + near - far >= 0, g, 0)
 
 
 @triplet_hinge.backward("far")
 def _(g, near, far, margin):
-    return where(margin + near >= far, -g, 0)
+    return where(margin + near - far >= 0, -g, 0)

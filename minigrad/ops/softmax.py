@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, checked_dtype, op
+from ..core import Tensor, checked_dtype, op, user_depth
 from ..errors import ArgumentError, DtypeError
 from ..kernels import rows
 from ..kernels.arrays import total
@@ -26,6 +28,15 @@ def _check(name: str, x: Any, dim: Any, dtype: Any, temperature: Any) -> dict[st
         hint = "a floating-point tensor" if wanted is None else "dtype= to be a floating-point one"
         raise DtypeError(f"{name}: expected {hint}, got dtype {kind}" + "; convert it or pass dtype=" * (wanted is None))
     return {"dim": axis_of(name, dim, x.ndim), "dtype": wanted}
+
+
+def _implicit_dim(name: str, x: Any) -> int:
+    """The axis where none was said: the last of up to two, the first of three, else the second; with PyTorch's warning."""
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        stacklevel=user_depth(),
+    )
+    return 0 if np.ndim(x) in (0, 1, 3) else 1
 
 
 def _compiled(x: Any, dim: int, dtype: Any, temperature: float) -> bool:
@@ -58,7 +69,7 @@ def _sum_along(x: Any, dim: int) -> Any:
 
 
 @op
-def softmax(x: Tensor, dim: int, dtype: Any = None, *, temperature: float = 1.0) -> Tensor:
+def softmax(x: Tensor, dim: int | None = None, dtype: Any = None, *, temperature: float = 1.0) -> Tensor:
     """Softmax along `dim`, yᵢ = exp((xᵢ − max x) / τ) / Σⱼ exp((xⱼ − max x) / τ): positive, sums to 1.
 
     Shapes: any; rows along `dim` are independent. `dtype`: convert first.
@@ -66,8 +77,8 @@ def softmax(x: Tensor, dim: int, dtype: Any = None, *, temperature: float = 1.0)
     close values, where those of rounded quotients would not be.
     Backward: dL/dx = y (g − Σ g y) / τ, from the saved output; the Jacobian is (diag(y) − y yᵀ) / τ.
     Edge values: shifted by the maximum, so ±10⁴ is safe; an entry of −inf gets 0; NaN where a row holds NaN, +inf or only −inf.
-    Errors: DimError for an axis that is not there; `dim` has no default, as none is right for every batch. ArgumentError for a
-    temperature that is not positive.
+    Without `dim`, which as in PyTorch gets a warning, the axis is 0 for 0, 1 or 3 axes, else 1: no choice is right for every batch.
+    Errors: DimError for an axis that is not there; ArgumentError for a temperature that is not positive.
     Source: Bridle 1990, "Probabilistic interpretation of feedforward classification network outputs".
     """
     e = exp(_shifted(x, dim, dtype, temperature))
@@ -77,6 +88,9 @@ def softmax(x: Tensor, dim: int, dtype: Any = None, *, temperature: float = 1.0)
 @softmax.check
 def _(x, dim, dtype, temperature):
     return _check("softmax", x, dim, dtype, temperature)
+
+
+softmax.for_none("dim")(partial(_implicit_dim, "softmax"))
 
 
 @softmax.kernel(when=_compiled)
@@ -95,7 +109,7 @@ def _(g, y, dim, temperature):
 
 
 @op
-def log_softmax(x: Tensor, dim: int, dtype: Any = None, *, temperature: float = 1.0) -> Tensor:
+def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None, *, temperature: float = 1.0) -> Tensor:
     """log(softmax(x / τ)) along `dim`, computed as (x − max x) / τ − log Σ exp((x − max x) / τ): exact where softmax itself would round
     to 0 or 1.
 
@@ -110,6 +124,9 @@ def log_softmax(x: Tensor, dim: int, dtype: Any = None, *, temperature: float = 
 @log_softmax.check
 def _(x, dim, dtype, temperature):
     return _check("log_softmax", x, dim, dtype, temperature)
+
+
+log_softmax.for_none("dim")(partial(_implicit_dim, "log_softmax"))
 
 
 @log_softmax.kernel(when=_compiled)
@@ -129,6 +146,6 @@ def _(g, y, dim, temperature):
 
 
 @on_tensor
-def softmin(input: Tensor, dim: int, dtype: Any = None, *, temperature: float = 1.0) -> Tensor:
+def softmin(input: Tensor, dim: int | None = None, dtype: Any = None, *, temperature: float = 1.0) -> Tensor:
     """Softmax of −input along `dim`: the smallest gets most. Settings as those of `softmax`."""
-    return softmax(-input, dim, dtype, temperature=temperature)
+    return softmax(-input, _implicit_dim("softmin", input) if dim is None else dim, dtype, temperature=temperature)

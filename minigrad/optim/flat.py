@@ -43,6 +43,7 @@ class Flat:
         self.state: dict[str, Array] = {}
         self.numbers = {name: np.zeros(len(params), get_default_dtype()) for name in number_names}
         self.steps = [0] * len(params)
+        self.extras: list[dict[str, Any]] = [{} for _ in params]  # what users keep beside the state
         self.even = True
         self._allocate(params[0].dtype)
         self.require(state_names)
@@ -72,6 +73,11 @@ class Flat:
         """Say how often each parameter was updated."""
         self.steps = list(steps)
         self.even = len(set(zip(self.steps, *self.numbers.values(), strict=True))) == 1
+
+    def set_step(self, i: int, step: int) -> None:
+        """Say how often one parameter was updated."""
+        self.steps[i] = step
+        self.set_steps(self.steps)
 
     def _adopt(self, p: Tensor, view: Array) -> bool:
         """Move a parameter into the flat array, if nobody else sees its present one."""
@@ -148,19 +154,31 @@ class Flat:
         if not np.shares_memory(flat, p.array):
             p.array[...] = flat.reshape(p.shape)
 
+    @property
+    def names(self) -> list[str]:
+        """The names of a parameter's arrays and numbers."""
+        return [*self.state, *self.numbers]
+
+    def array_of(self, i: int, name: str) -> Array:
+        """A state of one parameter, flat."""
+        return self._state_of(i)[name]
+
     def shape_of(self, i: int, name: str) -> tuple[int, ...]:
         """The shape that a state of one parameter has."""
         return () if name in self.numbers else self.params[i].shape
 
     def state_of(self, i: int) -> dict[str, Any]:
-        """The state of one parameter: its step and its arrays, as Tensors that share the flat memory."""
-        arrays = self._state_of(i)
-        return {"step": self.steps[i], **{name: Tensor(array.reshape(self.shape_of(i, name))) for name, array in arrays.items()}}
+        """The state of one parameter: its step and its arrays, as Tensors that share the flat memory; and what users added."""
+        if not self.steps[i]:
+            return dict(self.extras[i])
+        arrays = {name: Tensor(array.reshape(self.shape_of(i, name))) for name, array in self._state_of(i).items()}
+        return {"step": self.steps[i], **self.extras[i], **arrays}
 
-    def load(self, state_names: Sequence[str], entries: Sequence[Mapping[str, Array]]) -> None:
+    def load(self, state_names: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> None:
         """Overwrite the state of every parameter; what an entry does not hold becomes 0."""
         self.require(state_names)
         for i, entry in enumerate(entries):
             for name, array in self._state_of(i).items():
                 array[:] = entry[name].ravel() if name in entry else 0
+            self.extras[i] = {name: value for name, value in entry.items() if name not in (*self.names, "step")}
         self.set_steps([int(entry.get("step", 1 if entry else 0)) for entry in entries])  # PyTorch's SGD counts no steps

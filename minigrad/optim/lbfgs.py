@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,7 @@ class LBFGS(Optimizer):
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[dict[str, Any]],
-        lr: float = 1,
+        lr: float | Tensor = 1,
         max_iter: int = 20,
         max_eval: int | None = None,
         tolerance_grad: float = 1e-7,
@@ -72,8 +72,7 @@ class LBFGS(Optimizer):
     def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         if closure is None:
             raise InputTypeError("LBFGS.step: needs a closure that computes the loss, calls backward and returns the loss")
-        self._recheck(0)
-        group, memory = self.param_groups[0], self._memory
+        group, memory = self._recheck(0), self._memory
         tolerance_grad, tolerance_change = group["tolerance_grad"], group["tolerance_change"]
         first, g = self._evaluate(closure)
         loss, evaluations = float(first), 1
@@ -144,8 +143,7 @@ class LBFGS(Optimizer):
 
     # ---- state
 
-    @property
-    def state(self) -> dict[Tensor, dict[str, Any]]:
+    def _state_view(self) -> MutableMapping[Tensor, Any]:
         """The history, under the first parameter."""
         memory = self._memory
         return {self.param_groups[0]["params"][0]: {k: _wrapped(v) for k, v in memory.items()}} if memory["func_evals"] else {}

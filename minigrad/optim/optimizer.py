@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from copy import deepcopy
 from difflib import get_close_matches
 from itertools import count
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,21 @@ from ..core import Handle, Tensor, enable_grad
 from ..core.tensor import Array, tick
 from ..errors import ArgumentError, InputTypeError, StateDictError
 from .flat import Flat
+from .state import States
 
-__all__ = ["Optimizer"]
+__all__ = ["Optimizer", "settings_of"]
 
 _NUMBER = (int, float, np.number)
 
-# What schedules and users note in a group, beside the settings; and what PyTorch's files hold of settings that are not here.
-_FOREIGN = frozenset({"params", "param_names", "foreach", "fused", "capturable", "differentiable"})
+# Settings of PyTorch's that say how to run an update, not which. There is one way here.
+_WAYS = ("foreach", "fused", "capturable", "differentiable")
+# What is not taken over from a state_dict.
+_FOREIGN = frozenset({"params", "param_names", *_WAYS})
+
+
+def settings_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings among the `locals()` of an `__init__`."""
+    return {name: value for name, value in arguments.items() if name not in ("self", "params", "__class__")}
 
 
 class Optimizer:
@@ -30,7 +37,9 @@ class Optimizer:
 
     `params` are Tensors, or groups: dictionaries with "params" and settings of their own. A change of a group's settings (a learning
     rate) takes effect at the next step, which checks them again; the sign of the learning rate alone is left to who changed it, as a
-    schedule may come out a rounding error below 0. With the setting "maximize" an optimizer goes up the gradient.
+    schedule may come out a rounding error below 0. With the setting "maximize" an optimizer goes up the gradient. A learning rate (or a
+    pair of betas) may be a Tensor of one element, which is looked at in every step. `foreach` and `fused` choose among PyTorch's loops
+    and change nothing here; `capturable` and `differentiable` must be False.
     A subclass says which state arrays it needs and updates stretches of flat arrays; or, as in PyTorch, it defines `step` itself and
     keeps what it likes in `state[p]`.
     Errors: ArgumentError for an empty list or settings out of range; InputTypeError for what is no Tensor.
@@ -46,7 +55,7 @@ class Optimizer:
         self.stepped = type(self).step is not Optimizer.step
         self._own_state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self._flats: list[list[Flat]] = []
-        self._checked: list[dict[str, Any]] = []
+        self._checked: list[tuple[dict[str, Any], bool]] = []  # the settings as they were checked; whether Tensors are among them
         self._held: list[list[int]] = []  # the parameters that the flat arrays were made for
         self._hooks: dict[int, tuple[bool, Callable[..., Any]]] = {}  # whether to run before the step, and the hook
         if isinstance(params, Tensor):
@@ -114,32 +123,63 @@ class Optimizer:
         if isinstance(given, (set, frozenset)):
             raise InputTypeError(f"{self.name}: params must be in an order, for the state to find them again; got a set")
         items = [given] if isinstance(given, Tensor) else list(given)
-        params = [item[1] if isinstance(item, tuple) else item for item in items]  # named_parameters() will do
+        named = [item for item in items if isinstance(item, tuple)]  # named_parameters() will do
+        params = [item[1] if isinstance(item, tuple) else item for item in items]
         self._check_params(params)
-        for key in set(param_group) - {"params", *self.defaults}:  # keys of one's own are kept, as in PyTorch; slips are not
+        mixed = bool(self.param_groups) and bool(named) != ("param_names" in self.param_groups[0])
+        if mixed or 0 < len(named) < len(items):
+            raise ArgumentError(
+                f"{self.name}: all parameters must come with names, or none; got {len(named)} names for {len(items)}"
+            )
+        for key in set(param_group) - {
+            "params",
+            "param_names",
+            *self.defaults,
+        }:  # keys of one's own are kept, as in PyTorch; slips are not
             meant = get_close_matches(key, self.defaults, 1)
             if meant:
                 raise ArgumentError(f"{self.name}: unknown setting {key!r}; did you mean {meant[0]!r}?")
         group = {**self.defaults, **param_group, "params": params}
+        if named:
+            group["param_names"] = [name for name, _ in named]
         self._check(group)
         self.param_groups.append(group)
-        self._checked.append(group.copy())
+        self._checked.append(_noted(group))
         self._flats.append(self._storage(group))
         self._held.append([id(p) for p in params])
 
     def _check(self, group: Mapping[str, Any], scheduled: bool = False) -> None:
+        if group.get("foreach") and group.get("fused"):
+            raise ArgumentError(f"{self.name}: foreach and fused cannot both be True")
+        for name in ("capturable", "differentiable"):
+            self.require(group, name, not group.get(name), "False: an update is no operation that could be recorded")
+        group = self._plain(group)
         if "lr" in group:
             (self.require_numbers if scheduled else self.require_not_negative)(group, "lr")
         self.check(group)
 
-    def _recheck(self, n: int) -> None:
-        """Check the settings of a group again, if they were changed."""
+    def _plain(self, group: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A group with Tensors among its settings as numbers."""
+        return {name: self._number(name, value) if name in self.defaults else value for name, value in group.items()}
+
+    def _number(self, name: str, value: Any) -> Any:
+        if isinstance(value, tuple):
+            if len({isinstance(part, Tensor) for part in value}) > 1:
+                raise ArgumentError(f"{self.name}: {name} must be all numbers or all Tensors, got {value}")
+            return tuple(self._number(name, part) for part in value)
+        if isinstance(value, Tensor) and value.numel() != 1:
+            raise ArgumentError(f"{self.name}: {name} must be a number or a Tensor of 1 element, got shape {value.shape}")
+        return value.item() if isinstance(value, Tensor) else value
+
+    def _recheck(self, n: int) -> Mapping[str, Any]:
+        """The settings of a group, as numbers; they are checked again if they were changed."""
         group = self.param_groups[n]
-        if group != self._checked[n]:
+        if group != self._checked[n][0]:
             self._check(group, scheduled=True)
-            self._checked[n] = group.copy()
+            self._checked[n] = _noted(group)
             for flat in self._flats[n]:
                 flat.require(self.state_names(group))
+        return self._plain(group) if self._checked[n][1] else group
 
     def _follow_groups(self) -> None:
         """Allocate anew where groups, or lists of parameters, were edited by hand; who stays keeps the state."""
@@ -162,7 +202,7 @@ class Optimizer:
             raise
         self._flats = []
         self._flats = [self._storage(group) for group in groups]
-        self._checked, self._held = [group.copy() for group in groups], [[id(p) for p in group["params"]] for group in groups]
+        self._checked, self._held = [_noted(group) for group in groups], [[id(p) for p in group["params"]] for group in groups]
         self._load_state({n: state[p] for n, p in enumerate(self._all_params()) if p in state}, groups)
 
     def _storage(self, group: Mapping[str, Any]) -> list[Flat]:
@@ -207,8 +247,8 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         self._follow_groups()
-        for n, (group, flats) in enumerate(zip(self.param_groups, self._flats, strict=True)):
-            self._recheck(n)
+        for n, flats in enumerate(self._flats):
+            group = self._recheck(n)
             for flat in flats:
                 flat.step(self.update, group, group.get("maximize", False))
         return loss
@@ -246,13 +286,20 @@ class Optimizer:
     # ---- state
 
     @property
-    def state(self) -> Mapping[Tensor, Mapping[str, Any]]:
-        """For each parameter that was updated: its step and its state, as Tensors that share the optimizer's memory: write into them,
-        or load a state_dict; the dictionaries themselves are read-only, made anew at each look."""
+    def state(self) -> MutableMapping[Tensor, Any]:
+        """For each parameter that was updated: its step and its state, as Tensors that share the optimizer's memory. What is written
+        into the dictionaries, or assigned, is written through; what is taken out starts from 0."""
+        return self._state_view()
+
+    @state.setter
+    def state(self, values: Mapping[Tensor, Any]) -> None:
+        state = {n: dict(values[p]) for n, p in enumerate(self._all_params()) if p in values}
+        self._load_state(state, self.param_groups)
+
+    def _state_view(self) -> MutableMapping[Tensor, Any]:
         if type(self).update is Optimizer.update:
             return self._own_state
-        places = [(flat, i, p) for flats in self._flats for flat in flats for i, p in enumerate(flat.params) if flat.steps[i]]
-        return MappingProxyType({p: MappingProxyType(flat.state_of(i)) for flat, i, p in places})
+        return States([flat for flats in self._flats for flat in flats])
 
     def state_dict(self) -> dict[str, Any]:
         """The state by parameter number, and the groups with numbers for parameters: a copy, for `load_state_dict`."""
@@ -272,7 +319,7 @@ class Optimizer:
         if sizes != own:
             raise StateDictError(f"{self.name}.load_state_dict: groups of {sizes} parameters do not fit groups of {own}")
         updated = [
-            {**group, **{key: value for key, value in new.items() if key not in _FOREIGN}}
+            {**group, **{key: deepcopy(value) for key, value in new.items() if key not in _FOREIGN}}
             for group, new in zip(self.param_groups, groups, strict=True)
         ]
         for group in updated:
@@ -293,10 +340,10 @@ class Optimizer:
             for flat in flats:
                 flat.load(self.state_names(group), [entries[id(p)] for p in flat.params])
 
-    def _entry(self, state: Mapping[int, Mapping[str, Any]], n: int, p: Tensor, names: Sequence[str]) -> dict[str, Array]:
-        """What is saved of parameter n, as arrays; an empty dictionary if it was never updated."""
-        found = {name: value.array if isinstance(value, Tensor) else np.asarray(value) for name, value in state.get(n, {}).items()}
+    def _entry(self, state: Mapping[int, Mapping[str, Any]], n: int, p: Tensor, names: Sequence[str]) -> dict[str, Any]:
+        """What is saved of parameter n, the state itself as arrays; an empty dictionary if it was never updated."""
         shapes = {**dict.fromkeys(names, p.shape), **dict.fromkeys(self.number_names, ())}
+        found = {k: _array(value) if k in (*shapes, "step") else deepcopy(value) for k, value in state.get(n, {}).items()}
         for name, shape in shapes.items() if found else ():
             if name not in found or found[name].shape != shape:
                 raise StateDictError(
@@ -322,6 +369,20 @@ class Optimizer:
         lines = []
         for n, group in enumerate(self.param_groups):
             size = sum(p.numel() for p in group["params"])
-            settings = ", ".join(f"{key}={value}" for key, value in group.items() if key != "params")
+            settings = ", ".join(f"{key}={value}" for key, value in group.items() if key not in ("params", "param_names", *_WAYS))
             lines.append(f"  group {n}: {len(group['params'])} tensors, {size:,} parameters; {settings}\n")
         return f"{self.name}(\n{''.join(lines)})"
+
+
+def _array(value: Any) -> Array:
+    return value.array if isinstance(value, Tensor) else np.asarray(value)
+
+
+def _tensors_in(group: Mapping[str, Any]) -> bool:
+    """Whether settings are Tensors."""
+    settings = [value if isinstance(value, tuple) else (value,) for name, value in group.items() if name != "params"]
+    return any(isinstance(part, Tensor) for parts in settings for part in parts)
+
+
+def _noted(group: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    return group.copy(), _tensors_in(group)

@@ -9,9 +9,9 @@ from ..core import Tensor
 from ..core.tensor import Array
 from ..errors import ArgumentError
 from ..kernels import update
-from .optimizer import Optimizer
+from .optimizer import Optimizer, settings_of
 
-__all__ = ["SGD"]
+__all__ = ["ASGD", "SGD"]
 
 
 class SGD(Optimizer):
@@ -24,16 +24,18 @@ class SGD(Optimizer):
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[dict[str, Any]],
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
         weight_decay: float = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ):
-        settings = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov}
-        super().__init__(params, {**settings, "maximize": maximize})
+        super().__init__(params, settings_of(locals()))
 
     def check(self, group: Mapping[str, Any]) -> None:
         self.require_not_negative(group, "momentum", "weight_decay")
@@ -54,3 +56,45 @@ class SGD(Optimizer):
             return
         undamped, buffer = 1.0 if step == 1 else 1.0 - group["dampening"], state["momentum_buffer"]
         update.sgd_momentum[p.dtype](p, buffer, g, lr, weight_decay, momentum, undamped, float(group["nesterov"]))
+
+
+class ASGD(Optimizer):
+    """SGD whose iterates are averaged: p ← (1 − λ η) p − η d, ax ← ax + μ (p − ax), with d = g + weight_decay · p, λ = lambd.
+
+    η is lr at first, then lr / (1 + λ lr t)^α; μ is 1 up to step t0, then 1 / (t − t0). The average is the state "ax". As in PyTorch η
+    and μ are numbers of the default dtype.
+    Source: Polyak & Juditsky 1992, "Acceleration of stochastic approximation by averaging".
+    """
+
+    number_names = ("eta", "mu")
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float | Tensor = 1e-2,
+        lambd: float = 1e-4,
+        alpha: float = 0.75,
+        t0: float = 1e6,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
+    ):
+        super().__init__(params, settings_of(locals()))
+
+    def check(self, group: Mapping[str, Any]) -> None:
+        self.require_not_negative(group, "weight_decay")
+        self.require_numbers(group, "lambd", "alpha", "t0")
+        self.require_flags(group, "maximize")
+
+    def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
+        return ("ax",)
+
+    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
+        lr, lambd, eta, mu = group["lr"], group["lambd"], state["eta"], state["mu"]
+        if step == 1:
+            eta[:], mu[:] = lr, 1
+        settings = (eta.item(), 1 - lambd * eta.item(), float(group["weight_decay"]), mu.item())
+        update.asgd[p.dtype](p, state["ax"], g, *settings)
+        eta[:], mu[:] = lr / (1 + lambd * lr * step) ** group["alpha"], 1 / max(1, step - group["t0"])

@@ -12,7 +12,7 @@ import numpy as np
 from ..core import Tensor, check_device, no_grad, touch
 from ..errors import ArgumentError, InputTypeError
 from ..nn.module import Module
-from .lr_scheduler.base import LRScheduler, by_group
+from .lr_scheduler.base import LRScheduler, by_group, rate_of
 from .optimizer import Optimizer
 
 __all__ = [
@@ -182,7 +182,7 @@ class SWALR(LRScheduler):
         before, now = self._part(step - 1), self._part(step)
         rates = []
         for group in self.optimizer.param_groups:
-            lr, goal = group["lr"], group["swa_lr"]
+            lr, goal = rate_of(group), group["swa_lr"]
             start = goal if before == 1 else (lr - before * goal) / (1 - before)
             rates.append(goal * now + start * (1 - now))
         return rates

@@ -9,9 +9,9 @@ import numpy as np
 from op_cases import I32, I64, OpCase, Refused, Typed, case, edge, given, integers, normal, sample
 
 import minigrad as mg
-from minigrad.errors import ArgumentError, DtypeError, IndexRangeError, ShapeError
+from minigrad.errors import ArgumentError, DtypeError, IndexRangeError, InputTypeError, ShapeError
 from minigrad.nn import functional as F
-from minigrad.ops import noise
+from minigrad.ops import attention, noise
 
 nan, inf = math.nan, math.inf
 
@@ -60,12 +60,22 @@ CASES: tuple[OpCase, ...] = (
         sample(given(2), normal(4, 3)),
         sample(given([], np.int64), normal(4, 3)),
         sample(given([0, 1]), normal(2, 0)),
+        covers=(attention.taken_rows,),
         fixed=(0,),
         edges=[
             edge(
                 np.array([1, 1, 0]), [[1.0, nan], [inf, 2.0]], value=[[inf, 2], [inf, 2], [1, nan]], grads=[None, [[1, 1], [2, 2]]]
             ),
             edge(np.array([1, 1, 0]), [[1.0], [2.0]], -1, value=[[2], [2], [1]], grads=[None, [[1], [0]]]),
+            edge(
+                np.array([1, 1, 2]),
+                [[1.0], [2.0], [4.0]],
+                value=[[2], [2], [4]],
+                grads=[None, [[0], [1], [1]]],
+                scale_grad_by_freq=True,
+            ),
+            edge(np.array(1), [[1.0], [2.0]], 0, value=[2], grads=[None, [[0], [1]]], scale_grad_by_freq=True),
+            edge(np.array([], int), [[1.0]], value=np.zeros((0, 1)), grads=[None, [[0]]], scale_grad_by_freq=True),
         ],
         typed=[
             Typed((I64, np.eye(5, dtype=np.float32)), "float32"),
@@ -94,6 +104,16 @@ CASES: tuple[OpCase, ...] = (
                 lambda: F.embedding(mg.tensor([1]), mg.ones(4, 2), 4),
                 ArgumentError,
                 r"embedding: padding_idx must be in \[-4, 3\] for 4 rows, got 4",
+            ),
+            Refused(lambda: F.embedding([1], mg.ones(4, 2)), InputTypeError, "embedding: input must be a Tensor, got list"),
+            Refused(lambda: F.embedding(mg.tensor([1]), [[1.0]]), InputTypeError, "embedding: weight must be a Tensor, got list"),
+            Refused(
+                lambda: F.embedding(mg.tensor([1]), mg.ones(4, 2), max_norm="x"),
+                InputTypeError,
+                "embedding: max_norm must be a number",
+            ),
+            Refused(
+                lambda: F.embedding(mg.tensor([7]), mg.ones(4, 2), max_norm=1.0), IndexRangeError, r"embedding: input\[0\] is 7"
             ),
         ],
     ),

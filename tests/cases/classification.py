@@ -180,6 +180,8 @@ CLASSES = [
             edge([[1.0, 2.0, 4.0]], np.array([-100]), value=0, grads=[[[0, 0, 0]], None], reduction="sum"),
             edge([[[1.0], [2.0], [4.0]]], np.array([[-100]]), value=nan, grads=[[[[0], [0], [0]]], None]),
             edge([1.0, 2.0, 4.0], np.array(-100), value=nan, grads=[[0, 0, 0], None]),
+            edge([[1.0, 2.0]], ZERO, [0.0, 1.0], label_smoothing=0.1, value=nan, grads=[[[nan, nan]], None]),
+            edge([[[1.0] * 3, [2.0] * 3]], ZERO[None].repeat(3, 1), [0.0, 1.0], label_smoothing=0.1, value=nan),
         ],
         typed=[
             Typed((F32[None], ZERO), "float32"),
@@ -290,6 +292,10 @@ HINGES = [
             edge([[1.0, 0.5, 3.0]], ZERO, value=3.5 / 3, grads=[[[-2 / 3, 1 / 3, 1 / 3]]]),
             edge([[0.0, inf, -inf]], ZERO, value=inf, grads=[[[-1 / 3, 1 / 3, 0]]]),
             edge([[0.0, nan, 1.0]], ZERO, value=2 / 3, grads=[[[-1 / 3, 0, 1 / 3]]]),
+            edge([1.0, 0.5, 3.0], ZERO, value=[3.5 / 3], grads=[[-2 / 3, 1 / 3, 1 / 3]], reduction="none"),
+            edge([[1.0, 0.5, 3.0]], np.array(0), value=3.5 / 3, grads=[[[-2 / 3, 1 / 3, 1 / 3]]], reduction="none"),
+            edge(np.array(2.0), np.array(0), value=0, grads=[0], reduction="none"),
+            edge(np.array(2.0), ZERO, value=0, grads=[0]),
         ],
         typed=[Typed((F32[None], ZERO), "float32"), Typed((F64[None], ZERO), "float64")],
         refused=[
@@ -340,6 +346,7 @@ HINGES = [
             edge([1.0, 0.0, 2.0], np.array([0, -1, -1]), value=2 / 3, grads=[[-1 / 3, 0, 1 / 3]]),
             edge([0.0, inf, -inf], np.array([0, -1, -1]), value=inf, grads=[[-1 / 3, 1 / 3, 0]]),
             edge([0.0, nan, 0.5], np.array([0, -1, -1]), value=0.5, grads=[[-1 / 3, 0, 1 / 3]]),
+            *(edge(np.array(2.0), target, value=0, grads=[0], reduction="none") for target in (ZERO, np.array(0), np.array(-1))),
         ],
         typed=[Typed((F32, np.array([0, -1, 0])), "float32"), Typed((F64, np.array([0, -1, 0])), "float64")],
         refused=[

@@ -76,6 +76,16 @@ CASES: tuple[OpCase, ...] = (
         ],
     ),
     case(
+        "cosine_similarity[repeated]",  # the repeated vector's direction is fixed: its gradient is 0
+        F.cosine_similarity,
+        cosine,
+        sample(normal(3, 4), normal(2, 1, 4), -2),
+        sample(normal(2, 3), normal(2, 1)),
+        covers=(mg.norm,),
+        fixed=(1,),
+        close=True,
+    ),
+    case(
         "euclidean_distances",
         euclidean_distances,
         lambda a, b: length(a[..., :, None, :] - b[..., None, :, :], 2, -1, False),

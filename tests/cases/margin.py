@@ -6,7 +6,26 @@ import math
 from typing import Any
 
 import numpy as np
-from op_cases import F32, F64, Array, Draw, OpCase, Refused, Typed, away, case, edge, lattice, normal, sample, uniform
+from op_cases import (
+    BOOL,
+    F32,
+    F64,
+    I32,
+    I64,
+    U8,
+    Array,
+    Draw,
+    OpCase,
+    Refused,
+    Typed,
+    away,
+    case,
+    edge,
+    lattice,
+    normal,
+    sample,
+    uniform,
+)
 
 import minigrad as mg
 from minigrad.errors import ArgumentError, GraphError, InputTypeError, ShapeError
@@ -39,7 +58,7 @@ SCORES = [
         sample(lambda rng: np.array([0.0, -0.0, 1.0]), lambda rng: np.array([1.0, -1.0, 0.5])),
         fixed=(1,),
         close=True,
-        typed=[Typed((F32, F32), "float32"), Typed((F32, F64), "float64")],
+        typed=[Typed((F32, F32), "float32"), Typed((F32, F64), "float64"), *(Typed((F32, x), "float32") for x in (I64, BOOL))],
         edges=[
             edge(NOTHING, NOTHING, value=nan, grads=[NOTHING]),
             edge(
@@ -65,9 +84,14 @@ SCORES = [
         hinge,
         *regression((away(1.0), signs)),
         *regression((away(0.25), signs), margin=0.25)[:3],
+        *(sample(away(1.0)(*a), signs(*b), reduction="none") for a, b in (((3, 4), (4,)), ((3, 1), (1, 4)), ((), (3,)))),
         fixed=(1,),
         close=True,
-        typed=[Typed((F32, np.ones_like(F32)), "float32"), Typed((F32, np.ones(3)), "float64")],
+        typed=[
+            Typed((F32, np.ones_like(F32)), "float32"),
+            Typed((F32, np.ones(3)), "float64"),
+            Typed((F32, np.ones(3, int)), "float32"),
+        ],
         edges=[
             edge(NOTHING, NOTHING, value=nan, grads=[NOTHING]),
             edge(
@@ -78,7 +102,23 @@ SCORES = [
                 reduction="none",
             ),
         ],
-        refused=regression_errors(F.hinge_embedding_loss, "hinge_embedding_loss"),
+        refused=[
+            *regression_errors(F.hinge_embedding_loss, "hinge_embedding_loss")[1:],
+            Refused(
+                lambda: F.hinge_embedding_loss(mg.ones(3), mg.ones(4)),
+                (ShapeError, RuntimeError),
+                r"hinge_embedding_loss: shapes do not broadcast: input \(3,\), target \(4,\)",
+            ),
+        ],
+    ),
+    case(
+        "hinge_embedding_loss[between]",
+        F.hinge_embedding_loss,
+        lambda x, t: reduced(np.maximum(1 - x, 0) + x + 0 * t, "mean"),
+        sample(away(1.0)(3, 4), uniform(-0.8, 0.8)(3, 4)),
+        sample(away(1.0)(3, 4), uniform(-0.8, 0.8)(4)),
+        close=True,
+        edges=[edge([3.0, 0.5], [-1.0, 1.0], value=0.25, grads=[None, [0, 0]])],
     ),
     case(
         "margin_ranking_loss",
@@ -89,7 +129,13 @@ SCORES = [
         sample(LEFT(5), RIGHT(5), uniform(0.5, 1.5)(5)),
         sample(LEFT(0, 3), RIGHT(0, 3), signs(0, 3), reduction="sum"),
         close=True,
-        typed=[Typed((F32, F32, F32), "float32"), Typed((F32, F64, F32), "float64")],
+        typed=[
+            Typed((F32, F32, F32), "float32"),
+            Typed((F32, F64, F32), "float64"),
+            Typed((F32, F32, I64), "float32"),
+            Typed((I64, I64, I64), "float32"),
+            Typed((I64, F64, I64), "float64"),
+        ],
         edges=[
             edge(NOTHING, NOTHING, NOTHING, value=nan, grads=[NOTHING, NOTHING, NOTHING]),
             edge(
@@ -153,7 +199,7 @@ COSINES = [
         sample(normal(2, 3, 4), normal(2, 3, 4)),
         sample(normal(2, 70), normal(2, 70)),
         close=True,
-        typed=[Typed((F32, F32[::-1].copy()), "float32"), Typed((F32, F64), "float64")],
+        typed=[Typed((F32, F32[::-1].copy()), "float32"), Typed((F32, F64), "float64"), Typed((I64, U8), "float32")],
         edges=[
             edge([0.0, 0.0], [3.0, 4.0], value=0, grads=[[6e5, 8e5], [0, 0]]),
             edge([3.0, 4.0], [3.0, 4.0], value=1, dtypes=["float64"]),
@@ -172,14 +218,18 @@ COSINES = [
         covers=(margins.cosine_of_rows, margins.cosine_hinge),
         fixed=(2,),
         close=True,
-        typed=[Typed((F32[None], F32[None, ::-1].copy(), F32[:1] * 2), "float32")],
+        typed=[
+            Typed((F32[None], F32[None, ::-1].copy(), F32[:1] * 2), "float32"),
+            Typed((F32[None], F32[None, ::-1].copy(), I64[:1]), "float32"),
+            Typed((I64[None], I64[None, ::-1].copy(), I64[:1]), "float32"),
+        ],
         edges=[
             edge(
                 [[1e3, 0.0]] * 3,
                 [[0.0, 1e3]] * 3,
                 [1.0, -1.0, 0.0],
                 value=[1, 0, 0],
-                grads=[[[0, -1e-3], [0, 1e-3], [0, 0]]],
+                grads=[[[0, -1e-3], [0, 1e-3], [0, 0]], None, None],
                 reduction="none",
             ),
         ],
@@ -265,7 +315,11 @@ DISTANCES = [
         sample(normal(3, 4), normal(3, 4), p=-2.0),
         covers=(vector_distance, mg.norm),
         close=True,
-        typed=[Typed((F32, F64), "float64"), Typed((F32, F32[::-1].copy()), "float32")],
+        typed=[
+            Typed((F32, F64), "float64"),
+            Typed((F32, F32[::-1].copy()), "float32"),
+            *(Typed((I64, I32, p), "float32") for p in (2.0, 1.0, inf)),
+        ],
         edges=[
             edge([1.0, 2.0], [1.0, 2.0], value=0, grads=[[0, 0], [0, 0]], eps=0.0),
             edge([4.0, 2.0], [1.0, -2.0], value=5, grads=[[0.6, 0.8], [-0.6, -0.8]], eps=0.0),
@@ -275,6 +329,9 @@ DISTANCES = [
             edge([3.0, 2.0, 0.0], [1.0, 4.0, 0.0], value=2, grads=[[0.5, -0.5, 0]], eps=0.0, p=inf),
             edge([0.0, 0.0], [0.0, 0.0], value=0, grads=[[0, 0]], eps=0.0, p=inf),
             edge([nan, 0.0], [1.0, 1.0], value=nan, grads=[[nan, nan], [nan, nan]]),
+            edge([nan, 0.0], [1.0, 1.0], value=nan, grads=[[0, -1], [0, 1]], p=1.0),
+            edge([-inf, 2.0], [1.0, 1.0], value=inf, grads=[[-1, 1], [1, -1]], p=1.0),
+            edge([-inf, 2.0], [1.0, 1.0], value=inf, grads=[[nan, 0], [nan, 0]], p=1.5),
         ],
         refused=[
             Refused(lambda: F.pairwise_distance(mg.ones(3), mg.ones(3), p="x"), TypeError, "pairwise_distance: p must be a number"),
@@ -308,6 +365,7 @@ DISTANCES = [
             edge([0.0, 0.0], [3.0, 4.0], [0.0, 6.0], value=0, grads=[[-0.6, 0.2], [0.6, 0.8], [0, -1]], eps=0.0, margin=1.0),
             edge([0.0, 0.0], [0.0, 1.0], [0.0, 6.0], value=0, grads=[[0, 0], [0, 0], [0, 0]], eps=0.0),
             edge([nan, 0.0], [0.0, 1.0], [0.0, 6.0], value=nan),
+            edge([inf, 1.0], [0.5, 0.5], [0.1, 2.0], value=nan, grads=[[0, 0], [0, 0], [0, 0]], p=1.0),
         ],
         refused=TRIPLET_ERRORS,
     ),

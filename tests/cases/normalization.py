@@ -164,6 +164,7 @@ CASES: tuple[OpCase, ...] = (
         edges=[
             edge([[1.0], [1.0], [1.0]], None, None, None, None, True, value=[[0], [0], [0]], grads=[[[0]] * 3]),
             edge([[1.0, nan], [3.0, 0.0]], None, None, None, None, True, eps=0.0, value=[[-1, nan], [1, nan]]),
+            edge(np.ones(0), None, None, None, None, True, value=[], grads=[[]]),
             edge([[3.0]], [1.0], [4.0], [0.5], [2.0], eps=0.0, value=[[2.5]], grads=[[[0.25]], None, None, [1], [1]]),
         ],
         typed=[
@@ -228,7 +229,7 @@ CASES: tuple[OpCase, ...] = (
                 (ShapeError, RuntimeError),
                 "group_norm: num_groups 2 does not divide",
             ),
-            Refused(lambda: F.group_norm(mg.ones(3), 1), DimError, "group_norm: input must have shape"),
+            Refused(lambda: F.group_norm(mg.ones(3), 1), (ShapeError, RuntimeError), "group_norm: input must have shape"),
             Refused(lambda: F.group_norm(mg.ones(1, 2), 2), ValueError, "group_norm: needs more than 1 value per channel"),
             Refused(
                 lambda: F.group_norm(mg.ones(2, 4), 2, mg.ones(2)), ShapeError, "group_norm: weight must have one entry a channel"

@@ -61,7 +61,6 @@ def refused(function: Any, name: str) -> list[Refused]:
         ),
         Refused(lambda: function(mg.ones(2, 3), -3), DimError, f"{name}: dim -3 is out of range: the tensor has 2 axes"),
         Refused(lambda: function(mg.tensor(1.0), 1), DimError, f"{name}: dim 1 is out of range: the tensor has no axis"),
-        Refused(lambda: function(mg.ones(2, 3)), TypeError, f"{name}: argument 'dim' is missing"),
         Refused(lambda: function(mg.ones(2, 3), "x"), TypeError, f"{name}: dim must be an int, got 'x'"),
         Refused(
             lambda: function(mg.tensor([1, 2]), 0),

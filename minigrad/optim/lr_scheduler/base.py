@@ -7,11 +7,22 @@ from collections.abc import Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
+from ...core import Tensor
 from ...core.check import check_number
 from ...errors import ArgumentError, InputTypeError, StateDictError
 from ..optimizer import Optimizer
 
-__all__ = ["LRScheduler", "by_group", "check_optimizer", "check_positive", "held", "set_momentum", "warn_of_epoch"]
+__all__ = [
+    "LRScheduler",
+    "by_group",
+    "check_optimizer",
+    "check_positive",
+    "held",
+    "rate_of",
+    "set_momentum",
+    "set_rate",
+    "warn_of_epoch",
+]
 
 
 class LRScheduler:
@@ -30,7 +41,7 @@ class LRScheduler:
         self.optimizer = optimizer
         for n, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
-                group.setdefault("initial_lr", group["lr"])
+                group.setdefault("initial_lr", rate_of(group))
             elif "initial_lr" not in group:
                 raise KeyError(
                     f"{self.name}: 'initial_lr' is missing in param_groups[{n}], which last_epoch {last_epoch} needs; load the "
@@ -101,8 +112,8 @@ class LRScheduler:
 
     def _set_rates(self, rates: Sequence[float]) -> None:
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+            set_rate(group, rate)
+        self._last_lr = [rate_of(group) for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
         """All that the schedule knows, but for the optimizer."""
@@ -142,6 +153,19 @@ def check_positive(name: str, **values: Any) -> None:
 def held(function: Any) -> dict[str, Any] | None:
     """What a callable object holds, for a state_dict; a function holds nothing."""
     return None if function is None or isinstance(function, FunctionType) else vars(function).copy()
+
+
+def rate_of(group: Mapping[str, Any]) -> Any:
+    """The learning rate of a group, as a number."""
+    return group["lr"].item() if isinstance(group["lr"], Tensor) else group["lr"]
+
+
+def set_rate(group: dict[str, Any], rate: float) -> None:
+    """Set the learning rate of a group; one that is a Tensor stays that Tensor."""
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
 
 
 def set_momentum(group: dict[str, Any], value: float) -> None:

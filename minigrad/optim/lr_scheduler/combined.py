@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import ArgumentError, InputTypeError
 from ..optimizer import Optimizer
-from .base import LRScheduler
+from .base import LRScheduler, rate_of, set_rate
 from .plateau import ReduceLROnPlateau
 
 __all__ = ["ChainedScheduler", "SequentialLR"]
@@ -66,7 +66,7 @@ class SequentialLR(_Combined):
         self._milestones = list(milestones)
         self.last_epoch = last_epoch + 1
         for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"]
+            set_rate(group, group["initial_lr"])
         self.undo()
         first = self._schedulers[bisect_right(self._milestones, 0)]
         first._initial_step()
@@ -89,10 +89,10 @@ class ChainedScheduler(_Combined):
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None):
         self._take(schedulers, optimizer)
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+        self._last_lr = [rate_of(group) for group in self.optimizer.param_groups]
 
     def step(self) -> None:  # type: ignore[override]
         """Go on to the next epoch."""
         for scheduler in self._schedulers:
             scheduler.step()
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+        self._last_lr = [rate_of(group) for group in self.optimizer.param_groups]

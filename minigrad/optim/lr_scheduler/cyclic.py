@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import ArgumentError
 from ..optimizer import Optimizer
-from .base import LRScheduler, by_group, check_optimizer, check_positive, held, set_momentum
+from .base import LRScheduler, by_group, check_optimizer, check_positive, held, rate_of, set_momentum, set_rate
 
 __all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"]
 
@@ -28,12 +28,12 @@ class CosineAnnealingLR(LRScheduler):
     def rates(self) -> Sequence[float]:
         groups, t, low = self.optimizer.param_groups, self.last_epoch, self.eta_min
         if self._is_initial:
-            return [group["lr"] for group in groups]
+            return [rate_of(group) for group in groups]
         if (t - 1 - self.T_max) % (2 * self.T_max) == 0:  # up from the bottom, where the ratio below is 0 / 0
             rise = 1 - math.cos(math.pi / self.T_max)
-            return [group["lr"] + (lr - low) * rise / 2 for group, lr in zip(groups, self.base_lrs, strict=True)]
+            return [rate_of(group) + (lr - low) * rise / 2 for group, lr in zip(groups, self.base_lrs, strict=True)]
         now, before = (1 + math.cos(math.pi * epoch / self.T_max) for epoch in (t, t - 1))
-        return [now / before * (group["lr"] - low) + low for group in groups]
+        return [now / before * (rate_of(group) - low) + low for group in groups]
 
     def rates_at_once(self) -> Sequence[float]:
         return _cosine(self.base_lrs, self.eta_min, self.last_epoch, self.T_max)
@@ -139,7 +139,7 @@ class CyclicLR(_Cycling):
         self.optimizer, self.cycle_momentum = optimizer, cycle_momentum
         if last_epoch == -1:
             for group, lr in zip(optimizer.param_groups, base_lrs, strict=True):
-                group["lr"] = lr
+                set_rate(group, lr)
         if cycle_momentum:
             self._start_momentum(base_momentum, max_momentum, last_epoch)
         super().__init__(optimizer, last_epoch)

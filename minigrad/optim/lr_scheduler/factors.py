@@ -10,7 +10,7 @@ from typing import Any
 from ...core.check import check_number
 from ...errors import ArgumentError, InputTypeError
 from ..optimizer import Optimizer
-from .base import LRScheduler, by_group, check_positive, held
+from .base import LRScheduler, by_group, check_positive, held, rate_of
 
 __all__ = [
     "ConstantLR",
@@ -37,7 +37,7 @@ class _Factor(LRScheduler):
 
     def rates(self) -> Sequence[float]:
         ratio = self.ratio()
-        return [group["lr"] * ratio for group in self.optimizer.param_groups]
+        return [rate_of(group) * ratio for group in self.optimizer.param_groups]
 
     def rates_at_once(self) -> Sequence[float]:
         ratio = self.whole_ratio()
@@ -194,5 +194,5 @@ class MultiplicativeLR(LambdaLR):
     def rates(self) -> Sequence[float]:
         groups = self.optimizer.param_groups
         if self._is_initial:
-            return [group["lr"] for group in groups]
-        return [group["lr"] * function(self.last_epoch) for group, function in zip(groups, self.lr_lambdas, strict=True)]
+            return [rate_of(group) for group in groups]
+        return [rate_of(group) * function(self.last_epoch) for group, function in zip(groups, self.lr_lambdas, strict=True)]

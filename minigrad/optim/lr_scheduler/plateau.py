@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import ArgumentError
 from ..optimizer import Optimizer
-from .base import LRScheduler, by_group, warn_of_epoch
+from .base import LRScheduler, by_group, rate_of, set_rate, warn_of_epoch
 
 __all__ = ["ReduceLROnPlateau"]
 
@@ -47,7 +47,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.last_epoch = 0
         self.best = math.inf if mode == "min" else -math.inf
         self.cooldown_counter = self.num_bad_epochs = 0
-        self._last_lr = [group["lr"] for group in optimizer.param_groups]
+        self._last_lr = [rate_of(group) for group in optimizer.param_groups]
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """Look at a metric (a number, or a Tensor of one element), and lower the learning rates if it is time."""
@@ -67,7 +67,7 @@ class ReduceLROnPlateau(LRScheduler):
             self._reduce_lr()
             self.cooldown_counter = self.cooldown
             self.num_bad_epochs = 0
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+        self._last_lr = [rate_of(group) for group in self.optimizer.param_groups]
 
     @property
     def in_cooldown(self) -> bool:
@@ -89,6 +89,6 @@ class ReduceLROnPlateau(LRScheduler):
                 )
             self.min_lrs = [self.default_min_lr] * len(groups)
         for group, lowest in zip(groups, self.min_lrs, strict=True):
-            lr = max(group["lr"] * self.factor, lowest)
-            if group["lr"] - lr > self.eps:
-                group["lr"] = lr
+            lr = max(rate_of(group) * self.factor, lowest)
+            if rate_of(group) - lr > self.eps:
+                set_rate(group, lr)
