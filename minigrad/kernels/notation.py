@@ -39,6 +39,7 @@ __all__ = [
     "normal_pdf",
     "rint",
     "scaled_exp",
+    "scaled_gelu_exp",
     "scaled_normal_cdf",
     "sin",
     "sinh",
@@ -97,6 +98,7 @@ def _normal_cdf(x: float) -> float:
     return 0.5 * math.erfc(scaled) * math.exp(-2 * scaled * rest)
 
 
+_PI = np.longdouble("3.14159265358979323846264338327950288")
 _SQRT_HALF = math.isqrt(1 << 219)  # √½ · 2¹¹⁰
 
 
@@ -106,6 +108,14 @@ def _normal_pdf(x: float) -> float:
         return x if math.isnan(x) else 0.0
     high = math.ldexp(round(math.ldexp(x, 20)), -20)
     return math.exp(-0.5 * high * high) * math.exp(-0.5 * (x - high) * (x + high)) / math.sqrt(2 * math.pi)
+
+
+def _scaled_gelu_exp(x: Any, factor: Any) -> Any:
+    """With the digits of NumPy's longest float: the rounding error of 2u would be multiplied by |2u|."""
+    a = np.absolute(np.asarray(x, np.longdouble))
+    with np.errstate(over="ignore", under="ignore"):
+        power = np.exp(-2 * np.sqrt(2 / _PI) * (a + 44715 * (a * a * a) / 10**6))
+        return (factor * power).astype(np.result_type(x, factor))
 
 
 exp = Notation("exp", np.exp, "eˣ")
@@ -138,6 +148,9 @@ scaled_normal_cdf = Notation(
     2,
 )
 normal_pdf = Notation("normal_pdf", _by_element(_normal_pdf), "φ(x) = exp(−x²/2) / √(2π)")
+scaled_gelu_exp = Notation(
+    "scaled_gelu_exp", _scaled_gelu_exp, "factor · e^−|2u|, 2u = 2√(2/π) (x + 0.044715 x³): of the tanh form of gelu", 2
+)
 sqrt = Notation("sqrt", np.sqrt, "square root")
 absolute = Notation("absolute", np.absolute, "|x|")
 floor = Notation("floor", np.floor, "the largest integer not above x")
