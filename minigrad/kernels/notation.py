@@ -29,6 +29,8 @@ __all__ = [
     "expm1",
     "floor",
     "fmod",
+    "gelu_slope",
+    "gelu_tanh_slope",
     "log",
     "log1p",
     "log2",
@@ -111,11 +113,19 @@ def _normal_pdf(x: float) -> float:
 
 
 def _scaled_gelu_exp(x: Any, factor: Any) -> Any:
-    """With the digits of NumPy's longest float: the rounding error of 2u would be multiplied by |2u|."""
+    return (factor * _gelu_exp(x)).astype(np.result_type(x, factor))
+
+
+def _gelu_exp(x: Any) -> Any:
+    """e^−|2u| with the digits of NumPy's longest float: the rounding error of 2u would be multiplied by |2u|."""
     a = np.absolute(np.asarray(x, np.longdouble))
-    with np.errstate(over="ignore", under="ignore"):
-        power = np.exp(-2 * np.sqrt(2 / _PI) * (a + 44715 * (a * a * a) / 10**6))
-        return (factor * power).astype(np.result_type(x, factor))
+    return np.exp(-2 * np.sqrt(2 / _PI) * (a + 44715 * (a * a * a) / 10**6))
+
+
+def _gelu_tanh_slope(x: Any) -> Any:
+    a, e = np.absolute(np.asarray(x, np.longdouble)), _gelu_exp(x)
+    y = e * (1 + e - 2 * np.sqrt(2 / _PI) * (a + 134145 * (a * a * a) / 10**6)) / (1 + e) ** 2
+    return np.where(x > 0, 1 - y, y).astype(np.result_type(x))
 
 
 exp = Notation("exp", np.exp, "eˣ")
@@ -148,9 +158,9 @@ scaled_normal_cdf = Notation(
     2,
 )
 normal_pdf = Notation("normal_pdf", _by_element(_normal_pdf), "φ(x) = exp(−x²/2) / √(2π)")
-scaled_gelu_exp = Notation(
-    "scaled_gelu_exp", _scaled_gelu_exp, "factor · e^−|2u|, 2u = 2√(2/π) (x + 0.044715 x³): of the tanh form of gelu", 2
-)
+gelu_slope = Notation("gelu_slope", lambda x: normal_cdf.array(x) + x * normal_pdf.array(x), "the slope of x Φ(x), Φ(x) + x φ(x)")
+scaled_gelu_exp = Notation("scaled_gelu_exp", _scaled_gelu_exp, "factor · e^−|2u|, u = √(2/π) (x + 0.044715 x³)", 2)
+gelu_tanh_slope = Notation("gelu_tanh_slope", _gelu_tanh_slope, "the slope of x σ(2u), u = √(2/π) (x + 0.044715 x³)")
 sqrt = Notation("sqrt", np.sqrt, "square root")
 absolute = Notation("absolute", np.absolute, "|x|")
 floor = Notation("floor", np.floor, "the largest integer not above x")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, elementwise, op
+from ..core import Tensor, elementwise, op
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..kernels import notation as math
 from ..kernels import rows
@@ -16,6 +16,8 @@ from ..kernels.cache import compilable
 from ..kernels.notation import (
     absolute,
     exp,
+    gelu_slope,
+    gelu_tanh_slope,
     log1p,
     maximum,
     minimum,
@@ -73,12 +75,9 @@ def silu(x: Tensor, inplace: bool = False) -> Tensor:
     Source: Elfwing, Uchibe & Doya 2017; Ramachandran, Zoph & Le 2017.
     """
     a = absolute(x)
-    e = exp(-a)
-    d = 1 + e
-    lost = e - (d - 1)  # what the rounding of d took away; below, 1 − e/2 stands for 1 / d
+    e = scaled_exp(-a, 1)
     n = where(x >= 0, x, scaled_exp(-a, x))
-    q = n / d
-    return where(x < -1, n - q * e, where(x < 0, q - q * (lost * (1 - e / 2)), q))
+    return where(e > 0, n - n * (e / (1 + e)), n)  # as sigmoid; ∞ · 0 is left out
 
 
 @silu.backward("x")
@@ -127,7 +126,7 @@ def gelu_exact(x: Tensor) -> Tensor:
 
 @gelu_exact.backward("x")
 def _(g, x):
-    return g * (normal_cdf(x) + x * normal_pdf(x))
+    return g * gelu_slope(x)
 
 
 @elementwise
@@ -135,7 +134,7 @@ def gelu_tanh(x: Tensor) -> Tensor:
     """The tanh approximation of gelu, x/2 (1 + tanh u) with u = √(2/π) (x + 0.044715 x³); computed as x σ(2u), which is the same
     without the difference in the negative tail.
 
-    Backward: dL/dx = g (σ + x σ(1 − σ) 2u′).
+    Backward: dL/dx = g (σ + x σ(1 − σ) 2u′), σ = σ(2u).
     Deviation: keeps its relative accuracy in the negative tail, where PyTorch's loses all digits.
     Source: Hendrycks & Gimpel 2016, equation 2.
     """
@@ -144,16 +143,20 @@ def gelu_tanh(x: Tensor) -> Tensor:
 
 @gelu_tanh.backward("x")
 def _(g, x):
-    e = scaled_gelu_exp(x, 1)
-    d = 1 + e
-    s = x * (_TWO_ROOT_TWO_OVER_PI * (1 + 0.134145 * (x * x))) / d
-    return g * (where(x >= 0, 1 + s * e, scaled_gelu_exp(x, 1 + s)) / d)
+    return g * gelu_tanh_slope(x)
 
 
-def scaled_gelu_power(x: Tensor, factor: Operand) -> Tensor:
-    """The notation's `scaled_gelu_exp` over Tensors."""
+def slope_of_gelu(x: Tensor) -> Tensor:
+    """The notation's `gelu_slope` over Tensors."""
+    return normal_cdf(x) + x * normal_pdf(x)
+
+
+def slope_of_gelu_tanh(x: Tensor) -> Tensor:
+    """The notation's `gelu_tanh_slope` over Tensors."""
     t = _TWO_ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x))
-    return factor * exp(where(x >= 0, -t, t))
+    e = exp(where(x >= 0, -t, t))
+    s = where(x >= 0, 1, e) / (1 + e)
+    return s + x * (s * (1 - s)) * (_TWO_ROOT_TWO_OVER_PI * (1 + 0.134145 * (x * x)))
 
 
 @elementwise(static=("beta", "threshold"))
