@@ -12,11 +12,11 @@ import numpy as np
 
 from ..core import Tensor, check_reduction, op, user_depth
 from ..errors import ArgumentError, DomainError, DtypeError, IndexRangeError, ShapeError
-from ..kernels import losses, rows
+from ..kernels import cross_entropy as kernels
 from ..kernels.arrays import total
 from ..kernels.cache import compilable
-from ..kernels.notation import exp, log1p, where
-from .softmax import log_softmax
+from ..kernels.notation import exp, where
+from .softmax import balanced, log_softmax
 
 
 def class_axis(input: Any) -> int:
@@ -130,7 +130,7 @@ def cross_entropy(
     """
     axis = class_axis(input)
     desired, divisor, _ = _desired("cross_entropy", input.shape, input.dtype, target, weight, ignore_index, label_smoothing)
-    terms = where(desired == 0, 0, desired * _log_probabilities(input, axis))
+    terms = where(desired == 0, 0, desired * log_softmax.formula(input, axis))
     return reduced(-total(terms, (axis,)), divisor, reduction)
 
 
@@ -150,18 +150,6 @@ def _(input, target, weight):
             "leave the softmax out (or hand log(p) to nll_loss)",
             stacklevel=user_depth(),
         )
-
-
-def _log_probabilities(x: Any, axis: int) -> Any:
-    """log softmax(x), with log1p of what is beside the largest: so −log p of a dominant class keeps its digits."""
-    if not x.size:
-        return x
-    peak = np.expand_dims(np.argmax(x, axis), axis)
-    shifted = x - np.take_along_axis(x, peak, axis)
-    e = exp(shifted)
-    own = np.take_along_axis(e, peak, axis)
-    np.put_along_axis(e, peak, 0, axis)
-    return shifted - log1p(total(e, (axis,), True) + (own - 1))
 
 
 def over_rows(input, target, weight, *settings):
@@ -220,7 +208,7 @@ def _(input, target, weight, ignore_index, reduction, label_smoothing):
     scores = np.ascontiguousarray(input) if input.ndim == 2 else to_rows(input)
     n, classes = scores.shape
     dinput, work = np.empty((n, classes), dtype), np.empty((3, n), dtype)
-    bad = rows.cross_entropy_rows[dtype](
+    bad = kernels.cross_entropy_rows[dtype](
         loss.ravel(), dinput, work, scores, class_indices(target), class_weights(weight, classes, dtype),
         ignore_index, REDUCE[reduction], label_smoothing,
     )  # fmt: skip
@@ -233,7 +221,7 @@ def _along_columns(loss: Any, input: Any, target: Any, weight: Any, ignore_index
     """The same with loops along the axes behind the classes; returns the gradient."""
     dtype, scores, classes = input.dtype, _to_columns(input), input.shape[1]
     dinput, work = np.empty(scores.shape, dtype), np.empty((5, target.size), dtype)
-    bad = losses.cross_entropy_columns[dtype](
+    bad = kernels.cross_entropy_columns[dtype](
         loss.ravel(), dinput, work, scores, class_indices(target), class_weights(weight, classes, dtype),
         classes, ignore_index, REDUCE[reduction], smoothing,
     )  # fmt: skip
@@ -244,11 +232,11 @@ def _along_columns(loss: Any, input: Any, target: Any, weight: Any, ignore_index
 
 def _soft_cross_entropy(input: Any, target: Any, weight: Any, reduction: str, smoothing: float) -> tuple[Any, Any]:
     dtype, classes, loss = input.dtype, input.shape[class_axis(input)], output(input, reduction)
-    work, weights = np.empty((5, input.size // classes), dtype), class_weights(weight, classes, dtype)
+    work, weights = np.empty((6, input.size // classes), dtype), class_weights(weight, classes, dtype)
     if math.prod(input.shape[2:]) <= classes:
-        run, lay, more = losses.soft_cross_entropy_rows, to_rows, []
+        run, lay, more = kernels.soft_cross_entropy_rows, to_rows, []
     else:
-        run, lay, more = losses.soft_cross_entropy_columns, _to_columns, [classes]
+        run, lay, more = kernels.soft_cross_entropy_columns, _to_columns, [classes]
     scores = lay(input)
     dinput = np.empty(scores.shape, dtype)
     run[dtype](loss.ravel(), dinput, work, scores, lay(target), weights, *more, REDUCE[reduction], smoothing)
@@ -261,9 +249,10 @@ def _(g, input, target, weight, ignore_index, reduction, label_smoothing):
     desired, divisor, counts = _desired(
         "cross_entropy", input.shape, input.dtype, target, plain(weight), ignore_index, label_smoothing
     )
-    p = exp(log_softmax.of(input, axis))
+    y = log_softmax.of(input, axis)
     divisor = divisor if np.any(counts) else 1.0
-    return where(counts, _row_gradient(g, divisor, reduction, axis) * (p * desired.sum(axis, keepdims=True) - desired), 0)
+    slope = balanced(y, exp(y) * desired.sum(axis, keepdims=True) - desired, axis)
+    return where(counts, _row_gradient(g, divisor, reduction, axis) * slope, 0)
 
 
 @cross_entropy.backward("target")
@@ -280,7 +269,7 @@ def scaled(gradient: Any, g: Any) -> Any:
     if gradient.ndim > 2 and g.ndim:
         return gradient * np.expand_dims(g, 1)
     out = np.empty(gradient.shape, gradient.dtype)
-    rows.cross_entropy_rows_backward[out.dtype](out.ravel(), g.ravel(), gradient.ravel(), g.size, gradient.size // g.size)
+    kernels.cross_entropy_rows_backward[out.dtype](out.ravel(), g.ravel(), gradient.ravel(), g.size, gradient.size // g.size)
     return out
 
 
@@ -320,7 +309,7 @@ def _(input, target, weight, ignore_index, reduction):
     dtype = input.dtype
     classes, inner = input.shape[class_axis(input)], math.prod(input.shape[2:])
     loss, pulls, places = output(input, reduction), np.empty(target.size, dtype), np.empty(target.size, np.int64)
-    bad = losses.nll_rows[dtype](
+    bad = kernels.nll_rows[dtype](
         loss.ravel(), pulls, places, input.ravel(), class_indices(target), class_weights(weight, classes, dtype),
         classes, inner, ignore_index, REDUCE[reduction],
     )  # fmt: skip
@@ -339,5 +328,5 @@ def _(g, input_shape, target, weight, ignore_index, reduction):
 @nll_loss.backward_kernel("input")
 def _(g, residual, input_shape):
     out = np.zeros(input_shape, g.dtype)
-    losses.nll_rows_backward[g.dtype](out.ravel(), g.ravel(), *residual)
+    kernels.nll_rows_backward[g.dtype](out.ravel(), g.ravel(), *residual)
     return out
