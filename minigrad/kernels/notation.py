@@ -43,8 +43,10 @@ __all__ = [
     "scaled_exp",
     "scaled_gelu_exp",
     "scaled_normal_cdf",
+    "sigmoid",
     "sin",
     "sinh",
+    "softplus",
     "sqrt",
     "tan",
     "tanh",
@@ -73,6 +75,12 @@ class Notation:
 
     def __repr__(self) -> str:
         return f"<notation {self.name}: {self.__doc__}>"
+
+
+def _sigmoid(x: Any) -> Any:
+    e = np.exp(-np.absolute(x))
+    c = np.where(x >= 0, 1, e)
+    return c - c * (e / (1 + e))
 
 
 def _by_element(function: Callable[[float], float]) -> Callable[[Any], Any]:
@@ -148,6 +156,8 @@ atan2 = Notation("atan2", np.arctan2, "the angle of the point (second, first)", 
 sinh = Notation("sinh", np.sinh, "hyperbolic sine")
 cosh = Notation("cosh", np.cosh, "hyperbolic cosine")
 tanh = Notation("tanh", np.tanh, "hyperbolic tangent")
+sigmoid = Notation("sigmoid", _sigmoid, "σ(x) = 1 / (1 + e⁻ˣ)")
+softplus = Notation("softplus", lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.absolute(x))), "log(1 + eˣ)")
 erf = Notation("erf", _by_element(math.erf), "error function")
 erfc = Notation("erfc", _by_element(math.erfc), "1 − erf(x)")
 normal_cdf = Notation("normal_cdf", _by_element(_normal_cdf), "Φ(x) = ½ erfc(−x/√2)")

@@ -41,7 +41,7 @@ from minigrad.kernels.vector_instructions import (
 from minigrad.kernels.vector_trig import exact_sum
 
 MATH = (
-    "exp", "scaled_exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sinh", "cosh", "tanh",
+    "exp", "scaled_exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sinh", "cosh", "tanh", "sigmoid", "softplus",
     "erf", "erfc", "normal_cdf", "scaled_normal_cdf", "normal_pdf", "gelu_slope", "scaled_gelu_exp", "gelu_tanh_slope", *vector_trig.NAMES,
 )  # fmt: skip
 NEAR = {f"near_{name}": name for name in vector_trig.REDUCED}
@@ -217,6 +217,18 @@ def tanh(x: Any) -> Any:
     r = multiply_add(-n, LN2_LOW, multiply_add(-n, LN2_HIGH, a2))
     large = ONE - ONE / multiply_add(exp_polynomial(r), half_power(t), HALF)
     return copy_sign(where(a < TANH_SPLIT, small, large), x)
+
+
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + e⁻ˣ) as c − c e / (1 + e), e = e^−|x|, c = 1 or e: the quotient's rounding counts little. Error: 1.5 and 1.5."""
+    e = exp(-absolute(x))
+    c = where(x >= ZERO, ONE, e)
+    return multiply_add(-c, e / (ONE + e), c)
+
+
+def softplus(x: Any) -> Any:
+    """log(1 + eˣ) = max(x, 0) + log1p(e^−|x|). Error: 1.2 and 1.2."""
+    return where(x < ZERO, ZERO, x) + log1p(exp(-absolute(x)))
 
 
 def erf(x: Any) -> Any:

@@ -359,8 +359,8 @@ def _bind() -> None:
         {operation.name: operation for operation in (exp, expm1, log, log1p, tanh, erf, erfc, normal_cdf, normal_pdf, sqrt)},
         exp2=exp2, log2=log2, log10=log10, sin=sin, cos=cos, tan=tan, asin=asin, acos=acos, atan=atan, atan2=atan2, sinh=sinh, cosh=cosh,
         absolute=abs, floor=floor, ceil=ceil, trunc=trunc, rint=rint, fmod=fmod, maximum=maximum, minimum=minimum, where=where,
-        gelu_slope=activation.slope_of_gelu, gelu_tanh_slope=activation.slope_of_gelu_tanh,
-        broadcast_to=broadcast_to, sum_to=shape.sum_to_shape, put=indexing.put_tensor,
+        sigmoid=sigmoid, softplus=softplus, gelu_slope=activation.slope_of_gelu,
+        gelu_tanh_slope=activation.slope_of_gelu_tanh, broadcast_to=broadcast_to, sum_to=shape.sum_to_shape, put=indexing.put_tensor,
     )  # fmt: skip
 
 

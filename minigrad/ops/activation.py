@@ -19,7 +19,6 @@ from ..kernels.notation import (
     gelu_slope,
     gelu_tanh_slope,
     log1p,
-    maximum,
     minimum,
     normal_cdf,
     normal_pdf,
@@ -35,7 +34,7 @@ _TWO_ROOT_TWO_OVER_PI = 1.5957691216057308  # 2 √(2/π)
 
 @elementwise
 def sigmoid(x: Tensor) -> Tensor:
-    """Logistic function, σ(x) = 1 / (1 + e⁻ˣ), written with e^−|x| so that nothing overflows.
+    """Logistic function, σ(x) = 1 / (1 + e⁻ˣ), computed with e^−|x| so that nothing overflows.
 
     Backward: dL/dx = g σ(1 − σ), from the saved output.
     Edge values: rounds to exactly 1 from x = 17 (float32) or 37 (float64); keeps its digits in the negative tail.
@@ -43,9 +42,7 @@ def sigmoid(x: Tensor) -> Tensor:
     >>> sigmoid.formula(0.0)
     0.5
     """
-    e = exp(-absolute(x))
-    c = where(x >= 0, 1, e)
-    return c - c * (e / (1 + e))  # c / (1 + e), with the rounding of the quotient on a small term
+    return math.sigmoid(x)
 
 
 @sigmoid.backward("x")
@@ -82,8 +79,7 @@ def silu(x: Tensor, inplace: bool = False) -> Tensor:
 
 @silu.backward("x")
 def _(g, x):
-    e = exp(where(x >= 0, -x, x))  # not −|x|: its slope at 0, for second derivatives, is the one-sided one that the next line takes
-    s = where(x >= 0, 1, e) / (1 + e)
+    s = math.sigmoid(x)
     return g * (s * (1 + x * (1 - s)))
 
 
@@ -107,7 +103,7 @@ def mish(x: Tensor, inplace: bool = False) -> Tensor:
 
 @mish.backward("x")
 def _(g, x):
-    e = exp(where(x >= 0, -x, x))
+    e = exp(where(x >= 0, -x, x))  # not −|x|: its slope at 0, for second derivatives, is the one-sided one that the next lines take
     n = where(x >= 0, 1 + 2 * e, e * (2 + e))
     d = n + where(x >= 0, 2 * e * e, 2)
     return g * (n / d + x * (where(x >= 0, e * e, e) * (4 + 4 * e) / (d * d)))
@@ -153,9 +149,7 @@ def slope_of_gelu(x: Tensor) -> Tensor:
 
 def slope_of_gelu_tanh(x: Tensor) -> Tensor:
     """The notation's `gelu_tanh_slope` over Tensors."""
-    t = _TWO_ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x))
-    e = exp(where(x >= 0, -t, t))
-    s = where(x >= 0, 1, e) / (1 + e)
+    s = math.sigmoid(_TWO_ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x)))
     return s + x * (s * (1 - s)) * (_TWO_ROOT_TWO_OVER_PI * (1 + 0.134145 * (x * x)))
 
 
@@ -168,14 +162,13 @@ def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     Source: Dugas et al. 2000, "Incorporating second-order functional knowledge for better option pricing".
     """
     t = beta * x
-    return where(t > threshold, x, (maximum(t, 0) + log1p(exp(-absolute(t)))) / beta)
+    return where(t > threshold, x, math.softplus(t) / beta)
 
 
 @softplus.backward("x")
 def _(g, x, beta, threshold):
     t = beta * x
-    e = exp(where(t >= 0, -t, t))
-    return where(t > threshold, g, g * (where(t >= 0, 1, e) / (1 + e)))
+    return where(t > threshold, g, g * math.sigmoid(t))
 
 
 @softplus.check
@@ -196,8 +189,7 @@ def logsigmoid(x: Tensor) -> Tensor:
 
 @logsigmoid.backward("x")
 def _(g, x):
-    e = exp(where(x >= 0, -x, x))
-    return g * (where(x >= 0, e, 1) / (1 + e))
+    return g * math.sigmoid(-x)
 
 
 @elementwise
