@@ -12,7 +12,7 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..kernels import notation as math
 from ..kernels import rows
 from ..kernels.arrays import put
-from ..kernels.cache import compilable
+from ..kernels.cache import one_dtype
 from ..kernels.notation import (
     absolute,
     exp,
@@ -278,7 +278,7 @@ def _(g, x, dim, x_shape):
     return put(g * s, first, x_shape) + put(g * (a * (s * (1 - s))), second, x_shape)
 
 
-@glu.kernel(when=lambda x, dim: compilable(x.dtype) and x.size > 0, residual=True)
+@glu.kernel(when=lambda x, dim: one_dtype(x), residual=True)
 def _(x, dim):
     matrix = np.ascontiguousarray(x).reshape(prod(x.shape[:dim]), -1)  # a row holds a half and then the other
     halves = matrix.shape[0], matrix.shape[1] // 2

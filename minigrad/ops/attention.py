@@ -11,7 +11,7 @@ from ..core import Tensor, check_number, check_probability, op
 from ..errors import ArgumentError, DtypeError, IndexRangeError, InputTypeError, ShapeError
 from ..kernels import rows
 from ..kernels.arrays import put
-from ..kernels.cache import compilable
+from ..kernels.cache import one_dtype
 from ..kernels.notation import where as select
 from .comparison import where
 from .linalg import matmul
@@ -57,11 +57,7 @@ def _refuse_outside(input: Any, count: int) -> None:
         raise IndexRangeError(f"embedding: input{spot} is {int(input[place])}, but weight has {count} rows")
 
 
-def _some_floats(input, weight, padding_idx):
-    return compilable(weight.dtype) and input.size > 0 and weight.size > 0
-
-
-@embedding.kernel(when=_some_floats)
+@embedding.kernel(when=lambda x, weight, padding_idx: x.size > 0 and one_dtype(weight))
 def _(input, weight, padding_idx):
     indices = np.ascontiguousarray(input, np.int64).ravel()
     out = np.empty((indices.size, weight.shape[1]), weight.dtype)

@@ -14,7 +14,7 @@ from ..core import Tensor, check_reduction, op, user_depth
 from ..errors import ArgumentError, DomainError, DtypeError, IndexRangeError, ShapeError
 from ..kernels import cross_entropy as kernels
 from ..kernels.arrays import total
-from ..kernels.cache import compilable
+from ..kernels.cache import one_dtype
 from ..kernels.notation import exp, where
 from .softmax import balanced, log_softmax
 
@@ -152,12 +152,6 @@ def _(input, target, weight):
         )
 
 
-def over_rows(input, target, weight, *settings):
-    """Whether there is a kernel: the floats of one dtype, and something in them."""
-    floats = [x.dtype for x in (input, target, weight) if x is not None and x.dtype.kind == "f"]
-    return input.size > 0 and compilable(input.dtype) and all(dtype == input.dtype for dtype in floats)
-
-
 def to_rows(x: Any) -> Any:
     """The matrix whose rows lie along the class axis."""
     if x.ndim == 2:
@@ -198,49 +192,35 @@ _ones = lru_cache(maxsize=64)(np.ones)
 REDUCE = {"none": 0, "sum": 1, "mean": 2}
 
 
-@cross_entropy.kernel(when=over_rows, residual=True)
+@cross_entropy.kernel(
+    when=lambda x, target, weight, *settings: one_dtype(x, weight, target if target.dtype.kind == "f" else None), residual=True
+)
 def _(input, target, weight, ignore_index, reduction, label_smoothing):
-    if target.dtype.kind == "f":
-        return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
-    dtype, loss = input.dtype, output(input, reduction)
-    if input.ndim > 2 and math.prod(input.shape[2:]) > input.shape[1]:  # the axes behind the classes are the longer ones
-        return loss, _along_columns(loss, input, target, weight, ignore_index, reduction, label_smoothing)
-    scores = np.ascontiguousarray(input) if input.ndim == 2 else to_rows(input)
-    n, classes = scores.shape
-    dinput, work = np.empty((n, classes), dtype), np.empty((3, n), dtype)
-    bad = kernels.cross_entropy_rows[dtype](
-        loss.ravel(), dinput, work, scores, class_indices(target), class_weights(weight, classes, dtype),
-        ignore_index, REDUCE[reduction], label_smoothing,
-    )  # fmt: skip
-    if bad:
-        raise_index("cross_entropy", target, bad - 1, classes)
-    return loss, dinput if input.ndim == 2 else _from_rows(dinput, input.shape)
-
-
-def _along_columns(loss: Any, input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float) -> Any:
-    """The same with loops along the axes behind the classes; returns the gradient."""
-    dtype, scores, classes = input.dtype, _to_columns(input), input.shape[1]
-    dinput, work = np.empty(scores.shape, dtype), np.empty((5, target.size), dtype)
-    bad = kernels.cross_entropy_columns[dtype](
-        loss.ravel(), dinput, work, scores, class_indices(target), class_weights(weight, classes, dtype),
-        classes, ignore_index, REDUCE[reduction], smoothing,
-    )  # fmt: skip
-    if bad:
-        raise_index("cross_entropy", target, bad - 1, classes)
-    return dinput.reshape(input.shape)
-
-
-def _soft_cross_entropy(input: Any, target: Any, weight: Any, reduction: str, smoothing: float) -> tuple[Any, Any]:
     dtype, classes, loss = input.dtype, input.shape[class_axis(input)], output(input, reduction)
-    work, weights = np.empty((6, input.size // classes), dtype), class_weights(weight, classes, dtype)
-    if math.prod(input.shape[2:]) <= classes:
-        run, lay, more = kernels.soft_cross_entropy_rows, to_rows, []
+    across = input.ndim > 2 and math.prod(input.shape[2:]) > classes  # loops along the axes behind the classes, which are longer
+    lay, more = (_to_columns, (classes,)) if across else (to_rows, ())
+    scores, weights = lay(input), class_weights(weight, classes, dtype)
+    dinput, work = np.empty(scores.shape, dtype), np.empty((6, input.size // classes), dtype)
+    if target.dtype.kind == "f":
+        soft = kernels.soft_cross_entropy_columns if across else kernels.soft_cross_entropy_rows
+        soft[dtype](loss.ravel(), dinput, work, scores, lay(target), weights, *more, REDUCE[reduction], label_smoothing)
     else:
-        run, lay, more = kernels.soft_cross_entropy_columns, _to_columns, [classes]
-    scores = lay(input)
-    dinput = np.empty(scores.shape, dtype)
-    run[dtype](loss.ravel(), dinput, work, scores, lay(target), weights, *more, REDUCE[reduction], smoothing)
-    return loss, dinput.reshape(input.shape) if more else _from_rows(dinput, input.shape)
+        hard = kernels.cross_entropy_columns if across else kernels.cross_entropy_rows
+        bad = hard[dtype](
+            loss.ravel(),
+            dinput,
+            work,
+            scores,
+            class_indices(target),
+            weights,
+            *more,
+            ignore_index,
+            REDUCE[reduction],
+            label_smoothing,
+        )
+        if bad:
+            raise_index("cross_entropy", target, bad - 1, classes)
+    return loss, dinput.reshape(input.shape) if across else _from_rows(dinput, input.shape)
 
 
 @cross_entropy.backward("input")
@@ -304,7 +284,7 @@ def _(input, target, weight, ignore_index, reduction):
     check_classes("nll_loss", input, target, weight, reduction, probabilities=False)
 
 
-@nll_loss.kernel(when=over_rows, residual=True)
+@nll_loss.kernel(when=lambda x, target, weight, *settings: one_dtype(x, weight), residual=True)
 def _(input, target, weight, ignore_index, reduction):
     dtype = input.dtype
     classes, inner = input.shape[class_axis(input)], math.prod(input.shape[2:])

@@ -12,7 +12,7 @@ from ..errors import ArgumentError, ShapeError
 from ..kernels import losses
 from ..kernels.notation import maximum, sigmoid, softplus, sqrt, where
 from .comparison import minimum
-from .distance import matrix_of, same_floats, vector_distance
+from .distance import matrix_of, same_rows, vector_distance
 from .loss import check_call, same_shape
 
 
@@ -120,7 +120,7 @@ def _(g, y, x1, x2):
     return _cosine_rule(g, y, x2, x1)
 
 
-@cosine_of_rows.kernel(when=same_floats)
+@cosine_of_rows.kernel(when=same_rows)
 def _(x1, x2):
     out = np.empty(x1.shape[:-1], x1.dtype)
     losses.cosine_rows[x1.dtype](out.ravel(), matrix_of(x1), matrix_of(x2))

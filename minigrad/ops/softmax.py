@@ -11,7 +11,7 @@ from ..core import Tensor, checked_dtype, op
 from ..errors import ArgumentError, DtypeError
 from ..kernels import rows
 from ..kernels.arrays import total
-from ..kernels.cache import compilable
+from ..kernels.cache import one_dtype
 from ..kernels.notation import exp, log1p, where
 from .convert import on_tensor
 from .reduction import axis_of
@@ -28,8 +28,8 @@ def _check(name: str, x: Any, dim: Any, dtype: Any, temperature: Any) -> dict[st
     return {"dim": axis_of(name, dim, x.ndim), "dtype": wanted}
 
 
-def _compiled(x: Any, dim: int, dtype: Any, temperature: float) -> bool:
-    return compilable(x.dtype) and (dtype is None or dtype == x.dtype) and x.size > 0
+def _as_it_is(x: Any, dim: int, dtype: Any, temperature: float) -> bool:
+    return one_dtype(x) and (dtype is None or dtype == x.dtype)
 
 
 def along_rows(run: Callable[..., None], dim: int, *arrays: Any, settings: tuple[Any, ...] = ()) -> Any:
@@ -99,7 +99,7 @@ def _(x, dim, dtype, temperature):
     return _check("softmax", x, dim, dtype, temperature)
 
 
-@softmax.kernel(when=_compiled)
+@softmax.kernel(when=_as_it_is)
 def _(x, dim, dtype, temperature):
     return along_rows(rows.softmax_rows[x.dtype], dim, x, settings=(temperature,))
 
@@ -132,7 +132,7 @@ def _(x, dim, dtype, temperature):
     return _check("log_softmax", x, dim, dtype, temperature)
 
 
-@log_softmax.kernel(when=_compiled)
+@log_softmax.kernel(when=_as_it_is)
 def _(x, dim, dtype, temperature):
     run = rows.log_softmax_rows[x.dtype]
     return along_rows(
