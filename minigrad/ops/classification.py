@@ -167,9 +167,9 @@ def _to_columns(x: Any) -> Any:
 
 
 def _from_rows(x: Any, shape: Sequence[int]) -> Any:
-    """Back to a tensor of that shape."""
+    """Back to a tensor of that shape; what has it is handed on, as a view of it would be copied where it becomes a gradient."""
     if len(shape) <= 2:
-        return x.reshape(shape)
+        return x if x.shape == shape else x.reshape(shape)
     return np.ascontiguousarray(np.moveaxis(x.reshape(shape[0], *shape[2:], shape[1]), -1, 1))
 
 
