@@ -5,6 +5,7 @@ minigrad follows PyTorch's names, so one workload text serves both. A library is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -45,7 +46,8 @@ class Eager:
         if self.name == "torch":
             self.root.set_num_threads(1)
 
-    def evaluate(self, name: str, points: np.ndarray) -> np.ndarray:
-        """A function of one argument on an array, without recording."""
+    def evaluate(self, function: str | Callable[..., Any], *points: np.ndarray) -> np.ndarray:
+        """A function, by its name or as a call `(library, *tensors)`, on arrays, without recording."""
+        tensors = [self.tensor(column) for column in points]
         with self.root.no_grad():
-            return np.asarray(self.function(name)(self.tensor(points)))
+            return np.asarray(self.function(function)(*tensors) if isinstance(function, str) else function(self, *tensors))

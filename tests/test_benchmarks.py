@@ -13,6 +13,8 @@ from benchmarks import accuracy, chain, kernels, layers, quiet, startup, steps
 from benchmarks.runner import Results
 from benchmarks.table import Table, duration, number, ratio
 from benchmarks.timing import SAMPLE_SECONDS, calibrate
+from minigrad.core.elementwise import Elementwise
+from minigrad.core.op import Op
 
 
 def results(**values: list[float]) -> Results:
@@ -175,5 +177,14 @@ def test_numpy_is_close_to_the_exact_functions(dtype: str) -> None:
     pytest.importorskip("mpmath")
     nearest, rest = (np.array(part) for part in accuracy.exact("exp", dtype, quick=True))
     with np.errstate(over="ignore", under="ignore"):
-        values = np.exp(accuracy.points("exp", dtype, quick=True))
+        values = np.exp(*accuracy.points("exp", dtype, quick=True))
     assert accuracy.errors(values.astype(np.float64), nearest.astype(dtype), rest).max() < 4
+
+
+def test_every_elementwise_operation_has_a_row_of_accuracy_or_a_reason() -> None:
+    operations = {op.name for op in Op.instances if isinstance(op, Elementwise) and op.formula.__module__.startswith("minigrad.")}
+    rows = {accuracy.NAMES.get(name, name) for name in operations - accuracy.WITHOUT_A_ROW.keys()}
+    composed = {"gelu", "square"}  # plain functions of such operations
+    assert rows <= set(accuracy.ROWS)
+    assert set(accuracy.ROWS) - rows <= composed
+    assert accuracy.WITHOUT_A_ROW.keys() <= operations

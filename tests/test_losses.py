@@ -108,8 +108,39 @@ def test_cross_entropy_of_a_dominant_class(layout, dtype):
         for row, value, slope in zip(logits, loss, gradient, strict=True):
             others = sum(exp(mpf(float(x)) - mpf(float(row[0]))) for x in row[1:])
             assert ulps(log1p(others), float(value), dtype) <= ULPS
-            if "distributions" not in layout:
-                assert ulps(-others / (1 + others), float(slope), dtype) <= ULPS
+            assert ulps(-others / (1 + others), float(slope), dtype) <= ULPS
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [2, 4, 300])
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+@pytest.mark.parametrize("kernels", [True, False])
+def test_log_softmax_of_a_dominant_entry(classes, dtype, temperature, kernels):
+    """Its own log-probability and slopes keep their digits; wide rows go another way than short ones."""
+    gaps = np.array([0.5, 3.0, 10.0, 17.0, 40.0, 60.0, 80.0, 1e3])
+    logits = np.random.default_rng(0).integers(-64, 0, (gaps.size, classes)) / 64  # differences are exact
+    logits[:, 1] = gaps
+    logits = logits.astype(dtype)
+    g = np.zeros(logits.shape, dtype)
+    g[:, 1] = 1
+    if kernels:
+        x = mg.tensor(logits, requires_grad=True)
+        y = F.log_softmax(x, 1, temperature=temperature)
+        y.backward(mg.tensor(g))
+        values, slopes = y.detach().numpy(), x.grad.numpy()
+    else:
+        values = mg.log_softmax.formula(logits, 1, temperature=temperature)
+        slopes = mg.log_softmax.rules["x"].function(g, values, 1, temperature)
+    tau, smallest = mpf(temperature), mpf(float(np.finfo(dtype).tiny))
+    with mpmath.workdps(60):
+        for row, value, slope in zip(logits.tolist(), values.tolist(), slopes.tolist(), strict=True):
+            terms = [exp((mpf(x) - mpf(row[1])) / tau) for x in row]
+            others = terms[0] + sum(terms[2:])
+            if others > 4 * smallest:
+                assert ulps(-log1p(others), value[1], dtype) <= ULPS
+            # exp of a saved, rounded y is off by |y| ulp.
+            for expected, actual in ((others / (1 + others) / tau, slope[1]), (-terms[0] / (1 + others) / tau, slope[0])):
+                assert abs(mpf(actual) - expected) <= np.finfo(dtype).eps * max(ULPS, abs(value[0])) * abs(expected) + smallest
 
 
 def cross_entropies(logits: np.ndarray, layout: str) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .rows import kernel
+from .kernel import kernel
 
 if TYPE_CHECKING:
     T: Any

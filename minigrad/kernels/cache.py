@@ -17,9 +17,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import ArgumentError
 
-__all__ = ["compilable", "compiled", "folder", "kernels_enabled"]
+__all__ = ["compilable", "compiled", "folder", "kernels_enabled", "one_dtype"]
 
 _lock = threading.RLock()
 if hasattr(os, "register_at_fork"):  # no child is born while another thread compiles: it would wait for that thread for ever
@@ -38,6 +40,11 @@ def kernels_enabled() -> bool:
 def compilable(dtype: Any) -> bool:
     """Whether kernels can be made for a dtype: float32 and float64, in the machine's byte order."""
     return dtype.char in "fd" and dtype.isnative  # the name would take a microsecond
+
+
+def one_dtype(x: Any, *others: Any) -> bool:
+    """Whether kernels take these: x holds something, and it and the arrays among the others are floats of one dtype."""
+    return compilable(x.dtype) and x.size > 0 and all(a.dtype == x.dtype for a in others if isinstance(a, np.ndarray))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Hand-written kernels of losses, in the notation of `rows`: over classes, vectors and distances.
+"""Kernels of losses with a margin and of what they compare: cosines and distances.
 
 Those over classes leave behind the gradient for dL/dloss = 1.
 """
@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .rows import kernel
+from .kernel import kernel
 
 if TYPE_CHECKING:
     T: Any
-    exp: Any
-    log1p: Any
-    maximum: Any
     where: Any
     add_sum: Any
     sqrt: Any
@@ -21,236 +18,11 @@ if TYPE_CHECKING:
 __all__ = [
     "cosine_rows",
     "cosine_rows_backward",
-    "cross_entropy_columns",
     "distance_rows",
     "distance_rows_backward",
     "multi_margin_rows",
     "multilabel_margin_rows",
-    "nll_rows",
-    "nll_rows_backward",
-    "soft_cross_entropy_columns",
-    "soft_cross_entropy_rows",
 ]
-
-
-@kernel("ammmiannnf")
-def cross_entropy_columns(loss, dx, work, x, target, weight, classes, ignore_index, reduce, smoothing):
-    """`cross_entropy_rows` where the classes are the middle one of three axes: x's rows are (batch, classes), its columns what stands at
-    the same place of the last axis; so loops run along the last axis. `work` is scratch of 5 rows as long as `target`."""
-    inner = x.shape[1]
-    chosen = target.copy()  # what is checked is what is used
-    pulls, sums, losses, tops, goals = work[0], work[1], work[2], work[3], work[4]
-    sharp, share, spread = T(1) - T(smoothing), T(smoothing) / T(classes), T(0)
-    for c in range(classes):
-        spread += share * weight[c]
-    divisor = 0.0
-    for i in range(chosen.size):
-        t = chosen[i]
-        losses[i] = pulls[i] = sums[i] = T(0)
-        goals[i] = T(t)
-        if t == ignore_index:
-            chosen[i] = -1
-        elif t < 0 or t >= classes:
-            return i + 1
-        else:
-            pulls[i] = sharp * weight[t]
-            divisor += weight[t]
-    norm = T(1.0 / divisor) if reduce == 2 else T(1)
-    for n in range(chosen.size // inner):
-        here = n * inner
-        first = n * classes
-        goal, top, rest, own, pull = goals[here:], tops[here:], sums[here : here + inner], losses[here : here + inner], pulls[here:]
-        for j in range(inner):
-            top[j] = x[first, j]
-        for r in range(first + 1, first + classes):
-            for j in range(inner):
-                top[j] = maximum(top[j], x[r, j])
-        for j in range(inner):
-            if pull[j] != 0:  # what weighs nothing counts nothing, also where its logit is −inf
-                own[j] = -pull[j] * (x[first + chosen[here + j], j] - top[j])
-        for r in range(first, first + classes):
-            if smoothing > 0 and weight[r - first] != 0:
-                for j in range(inner):
-                    own[j] -= share * weight[r - first] * (x[r, j] - top[j])
-            for j in range(inner):
-                e = exp(x[r, j] - top[j])
-                dx[r, j] = e
-                rest[j] += where(goal[j] == T(r - first), T(0), e)
-        for j in range(inner):
-            e = dx[first + max(chosen[here + j], 0), j]
-            goal[j] = (spread * e - pull[j] * rest[j]) * norm / (rest[j] + e)
-            top[j] = (pull[j] + spread) * norm / (rest[j] + e)
-            rest[j] = rest[j] + (e - T(1))
-        for r in range(first, first + classes):
-            less = share * weight[r - first] * norm
-            for j in range(inner):
-                dx[r, j] = dx[r, j] * top[j] - less
-        for j in range(inner):
-            t = chosen[here + j]
-            if t >= 0:
-                dx[first + t, j] = goal[j] - share * weight[t] * norm
-            else:
-                for r in range(first, first + classes):
-                    dx[r, j] = T(0)
-    for i in range(sums.size):
-        sums[i] = log1p(sums[i])
-    summed = 0.0
-    for i in range(losses.size):
-        losses[i] = losses[i] + (pulls[i] + spread) * sums[i] if chosen[i] >= 0 else T(0)
-        summed += losses[i]
-    if reduce == 0:
-        for i in range(losses.size):
-            loss[i] = losses[i]
-    else:
-        loss[0] = T(summed if reduce == 1 else (summed if divisor != 0 else 0.0) / divisor)  # NaN where no target weighs anything
-    return 0
-
-
-@kernel("ammmmanf")
-def soft_cross_entropy_rows(loss, dx, work, x, target, weight, reduce, smoothing):
-    """Cross-entropy with a distribution a row, and its gradient for dL/dloss = 1: lossᵢ = Σ_c Q_c (lse − x_c), Q = w ((1 − ε) t + ε/C).
-
-    `reduce`: 0 a loss a row, 1 their sum, 2 their mean. `work` is scratch of 3 rows as long as x has rows.
-    """
-    rows, columns = x.shape
-    weights, sums, losses = work[0], work[1], work[2]
-    sharp, share = T(1) - T(smoothing), T(smoothing) / T(columns)
-    norm = T(1.0 / rows) if reduce == 2 else T(1)
-    step = max(1, 2048 // columns)
-    for begin in range(0, rows, step):
-        end = min(begin + step, rows)
-        for i in range(begin, end):
-            top = x[i, 0]
-            for j in range(columns):
-                top = maximum(top, x[i, j])
-            total, dot = T(0), T(0)
-            for j in range(columns):
-                d = x[i, j] - top
-                q = weight[j] * (sharp * target[i, j] + share)
-                total = add_sum(total, q)
-                dot = add_sum(
-                    dot, where(q == T(0), T(0), q * d)
-                )  # what weighs nothing counts nothing, also where its logit is −inf
-                dx[i, j] = d
-            weights[i], losses[i] = total, -dot
-        block = dx[begin:end].reshape(-1)
-        for k in range(block.size):
-            block[k] = exp(block[k])
-        for i in range(begin, end):
-            total = T(0)
-            for j in range(columns):
-                total = add_sum(total, dx[i, j])
-            scale = weights[i] * norm / total
-            sums[i] = total - T(1)
-            if total < T(2):  # beside a dominant class, whose term is 1, the difference has no digits
-                peak, rest = 0, T(0)
-                while dx[i, peak] != T(1):
-                    peak += 1
-                for j in range(columns):
-                    rest = add_sum(rest, dx[i, j] if j != peak else T(0))
-                sums[i] = rest
-            for j in range(columns):
-                dx[i, j] = dx[i, j] * scale - norm * (weight[j] * (sharp * target[i, j] + share))
-    summed = 0.0
-    for i in range(rows):
-        losses[i] = losses[i] + weights[i] * log1p(sums[i])
-        summed += losses[i]
-    if reduce == 0:
-        for i in range(rows):
-            loss[i] = losses[i]
-    else:
-        loss[0] = T(summed if reduce == 1 else summed / rows)
-
-
-@kernel("ammmmannf")
-def soft_cross_entropy_columns(loss, dx, work, x, target, weight, classes, reduce, smoothing):
-    """`soft_cross_entropy_rows` over the layout of `cross_entropy_columns`."""
-    inner = x.shape[1]
-    weights, sums, losses, tops, peaks = work[0], work[1], work[2], work[3], work[4]
-    sharp, share = T(1) - T(smoothing), T(smoothing) / T(classes)
-    norm = T(1.0 / sums.size) if reduce == 2 else T(1)
-    for n in range(sums.size // inner):
-        here = n * inner
-        first = n * classes
-        top, peak, rest = tops[here:], peaks[here:], sums[here : here + inner]
-        own, pull = losses[here : here + inner], weights[here : here + inner]
-        for j in range(inner):
-            top[j] = x[first, j]
-            peak[j] = rest[j] = own[j] = pull[j] = T(0)
-        for r in range(first + 1, first + classes):
-            for j in range(inner):
-                peak[j] = where(x[r, j] > top[j], T(r - first), peak[j])
-                top[j] = maximum(top[j], x[r, j])
-        for r in range(first, first + classes):
-            w = weight[r - first]
-            for j in range(inner):
-                d = x[r, j] - top[j]
-                q = w * (sharp * target[r, j] + share)
-                pull[j] += q
-                own[j] -= where(q == T(0), T(0), q * d)
-                e = exp(d)
-                rest[j] += where(peak[j] == T(r - first), T(0), e)
-                dx[r, j] = e
-        for j in range(inner):
-            e = exp(x[first + int(peak[j]), j] - top[j])  # 1, or NaN
-            top[j] = pull[j] * norm / (rest[j] + e)
-            rest[j] = rest[j] + (e - T(1))
-        for r in range(first, first + classes):
-            w = weight[r - first] * norm
-            for j in range(inner):
-                dx[r, j] = dx[r, j] * top[j] - w * (sharp * target[r, j] + share)
-    for i in range(sums.size):
-        sums[i] = log1p(sums[i])
-    summed = 0.0
-    for i in range(losses.size):
-        losses[i] = losses[i] + weights[i] * sums[i]
-        summed += losses[i]
-    if reduce == 0:
-        for i in range(losses.size):
-            loss[i] = losses[i]
-    else:
-        loss[0] = T(summed if reduce == 1 else summed / losses.size)
-
-
-@kernel("aaiaiannnn")
-def nll_rows(loss, pulls, places, x, target, weight, classes, inner, ignore_index, reduce):
-    """Negative log-likelihood −w_t x_t of class indices; x has axes (batch, classes, inner), target (batch, inner).
-
-    `places` and `pulls` get where x's gradient for dL/dloss = 1 is not 0, and what it is there (−1 for what is ignored). `reduce` as for
-    `cross_entropy_rows`. Returns the number of the first target, counted from 1, that is no class; 0 if all are.
-    """
-    divisor, summed = 0.0, 0.0
-    for n in range(target.size // inner):
-        for m in range(inner):
-            i = n * inner + m
-            t = target[i]
-            if t == ignore_index:
-                places[i], pulls[i], own = -1, T(0), T(0)
-            elif t < 0 or t >= classes:
-                return i + 1
-            else:
-                places[i] = (n * classes + t) * inner + m
-                pulls[i] = -weight[t]
-                own = pulls[i] * x[places[i]] if weight[t] != 0 else T(0)
-                divisor += weight[t]
-            summed += own
-            if reduce == 0:
-                loss[i] = own
-    if reduce > 0:
-        loss[0] = T(summed if reduce == 1 else summed / divisor)
-    if reduce == 2:
-        norm = T(1.0 / divisor)
-        for i in range(pulls.size):
-            pulls[i] = pulls[i] * norm
-    return 0
-
-
-@kernel("aaia")
-def nll_rows_backward(dx, g, places, pulls):
-    """dL/dx = g · pull where x was picked; dx holds zeros, g is one number or one a target."""
-    for i in range(places.size):
-        if places[i] >= 0:
-            dx[places[i]] = pulls[i] * (g[0] if g.size == 1 else g[i])
 
 
 @kernel("ammianfn")

@@ -29,6 +29,8 @@ __all__ = [
     "expm1",
     "floor",
     "fmod",
+    "gelu_slope",
+    "gelu_tanh_slope",
     "log",
     "log1p",
     "log2",
@@ -39,9 +41,12 @@ __all__ = [
     "normal_pdf",
     "rint",
     "scaled_exp",
+    "scaled_gelu_exp",
     "scaled_normal_cdf",
+    "sigmoid",
     "sin",
     "sinh",
+    "softplus",
     "sqrt",
     "tan",
     "tanh",
@@ -72,6 +77,12 @@ class Notation:
         return f"<notation {self.name}: {self.__doc__}>"
 
 
+def _sigmoid(x: Any) -> Any:
+    e = np.exp(-np.absolute(x))
+    c = np.where(x >= 0, 1, e)
+    return c - c * (e / (1 + e))
+
+
 def _by_element(function: Callable[[float], float]) -> Callable[[Any], Any]:
     """A `math` function over arrays; NumPy has no error function and SciPy is no dependency."""
     vectorized = np.vectorize(function, otypes=[np.float64])
@@ -97,6 +108,7 @@ def _normal_cdf(x: float) -> float:
     return 0.5 * math.erfc(scaled) * math.exp(-2 * scaled * rest)
 
 
+_PI = np.longdouble("3.14159265358979323846264338327950288")
 _SQRT_HALF = math.isqrt(1 << 219)  # √½ · 2¹¹⁰
 
 
@@ -106,6 +118,22 @@ def _normal_pdf(x: float) -> float:
         return x if math.isnan(x) else 0.0
     high = math.ldexp(round(math.ldexp(x, 20)), -20)
     return math.exp(-0.5 * high * high) * math.exp(-0.5 * (x - high) * (x + high)) / math.sqrt(2 * math.pi)
+
+
+def _scaled_gelu_exp(x: Any, factor: Any) -> Any:
+    return (factor * _gelu_exp(x)).astype(np.result_type(x, factor))
+
+
+def _gelu_exp(x: Any) -> Any:
+    """e^−|2u| with the digits of NumPy's longest float: the rounding error of 2u would be multiplied by |2u|."""
+    a = np.absolute(np.asarray(x, np.longdouble))
+    return np.exp(-2 * np.sqrt(2 / _PI) * (a + 44715 * (a * a * a) / 10**6))
+
+
+def _gelu_tanh_slope(x: Any) -> Any:
+    a, e = np.absolute(np.asarray(x, np.longdouble)), _gelu_exp(x)
+    y = e * (1 + e - 2 * np.sqrt(2 / _PI) * (a + 134145 * (a * a * a) / 10**6)) / (1 + e) ** 2
+    return np.where(x > 0, 1 - y, y).astype(np.result_type(x))
 
 
 exp = Notation("exp", np.exp, "eˣ")
@@ -128,6 +156,8 @@ atan2 = Notation("atan2", np.arctan2, "the angle of the point (second, first)", 
 sinh = Notation("sinh", np.sinh, "hyperbolic sine")
 cosh = Notation("cosh", np.cosh, "hyperbolic cosine")
 tanh = Notation("tanh", np.tanh, "hyperbolic tangent")
+sigmoid = Notation("sigmoid", _sigmoid, "σ(x) = 1 / (1 + e⁻ˣ)")
+softplus = Notation("softplus", lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.absolute(x))), "log(1 + eˣ)")
 erf = Notation("erf", _by_element(math.erf), "error function")
 erfc = Notation("erfc", _by_element(math.erfc), "1 − erf(x)")
 normal_cdf = Notation("normal_cdf", _by_element(_normal_cdf), "Φ(x) = ½ erfc(−x/√2)")
@@ -138,6 +168,9 @@ scaled_normal_cdf = Notation(
     2,
 )
 normal_pdf = Notation("normal_pdf", _by_element(_normal_pdf), "φ(x) = exp(−x²/2) / √(2π)")
+gelu_slope = Notation("gelu_slope", lambda x: normal_cdf.array(x) + x * normal_pdf.array(x), "the slope of x Φ(x), Φ(x) + x φ(x)")
+scaled_gelu_exp = Notation("scaled_gelu_exp", _scaled_gelu_exp, "factor · e^−|2u|, u = √(2/π) (x + 0.044715 x³)", 2)
+gelu_tanh_slope = Notation("gelu_tanh_slope", _gelu_tanh_slope, "the slope of x σ(2u), u = √(2/π) (x + 0.044715 x³)")
 sqrt = Notation("sqrt", np.sqrt, "square root")
 absolute = Notation("absolute", np.absolute, "|x|")
 floor = Notation("floor", np.floor, "the largest integer not above x")

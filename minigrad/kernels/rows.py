@@ -1,27 +1,19 @@
-"""Hand-written kernels over the rows of a matrix: softmax, log-softmax, cross-entropy, sums, rows of a table.
+"""Kernels over the rows of a matrix: softmax, log-softmax, sums, rows of a table.
 
-The functions are texts in the notation of generated loops (T is the dtype); `Kernel` compiles one per dtype on first use. All arrays
-are C-contiguous. Rows that are short (≤ 256) would leave vector registers idle: there exp runs over many rows at once.
+All arrays are C-contiguous. Rows that are short (≤ 256) would leave vector registers idle: there exp runs over many rows at once.
 """
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DtypeError
-from .cache import compilable, compiled
-from .lift import head
-from .text import definition
+from .kernel import kernel
 
 if TYPE_CHECKING:
     T: Any
     exp: Any
-    log: Any
     log1p: Any
     maximum: Any
     absolute: Any
@@ -31,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = [
     "add_to_rows",
     "column_sums",
-    "cross_entropy_rows",
-    "cross_entropy_rows_backward",
     "glu_rows",
     "glu_rows_backward",
     "linear_scan_rows",
@@ -45,47 +35,6 @@ __all__ = [
     "table_rows",
     "table_rows_backward",
 ]
-
-
-class Kernel(dict[Any, Callable[..., Any]]):
-    """A kernel text and its compiled forms by dtype: `kernel[dtype](…)` compiles on first use.
-
-    `signature` has a letter a parameter: a vector and m matrix of the dtype, i vector of int64, n integer, f float.
-    """
-
-    def __init__(self, function: FunctionType, signature: str):
-        super().__init__()
-        self.function, self.signature, self.__doc__ = function, signature, function.__doc__
-
-    def __missing__(self, dtype: np.dtype[Any]) -> Callable[..., Any]:
-        if not compilable(dtype):
-            raise DtypeError(f"{self.function.__name__}: there are kernels for float32 and float64, not for {dtype.str}")
-        return self.setdefault(dtype, self._compile(dtype.name))
-
-    def _compile(self, dtype: str) -> Callable[..., Any]:
-        from numba import types
-
-        node = definition(self.function)
-        body = ast.unparse(ast.fix_missing_locations(ast.Module([s for s in node.body if not _is_text(s)], [])))
-        used = {"exp", "log", "log1p", "maximum", "absolute", "where", "add_sum"}
-        source = head(node.name, [a.arg for a in node.args.args], used, dtype)
-        source += "".join(f"    {line}\n" for line in body.splitlines())
-        kinds = {
-            "a": types.Array(getattr(types, dtype), 1, "C"),
-            "i": types.Array(types.int64, 1, "C"),
-            "m": types.Array(getattr(types, dtype), 2, "C"),
-            "n": types.int64,
-            "f": types.float64,
-        }
-        return compiled(source, node.name, [kinds[letter] for letter in self.signature])
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-
-
-def kernel(signature: str) -> Callable[[Any], Kernel]:
-    return lambda function: Kernel(function, signature)
 
 
 @kernel("mmf")
@@ -139,7 +88,10 @@ def softmax_rows_backward(dx, g, y, temperature):
 
 @kernel("mamf")
 def log_softmax_rows(out, work, x, temperature):
-    """yⱼ = (xⱼ − max x) / τ − log Σₖ exp((xₖ − max x) / τ). `work` is scratch: of x's size where rows are short."""
+    """yⱼ = (xⱼ − max x) / τ − log Σₖ exp((xₖ − max x) / τ), by log1p of the terms beside a dominant one, which is 1.
+
+    `work` is scratch of x's size where rows are short, else of a row's.
+    """
     rows, columns = x.shape
     for i in range(rows):
         top = x[i, 0]
@@ -154,8 +106,14 @@ def log_softmax_rows(out, work, x, temperature):
         if columns > 256:
             total = T(0)
             for j in range(columns):
-                total = add_sum(total, exp(out[i, j]))
-            shift = log(total)
+                work[j] = exp(out[i, j])
+                total = add_sum(total, work[j])
+            rest = total - T(1)
+            if total < T(2):
+                rest = T(0)
+                for j in range(columns):
+                    rest = add_sum(rest, where(work[j] == T(1), T(0), work[j]))
+            shift = log1p(rest)
             for j in range(columns):
                 out[i, j] = out[i, j] - shift
     if columns <= 256:
@@ -167,9 +125,14 @@ def log_softmax_rows(out, work, x, temperature):
             total = T(0)
             for j in range(columns):
                 total = add_sum(total, exps[i, j])
-            work[i] = total
+            rest = total - T(1)
+            if total < T(2):
+                rest = T(0)
+                for j in range(columns):
+                    rest = add_sum(rest, where(exps[i, j] == T(1), T(0), exps[i, j]))
+            work[i] = rest
         for i in range(rows):
-            work[i] = log(work[i])
+            work[i] = log1p(work[i])
         for i in range(rows):
             for j in range(columns):
                 out[i, j] = out[i, j] - work[i]
@@ -177,7 +140,8 @@ def log_softmax_rows(out, work, x, temperature):
 
 @kernel("mmmf")
 def log_softmax_rows_backward(dx, g, y, temperature):
-    """dL/dx = (g − exp(y) Σ g) / τ."""
+    """dL/dx = (g − exp(y) Σ g) / τ; where exp(y) is above ½, minus the sum of the others, as together they are 0: there the difference
+    could have no digits."""
     rows, columns = y.shape
     scale = T(1.0 / temperature)
     if columns <= 256:
@@ -185,15 +149,24 @@ def log_softmax_rows_backward(dx, g, y, temperature):
         for k in range(flat.size):
             flat[k] = exp(flat_y[k])
     for i in range(rows):
-        total = T(0)
+        total, above = T(0), T(0)
         for j in range(columns):
             total = add_sum(total, g[i, j])
+            above = add_sum(above, where(y[i, j] > T(-0.69), T(1), T(0)))
         if columns <= 256:
             for j in range(columns):
                 dx[i, j] = (g[i, j] - dx[i, j] * total) * scale
         else:
             for j in range(columns):
                 dx[i, j] = (g[i, j] - exp(y[i, j]) * total) * scale
+        if above > 0:
+            peak, others = 0, T(0)
+            while y[i, peak] <= T(-0.69):
+                peak += 1
+            dx[i, peak] = T(0)
+            for j in range(columns):
+                others = add_sum(others, dx[i, j])
+            dx[i, peak] = -others
 
 
 @kernel("mmm")
@@ -227,102 +200,6 @@ def glu_rows_backward(dx, g, gate, x):
             da[j] = g[i, j] * gate[i, j]
         for j in range(columns):
             db[j] = g[i, j] * (x[i, j] * (gate[i, j] * (T(1) - gate[i, j])))
-
-
-@kernel("ammmiannf")
-def cross_entropy_rows(loss, dx, work, x, target, weight, ignore_index, reduce, smoothing):
-    """Cross-entropy with class indices, and its gradient for dL/dloss = 1, block by block of rows that stay in the cache.
-
-    lossᵢ = (1 − ε) w_t (lse − x_t) + ε/C Σ_c w_c (lse − x_c), lse = log Σ exp x, t the target of row i, w the class weights, ε the
-    smoothing. `reduce`: 0 a loss a row, 1 their sum, 2 the sum over the weights of the targets (the mean).
-    `work` is scratch of 3 rows as long as x has rows. Returns the number of the first row, counted from 1, whose target is no class;
-    0 if all are.
-    """
-    rows, columns = x.shape
-    pulls, sums, losses = work[0], work[1], work[2]
-    chosen = target.copy()  # what is checked is what is used, whatever another thread writes meanwhile
-    sharp, share, spread = T(1) - T(smoothing), T(smoothing) / T(columns), T(0)
-    for j in range(columns):
-        spread += share * weight[j]
-    divisor = 0.0
-    for i in range(rows):
-        t = chosen[i]
-        losses[i] = pulls[i] = T(0)
-        if t == ignore_index:
-            chosen[i] = -1
-        elif t < 0 or t >= columns:
-            return i + 1
-        else:
-            pulls[i] = sharp * weight[t]
-            divisor += weight[t]
-    norm = T(1.0 / divisor) if reduce == 2 else T(1)
-    step = max(1, 2048 // columns)
-    for begin in range(0, rows, step):
-        end = min(begin + step, rows)
-        for i in range(begin, end):
-            top = x[i, 0]
-            for j in range(columns):
-                top = maximum(top, x[i, j])
-            for j in range(columns):
-                dx[i, j] = x[i, j] - top
-            if pulls[i] != 0:  # what weighs nothing counts nothing, also where its logit is −inf
-                losses[i] = -pulls[i] * dx[i, chosen[i]]
-        if smoothing > 0:
-            for i in range(begin, end):
-                for j in range(columns):
-                    if weight[j] != 0:
-                        losses[i] -= share * weight[j] * dx[i, j]
-        block = dx[begin:end].reshape(-1)
-        for k in range(block.size):
-            block[k] = exp(block[k])
-        for i in range(begin, end):
-            sums[i] = T(0)
-            if chosen[i] < 0:
-                for j in range(columns):
-                    dx[i, j] = T(0)
-                continue
-            t = chosen[i]
-            total, own = T(0), dx[i, t]
-            for j in range(columns):
-                total = add_sum(total, dx[i, j])
-            rest = total - own
-            if own > rest:  # beside a dominant target the difference has no digits
-                rest = T(0)
-                for j in range(columns):
-                    rest = add_sum(rest, dx[i, j] if j != t else T(0))
-            sums[i] = rest + (own - T(1))
-            scale = norm / (rest + own)
-            factor = (pulls[i] + spread) * scale
-            for j in range(columns):
-                dx[i, j] = dx[i, j] * factor
-            if smoothing > 0:
-                for j in range(columns):
-                    dx[i, j] -= share * weight[j] * norm
-            dx[i, t] = (spread * own - pulls[i] * rest) * scale - share * weight[t] * norm
-    for i in range(rows):
-        sums[i] = log1p(sums[i])
-    summed = 0.0
-    for i in range(rows):
-        losses[i] = losses[i] + (pulls[i] + spread) * sums[i] if chosen[i] >= 0 else T(0)
-        summed += losses[i]
-    if reduce == 0:
-        for i in range(rows):
-            loss[i] = losses[i]
-    else:
-        loss[0] = T(summed if reduce == 1 else (summed if divisor != 0 else 0.0) / divisor)  # NaN where no target weighs anything
-    return 0
-
-
-@kernel("aaann")
-def cross_entropy_rows_backward(out, g, dx, rows, columns):
-    """dL/dx = g · dx, where g is one number or one a row."""
-    if g.size == 1:
-        for k in range(out.size):
-            out[k] = g[0] * dx[k]
-    else:
-        for i in range(rows):
-            for k in range(i * columns, i * columns + columns):
-                out[k] = g[i] * dx[k]
 
 
 @kernel("ma")

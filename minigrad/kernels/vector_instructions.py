@@ -33,7 +33,6 @@ class _Layout:
         self.bias = 127 if single else 1023
         self.one = self.bias << self.fraction
         self.root_half = int(scalar(math.sqrt(0.5)).view(np.int32 if single else np.int64))
-        self.low_half = (1 << (12 if single else 27)) - 1
 
     def bits(self, builder: Any, x: Any) -> Any:
         return builder.bitcast(x, self.integer)
@@ -156,12 +155,6 @@ def inverse_power(builder: Any, layout: _Layout, x: Any) -> Any:
     power = builder.sub(layout.integer(2 * layout.one), field)
     positive = builder.icmp_signed(">", power, layout.integer(0))
     return builder.bitcast(builder.select(positive, power, layout.integer(0)), layout.kind)
-
-
-@_instruction
-def high_half(builder: Any, layout: _Layout, x: Any) -> Any:
-    """x without the low half of its bits, so that the square is exact."""
-    return builder.bitcast(builder.and_(layout.bits(builder, x), layout.integer(~layout.low_half)), layout.kind)
 
 
 @_instruction

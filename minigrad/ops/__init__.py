@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Operand, Tensor, apply, backward, register_hook, register_post_accumulate_grad_hook, retain_grad
 from ..core.op import Op
-from . import arranging, convert, create, indexing, inplace, random, shape
+from . import activation, arranging, convert, create, indexing, inplace, random, shape
 from .activation import gelu, glu, logsigmoid, mish, sigmoid, silu, softplus, softsign, swish, tanh, tanhshrink
 from .arithmetic import (
     abs,
@@ -431,7 +431,8 @@ def _bind() -> None:
         {operation.name: operation for operation in (exp, expm1, log, log1p, tanh, erf, erfc, normal_cdf, normal_pdf, sqrt)},
         exp2=exp2, log2=log2, log10=log10, sin=sin, cos=cos, tan=tan, asin=asin, acos=acos, atan=atan, atan2=atan2, sinh=sinh, cosh=cosh,
         absolute=abs, floor=floor, ceil=ceil, trunc=trunc, rint=rint, fmod=fmod, maximum=maximum, minimum=minimum, where=where,
-        broadcast_to=broadcast_to, sum_to=shape.sum_to_shape, put=indexing.put_tensor,
+        sigmoid=sigmoid, softplus=softplus, gelu_slope=activation.slope_of_gelu,
+        gelu_tanh_slope=activation.slope_of_gelu_tanh, broadcast_to=broadcast_to, sum_to=shape.sum_to_shape, put=indexing.put_tensor,
     )  # fmt: skip
 
 

@@ -12,16 +12,18 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..kernels import notation as math
 from ..kernels import rows
 from ..kernels.arrays import put
-from ..kernels.cache import compilable
+from ..kernels.cache import one_dtype
 from ..kernels.notation import (
     absolute,
     exp,
+    gelu_slope,
+    gelu_tanh_slope,
     log1p,
-    maximum,
     minimum,
     normal_cdf,
     normal_pdf,
     scaled_exp,
+    scaled_gelu_exp,
     scaled_normal_cdf,
     where,
 )
@@ -32,7 +34,7 @@ _TWO_ROOT_TWO_OVER_PI = 1.5957691216057308  # 2 √(2/π)
 
 @elementwise
 def sigmoid(x: Tensor) -> Tensor:
-    """Logistic function, σ(x) = 1 / (1 + e⁻ˣ), written with e^−|x| so that nothing overflows.
+    """Logistic function, σ(x) = 1 / (1 + e⁻ˣ), computed with e^−|x| so that nothing overflows.
 
     Backward: dL/dx = g σ(1 − σ), from the saved output.
     Edge values: rounds to exactly 1 from x = 17 (float32) or 37 (float64); keeps its digits in the negative tail.
@@ -40,9 +42,7 @@ def sigmoid(x: Tensor) -> Tensor:
     >>> sigmoid.formula(0.0)
     0.5
     """
-    e = exp(-absolute(x))
-    c = where(x >= 0, 1, e)
-    return c - c * (e / (1 + e))  # c / (1 + e), with the rounding of the quotient on a small term
+    return math.sigmoid(x)
 
 
 @sigmoid.backward("x")
@@ -72,18 +72,14 @@ def silu(x: Tensor, inplace: bool = False) -> Tensor:
     Source: Elfwing, Uchibe & Doya 2017; Ramachandran, Zoph & Le 2017.
     """
     a = absolute(x)
-    e = exp(-a)
-    d = 1 + e
-    lost = e - (d - 1)  # what the rounding of d took away; below, 1 − e/2 stands for 1 / d
+    e = scaled_exp(-a, 1)
     n = where(x >= 0, x, scaled_exp(-a, x))
-    q = n / d
-    return where(x < -1, n - q * e, where(x < 0, q - q * (lost * (1 - e / 2)), q))
+    return where(e > 0, n - n * (e / (1 + e)), n)  # as sigmoid; ∞ · 0 is left out
 
 
 @silu.backward("x")
 def _(g, x):
-    e = exp(where(x >= 0, -x, x))  # not −|x|: its slope at 0, for second derivatives, is the one-sided one that the next line takes
-    s = where(x >= 0, 1, e) / (1 + e)
+    s = math.sigmoid(x)
     return g * (s * (1 + x * (1 - s)))
 
 
@@ -107,7 +103,7 @@ def mish(x: Tensor, inplace: bool = False) -> Tensor:
 
 @mish.backward("x")
 def _(g, x):
-    e = exp(where(x >= 0, -x, x))
+    e = exp(where(x >= 0, -x, x))  # not −|x|: its slope at 0, for second derivatives, is the one-sided one that the next lines take
     n = where(x >= 0, 1 + 2 * e, e * (2 + e))
     d = n + where(x >= 0, 2 * e * e, 2)
     return g * (n / d + x * (where(x >= 0, e * e, e) * (4 + 4 * e) / (d * d)))
@@ -126,27 +122,35 @@ def gelu_exact(x: Tensor) -> Tensor:
 
 @gelu_exact.backward("x")
 def _(g, x):
-    return g * (normal_cdf(x) + x * normal_pdf(x))
+    return g * gelu_slope(x)
 
 
 @elementwise
 def gelu_tanh(x: Tensor) -> Tensor:
     """The tanh approximation of gelu, x/2 (1 + tanh u) with u = √(2/π) (x + 0.044715 x³); computed as x σ(2u), which is the same
-    without the difference in the negative tail; there only the rounding of 2u counts, times |2u|.
+    without the difference in the negative tail.
 
-    Backward: dL/dx = g (σ + x σ(1 − σ) 2u′).
+    Backward: dL/dx = g (σ + x σ(1 − σ) 2u′), σ = σ(2u).
+    Deviation: keeps its relative accuracy in the negative tail, where PyTorch's loses all digits.
     Source: Hendrycks & Gimpel 2016, equation 2.
     """
-    a = absolute(_TWO_ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x)))
-    return where(x >= 0, x, scaled_exp(-a, x)) / (1 + exp(-a))
+    return where(x >= 0, x, scaled_gelu_exp(x, x)) / (1 + scaled_gelu_exp(x, 1))
 
 
 @gelu_tanh.backward("x")
 def _(g, x):
-    t = _TWO_ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x))
-    e = exp(where(x >= 0, -t, t))
-    s = where(x >= 0, 1, e) / (1 + e)
-    return g * (s + x * (s * (1 - s)) * (_TWO_ROOT_TWO_OVER_PI * (1 + 0.134145 * (x * x))))
+    return g * gelu_tanh_slope(x)
+
+
+def slope_of_gelu(x: Tensor) -> Tensor:
+    """The notation's `gelu_slope` over Tensors."""
+    return normal_cdf(x) + x * normal_pdf(x)
+
+
+def slope_of_gelu_tanh(x: Tensor) -> Tensor:
+    """The notation's `gelu_tanh_slope` over Tensors."""
+    s = math.sigmoid(_TWO_ROOT_TWO_OVER_PI * (x + 0.044715 * (x * x * x)))
+    return s + x * (s * (1 - s)) * (_TWO_ROOT_TWO_OVER_PI * (1 + 0.134145 * (x * x)))
 
 
 @elementwise(static=("beta", "threshold"))
@@ -158,14 +162,13 @@ def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     Source: Dugas et al. 2000, "Incorporating second-order functional knowledge for better option pricing".
     """
     t = beta * x
-    return where(t > threshold, x, (maximum(t, 0) + log1p(exp(-absolute(t)))) / beta)
+    return where(t > threshold, x, math.softplus(t) / beta)
 
 
 @softplus.backward("x")
 def _(g, x, beta, threshold):
     t = beta * x
-    e = exp(where(t >= 0, -t, t))
-    return where(t > threshold, g, g * (where(t >= 0, 1, e) / (1 + e)))
+    return where(t > threshold, g, g * math.sigmoid(t))
 
 
 @softplus.check
@@ -186,8 +189,7 @@ def logsigmoid(x: Tensor) -> Tensor:
 
 @logsigmoid.backward("x")
 def _(g, x):
-    e = exp(where(x >= 0, -x, x))
-    return g * (where(x >= 0, e, 1) / (1 + e))
+    return g * math.sigmoid(-x)
 
 
 @elementwise
@@ -276,7 +278,7 @@ def _(g, x, dim, x_shape):
     return put(g * s, first, x_shape) + put(g * (a * (s * (1 - s))), second, x_shape)
 
 
-@glu.kernel(when=lambda x, dim: compilable(x.dtype) and x.size > 0, residual=True)
+@glu.kernel(when=lambda x, dim: one_dtype(x), residual=True)
 def _(x, dim):
     matrix = np.ascontiguousarray(x).reshape(prod(x.shape[:dim]), -1)  # a row holds a half and then the other
     halves = matrix.shape[0], matrix.shape[1] // 2

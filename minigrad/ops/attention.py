@@ -11,7 +11,7 @@ from ..core import Tensor, check_number, check_probability, op
 from ..errors import ArgumentError, DtypeError, IndexRangeError, InputTypeError, ShapeError
 from ..kernels import rows
 from ..kernels.arrays import put
-from ..kernels.cache import compilable
+from ..kernels.cache import one_dtype
 from ..kernels.notation import where as select
 from .comparison import where
 from .convert import check_tensors, on_tensor
@@ -96,10 +96,6 @@ def _refuse_outside(input: Any, count: int) -> None:
         raise IndexRangeError(f"embedding: input{spot} is {int(input[place])}, but weight has {count} rows")
 
 
-def _some_floats(input, weight, *settings):
-    return compilable(weight.dtype) and input.size > 0 and weight.size > 0
-
-
 def _per_place(g: Any, input: Any, count: int, scaled: bool) -> Any:
     """The gradient of each place, divided by how often its row was taken if it is to be `scaled`."""
     if not scaled or not input.size:
@@ -108,7 +104,7 @@ def _per_place(g: Any, input: Any, count: int, scaled: bool) -> Any:
     return g * (1 / often.astype(g.dtype))[..., None]
 
 
-@taken_rows.kernel(when=_some_floats)
+@taken_rows.kernel(when=lambda x, weight, padding_idx, scale_grad_by_freq: x.size > 0 and one_dtype(weight))
 def _(input, weight, padding_idx, scale_grad_by_freq):
     indices = np.ascontiguousarray(input, np.int64).ravel()
     out = np.empty((indices.size, weight.shape[1]), weight.dtype)

@@ -12,10 +12,11 @@ from ..core import Tensor, op, touch
 from ..errors import ArgumentError, DimError, ShapeError
 from ..kernels import normalize
 from ..kernels.arrays import total
+from ..kernels.cache import one_dtype
 from ..kernels.notation import sqrt
 from .convert import check_tensors, clone, float_only
 from .joining import cat, stack
-from .normalization import column_sums, filled, layer_norm, mean_over, one_dtype, standardized, through, times, vector_of
+from .normalization import column_sums, filled, layer_norm, mean_over, standardized, through, times, vector_of
 
 
 def _over_batch(ndim: int) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from ..core import Tensor, check_reduction, op
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..kernels import losses
+from ..kernels.cache import one_dtype
 from ..kernels.notation import where
 from .classification import (
     REDUCE,
@@ -16,7 +17,6 @@ from .classification import (
     class_indices,
     class_weights,
     output,
-    over_rows,
     picked,
     plain,
     raise_index,
@@ -66,7 +66,7 @@ def _over_margin(input, target, margin, weight):
     return hit, where(np.logical_not(hit) & (z > 0), z, 0), (w * hit).sum(1, keepdims=True)
 
 
-@multi_margin_loss.kernel(when=over_rows, residual=True)
+@multi_margin_loss.kernel(when=lambda x, target, weight, *settings: one_dtype(x, weight), residual=True)
 def _(input, target, p, margin, weight, reduction):
     dtype, scores = input.dtype, np.ascontiguousarray(_rows_of(input))
     n, classes = scores.shape
@@ -139,7 +139,7 @@ def _over_labels(input, target):
     return 1 - x[:, :, None] + x[:, None, :], counts[:, :, None] * (counts[:, None, :] == 0)
 
 
-@multilabel_margin_loss.kernel(when=lambda x, target, reduction: over_rows(x, target, None), residual=True)
+@multilabel_margin_loss.kernel(when=lambda x, target, reduction: one_dtype(x), residual=True)
 def _(input, target, reduction):
     scores = np.ascontiguousarray(_rows_of(input))
     loss, dinput = output(input, reduction), np.empty(scores.shape, input.dtype)

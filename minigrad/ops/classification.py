@@ -12,11 +12,11 @@ import numpy as np
 
 from ..core import Tensor, check_reduction, op, user_depth
 from ..errors import ArgumentError, DomainError, DtypeError, IndexRangeError, ShapeError
-from ..kernels import losses, rows
+from ..kernels import cross_entropy as kernels
 from ..kernels.arrays import total
-from ..kernels.cache import compilable
-from ..kernels.notation import exp, log1p, where
-from .softmax import log_softmax
+from ..kernels.cache import one_dtype
+from ..kernels.notation import exp, where
+from .softmax import balanced, log_softmax
 
 
 def class_axis(input: Any) -> int:
@@ -131,7 +131,7 @@ def cross_entropy(
     """
     axis = class_axis(input)
     desired, divisor, _ = _desired("cross_entropy", input.shape, input.dtype, target, weight, ignore_index, label_smoothing)
-    terms = where(desired == 0, 0, desired * _log_probabilities(input, axis))
+    terms = where(desired == 0, 0, desired * log_softmax.formula(input, axis))
     return reduced(-total(terms, (axis,)), divisor or np.nan, reduction)
 
 
@@ -153,24 +153,6 @@ def _(input, target, weight):
         )
 
 
-def _log_probabilities(x: Any, axis: int) -> Any:
-    """log softmax(x), with log1p of what is beside the largest: so −log p of a dominant class keeps its digits."""
-    if not x.size:
-        return x
-    peak = np.expand_dims(np.argmax(x, axis), axis)
-    shifted = x - np.take_along_axis(x, peak, axis)
-    e = exp(shifted)
-    own = np.take_along_axis(e, peak, axis)
-    np.put_along_axis(e, peak, 0, axis)
-    return shifted - log1p(total(e, (axis,), True) + (own - 1))
-
-
-def over_rows(input, target, weight, *settings):
-    """Whether there is a kernel: the floats of one dtype, and something in them."""
-    floats = [x.dtype for x in (input, target, weight) if x is not None and x.dtype.kind == "f"]
-    return input.size > 0 and compilable(input.dtype) and all(dtype == input.dtype for dtype in floats)
-
-
 def to_rows(x: Any) -> Any:
     """The matrix whose rows lie along the class axis."""
     if x.ndim == 2:
@@ -186,9 +168,9 @@ def _to_columns(x: Any) -> Any:
 
 
 def _from_rows(x: Any, shape: Sequence[int]) -> Any:
-    """Back to a tensor of that shape."""
+    """Back to a tensor of that shape; what has it is handed on, as a view of it would be copied where it becomes a gradient."""
     if len(shape) <= 2:
-        return x.reshape(shape)
+        return x if x.shape == shape else x.reshape(shape)
     return np.ascontiguousarray(np.moveaxis(x.reshape(shape[0], *shape[2:], shape[1]), -1, 1))
 
 
@@ -211,49 +193,35 @@ _ones = lru_cache(maxsize=64)(np.ones)
 REDUCE = {"none": 0, "sum": 1, "mean": 2}
 
 
-@cross_entropy.kernel(when=over_rows, residual=True)
+@cross_entropy.kernel(
+    when=lambda x, target, weight, *settings: one_dtype(x, weight, target if target.dtype.kind == "f" else None), residual=True
+)
 def _(input, target, weight, ignore_index, reduction, label_smoothing):
-    if target.dtype.kind == "f":
-        return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
-    dtype, loss = input.dtype, output(input, reduction)
-    if input.ndim > 2 and math.prod(input.shape[2:]) > input.shape[1]:  # the axes behind the classes are the longer ones
-        return loss, _along_columns(loss, input, target, weight, ignore_index, reduction, label_smoothing)
-    scores = np.ascontiguousarray(input) if input.ndim == 2 else to_rows(input)
-    n, classes = scores.shape
-    dinput, work = np.empty((n, classes), dtype), np.empty((3, n), dtype)
-    bad = rows.cross_entropy_rows[dtype](
-        loss.ravel(), dinput, work, scores, class_indices(target), class_weights(weight, classes, dtype),
-        ignore_index, REDUCE[reduction], label_smoothing,
-    )  # fmt: skip
-    if bad:
-        raise_index("cross_entropy", target, bad - 1, classes)
-    return loss, dinput if input.ndim == 2 else _from_rows(dinput, input.shape)
-
-
-def _along_columns(loss: Any, input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float) -> Any:
-    """The same with loops along the axes behind the classes; returns the gradient."""
-    dtype, scores, classes = input.dtype, _to_columns(input), input.shape[1]
-    dinput, work = np.empty(scores.shape, dtype), np.empty((5, target.size), dtype)
-    bad = losses.cross_entropy_columns[dtype](
-        loss.ravel(), dinput, work, scores, class_indices(target), class_weights(weight, classes, dtype),
-        classes, ignore_index, REDUCE[reduction], smoothing,
-    )  # fmt: skip
-    if bad:
-        raise_index("cross_entropy", target, bad - 1, classes)
-    return dinput.reshape(input.shape)
-
-
-def _soft_cross_entropy(input: Any, target: Any, weight: Any, reduction: str, smoothing: float) -> tuple[Any, Any]:
     dtype, classes, loss = input.dtype, input.shape[class_axis(input)], output(input, reduction)
-    work, weights = np.empty((5, input.size // classes), dtype), class_weights(weight, classes, dtype)
-    if math.prod(input.shape[2:]) <= classes:
-        run, lay, more = losses.soft_cross_entropy_rows, to_rows, []
+    across = input.ndim > 2 and math.prod(input.shape[2:]) > classes  # loops along the axes behind the classes, which are longer
+    lay, more = (_to_columns, (classes,)) if across else (to_rows, ())
+    scores, weights = lay(input), class_weights(weight, classes, dtype)
+    dinput, work = np.empty(scores.shape, dtype), np.empty((6, input.size // classes), dtype)
+    if target.dtype.kind == "f":
+        soft = kernels.soft_cross_entropy_columns if across else kernels.soft_cross_entropy_rows
+        soft[dtype](loss.ravel(), dinput, work, scores, lay(target), weights, *more, REDUCE[reduction], label_smoothing)
     else:
-        run, lay, more = losses.soft_cross_entropy_columns, _to_columns, [classes]
-    scores = lay(input)
-    dinput = np.empty(scores.shape, dtype)
-    run[dtype](loss.ravel(), dinput, work, scores, lay(target), weights, *more, REDUCE[reduction], smoothing)
-    return loss, dinput.reshape(input.shape) if more else _from_rows(dinput, input.shape)
+        hard = kernels.cross_entropy_columns if across else kernels.cross_entropy_rows
+        bad = hard[dtype](
+            loss.ravel(),
+            dinput,
+            work,
+            scores,
+            class_indices(target),
+            weights,
+            *more,
+            ignore_index,
+            REDUCE[reduction],
+            label_smoothing,
+        )
+        if bad:
+            raise_index("cross_entropy", target, bad - 1, classes)
+    return loss, dinput.reshape(input.shape) if across else _from_rows(dinput, input.shape)
 
 
 @cross_entropy.backward("input")
@@ -262,9 +230,10 @@ def _(g, input, target, weight, ignore_index, reduction, label_smoothing):
     desired, divisor, counts = _desired(
         "cross_entropy", input.shape, input.dtype, target, plain(weight), ignore_index, label_smoothing
     )
-    p = exp(log_softmax.of(input, axis))
+    y = log_softmax.of(input, axis)
     divisor = (divisor or np.nan) if np.any(counts) else 1.0
-    return where(counts, _row_gradient(g, divisor, reduction, axis) * (p * desired.sum(axis, keepdims=True) - desired), 0)
+    slope = balanced(y, exp(y) * desired.sum(axis, keepdims=True) - desired, axis)
+    return where(counts, _row_gradient(g, divisor, reduction, axis) * slope, 0)
 
 
 @cross_entropy.backward("target")
@@ -281,7 +250,7 @@ def scaled(gradient: Any, g: Any) -> Any:
     if gradient.ndim > 2 and g.ndim:
         return gradient * np.expand_dims(g, 1)
     out = np.empty(gradient.shape, gradient.dtype)
-    rows.cross_entropy_rows_backward[out.dtype](out.ravel(), g.ravel(), gradient.ravel(), g.size, gradient.size // g.size)
+    kernels.cross_entropy_rows_backward[out.dtype](out.ravel(), g.ravel(), gradient.ravel(), g.size, gradient.size // g.size)
     return out
 
 
@@ -316,12 +285,12 @@ def _(input, target, weight, ignore_index, reduction):
     check_classes("nll_loss", input, target, weight, reduction, probabilities=False)
 
 
-@nll_loss.kernel(when=over_rows, residual=True)
+@nll_loss.kernel(when=lambda x, target, weight, *settings: one_dtype(x, weight), residual=True)
 def _(input, target, weight, ignore_index, reduction):
     dtype = input.dtype
     classes, inner = input.shape[class_axis(input)], math.prod(input.shape[2:])
     loss, pulls, places = output(input, reduction), np.empty(target.size, dtype), np.empty(target.size, np.int64)
-    bad = losses.nll_rows[dtype](
+    bad = kernels.nll_rows[dtype](
         loss.ravel(), pulls, places, input.ravel(), class_indices(target), class_weights(weight, classes, dtype),
         classes, inner, ignore_index, REDUCE[reduction],
     )  # fmt: skip
@@ -340,5 +309,5 @@ def _(g, input_shape, target, weight, ignore_index, reduction):
 @nll_loss.backward_kernel("input")
 def _(g, residual, input_shape):
     out = np.zeros(input_shape, g.dtype)
-    losses.nll_rows_backward[g.dtype](out.ravel(), g.ravel(), *residual)
+    kernels.nll_rows_backward[g.dtype](out.ravel(), g.ravel(), *residual)
     return out

@@ -10,7 +10,7 @@ import numpy as np
 from ..core import Tensor, check_number, get_default_dtype, op
 from ..errors import ArgumentError, ShapeError
 from ..kernels import losses
-from ..kernels.cache import compilable
+from ..kernels.cache import one_dtype
 from ..kernels.notation import absolute, sqrt, where
 from .comparison import clamp
 from .comparison import where as chosen
@@ -27,8 +27,8 @@ _PRODUCT_FROM = {
 }
 
 
-def same_floats(x1: Any, x2: Any, *settings: Any) -> bool:
-    return x1.shape == x2.shape and x1.dtype == x2.dtype and x1.ndim > 0 and x1.size > 0 and compilable(x1.dtype)
+def same_rows(x1: Any, x2: Any, *settings: Any) -> bool:
+    return x1.shape == x2.shape and x1.ndim > 0 and one_dtype(x1, x2)
 
 
 def rounded(y: Any, x1: Any, x2: Any) -> Any:
@@ -111,7 +111,7 @@ def _(g, y, x1, x2, p, eps, keepdim):
     return -_distance_rule(g, y, x1, x2, p, eps, keepdim)
 
 
-@vector_distance.kernel(when=lambda x1, x2, p, eps, keepdim: p == 2 and same_floats(x1, x2))
+@vector_distance.kernel(when=lambda x1, x2, p, eps, keepdim: p == 2 and same_rows(x1, x2))
 def _(x1, x2, p, eps, keepdim):
     out = np.empty(x1.shape[:-1] + (1,) * keepdim, x1.dtype)
     losses.distance_rows[x1.dtype](out.ravel(), matrix_of(x1), matrix_of(x2), eps)

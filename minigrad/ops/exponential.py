@@ -95,7 +95,7 @@ def _(g, x):
 def logaddexp(a: Operand, b: Operand) -> Tensor:
     """log(eᵃ + eᵇ), computed as max(a, b) + log1p(e^−|a − b|), so that nothing overflows.
 
-    Shapes: broadcast. Backward: dL/da = g / (1 + e^(b − a)), dL/db = g / (1 + e^(a − b)).
+    Shapes: broadcast. Backward: dL/da = g σ(a − b), dL/db = g σ(b − a).
     Edge values: two equal infinities give that infinity, with gradient NaN.
     """
     return math.maximum(a, b) + choose(a == b, _LOG_2, math.log1p(math.exp(-math.absolute(a - b))))
@@ -103,12 +103,12 @@ def logaddexp(a: Operand, b: Operand) -> Tensor:
 
 @logaddexp.backward("a")
 def _(g, a, b):
-    return g / (1 + math.exp(b - a))
+    return g * math.sigmoid(a - b)
 
 
 @logaddexp.backward("b")
 def _(g, a, b):
-    return g / (1 + math.exp(a - b))
+    return g * math.sigmoid(b - a)
 
 
 @elementwise

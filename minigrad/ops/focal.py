@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core import Operand, Tensor, check_number, elementwise
 from ..errors import ArgumentError, ShapeError
-from ..kernels.notation import absolute, exp, expm1, log1p, maximum, where
+from ..kernels.notation import expm1, sigmoid, softplus
 from .classification import class_axis, cross_entropy
 from .loss import check_call, same_shape
 
@@ -19,12 +19,9 @@ def binary_focal_loss(
     Backward: dL/dx = g α_t (γ qᵞ⁻¹ q′ ce + qᵞ (σ(x) − t)), q′ = (1 − 2t) σ(x) σ(−x);
     dL/dt = g ((positive − negative) qᵞ ce + α_t (γ qᵞ⁻¹ (σ(−x) − σ(x)) ce − qᵞ x)).
     """
-    e = exp(-absolute(input))
-    s = log1p(e)
-    up = where(input >= 0, 1, e) / (1 + e)
-    down = where(input >= 0, e, 1) / (1 + e)
-    ce = (1 - target) * (maximum(input, 0) + s) + target * (maximum(-input, 0) + s)
-    return (positive * target + negative * (1 - target)) * (up * (1 - target) + down * target) ** gamma * ce
+    ce = (1 - target) * softplus(input) + target * softplus(-input)
+    q = (1 - target) * sigmoid(input) + target * sigmoid(-input)
+    return (positive * target + negative * (1 - target)) * q**gamma * ce
 
 
 @binary_focal_loss.check
@@ -34,24 +31,20 @@ def _(input, target, positive, negative, gamma, reduction):
 
 @binary_focal_loss.backward("input")
 def _(g, input, target, positive, negative, gamma):
-    e = exp(where(input >= 0, -input, input))
-    s = log1p(e)
-    up = where(input >= 0, 1, e) / (1 + e)
-    down = where(input >= 0, e, 1) / (1 + e)
-    ce = (1 - target) * (where(input >= 0, input, 0) + s) + target * (where(input >= 0, 0, -input) + s)
-    q = up * (1 - target) + down * target
+    up = sigmoid(input)
+    down = sigmoid(-input)
+    ce = (1 - target) * softplus(input) + target * softplus(-input)
+    q = (1 - target) * up + target * down
     slope = gamma * q ** (gamma - (gamma != 0)) * ((1 - 2 * target) * (up * down)) * ce
     return g * ((positive * target + negative * (1 - target)) * (slope + q**gamma * ((1 - target) * up - target * down)))
 
 
 @binary_focal_loss.backward("target")
 def _(g, input, target, positive, negative, gamma):
-    e = exp(where(input >= 0, -input, input))
-    s = log1p(e)
-    up = where(input >= 0, 1, e) / (1 + e)
-    down = where(input >= 0, e, 1) / (1 + e)
-    ce = (1 - target) * (where(input >= 0, input, 0) + s) + target * (where(input >= 0, 0, -input) + s)
-    q = up * (1 - target) + down * target
+    up = sigmoid(input)
+    down = sigmoid(-input)
+    ce = (1 - target) * softplus(input) + target * softplus(-input)
+    q = (1 - target) * up + target * down
     slope = gamma * q ** (gamma - (gamma != 0)) * (down - up) * ce - q**gamma * input
     return g * ((positive - negative) * q**gamma * ce + (positive * target + negative * (1 - target)) * slope)
 

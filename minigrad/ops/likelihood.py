@@ -10,7 +10,7 @@ from ..core import Operand, Tensor, check_number, elementwise
 from ..errors import ArgumentError, DimError, DomainError, ShapeError
 from ..kernels import rows
 from ..kernels.cache import compilable, kernels_enabled
-from ..kernels.notation import absolute, exp, log, log1p, maximum, where
+from ..kernels.notation import exp, log, log1p, maximum, sigmoid, softplus, where
 from .loss import check_call, same_shape
 
 _TWO_PI = 6.283185307179586
@@ -85,8 +85,7 @@ def binary_cross_entropy_with_logits(
     Edge values: +∞ at x = −∞ for t > 0 (PyTorch: NaN), NaN at an infinite x that is wholly right.
     Errors: DomainError for a target outside [0, 1] (deviation: PyTorch takes any); ShapeError.
     """
-    s = log1p(exp(-absolute(input)))
-    return weight * ((1 - target) * (maximum(input, 0) + s) + pos_weight * target * (maximum(-input, 0) + s))
+    return weight * ((1 - target) * softplus(input) + pos_weight * target * softplus(-input))
 
 
 @binary_cross_entropy_with_logits.check
@@ -102,16 +101,14 @@ def _(input, target, weight, pos_weight):
 
 @binary_cross_entropy_with_logits.backward("input")
 def _(g, input, target, weight, pos_weight):
-    e = exp(where(input >= 0, -input, input))  # not −|x|: its slope at 0 counts for second derivatives
-    up = where(input >= 0, 1, e) / (1 + e)
-    down = where(input >= 0, e, 1) / (1 + e)
-    return g * (weight * ((1 - target) * up - pos_weight * target * down))
+    return g * (weight * ((1 - target) * sigmoid(input) - pos_weight * target * sigmoid(-input)))
 
 
 @binary_cross_entropy_with_logits.backward("target")
 def _(g, input, weight, pos_weight):
-    s = log1p(exp(where(input >= 0, -input, input)))
-    return g * (weight * (pos_weight * (where(input >= 0, 0, -input) + s) - (where(input >= 0, input, 0) + s)))
+    # p softplus(−x) − softplus(x), without a difference where p = 1
+    s = (pos_weight - 1) * softplus(where(input >= 0, -input, input))
+    return g * (weight * (s - where(input >= 0, input, pos_weight * input)))
 
 
 @elementwise(labels=("target",))
@@ -120,8 +117,7 @@ def multilabel_terms(input: Tensor, target: Tensor, weight: Operand | None = 1.0
 
     Backward: dL/dx = g w ((1 − t) σ(x) − t σ(−x)), dL/dt = −g w x.
     """
-    s = log1p(exp(-absolute(input)))
-    return weight * ((1 - target) * (maximum(input, 0) + s) + target * (maximum(-input, 0) + s))
+    return weight * ((1 - target) * softplus(input) + target * softplus(-input))
 
 
 @multilabel_terms.check
@@ -132,10 +128,7 @@ def _(input, target, weight, reduction):
 
 @multilabel_terms.backward("input")
 def _(g, input, target, weight):
-    e = exp(where(input >= 0, -input, input))  # as in binary_cross_entropy_with_logits
-    up = where(input >= 0, 1, e) / (1 + e)
-    down = where(input >= 0, e, 1) / (1 + e)
-    return g * (weight * ((1 - target) * up - target * down))
+    return g * (weight * ((1 - target) * sigmoid(input) - target * sigmoid(-input)))
 
 
 @multilabel_terms.backward("target")
@@ -177,7 +170,7 @@ def _(g, target):
 
 @kl_div_of_logs.backward("target")
 def _(g, input, target):
-    return g * (exp(target) * (target - input + 1))
+    return g * (exp(target) * (target + 1 - input))
 
 
 @elementwise

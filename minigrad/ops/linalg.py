@@ -10,7 +10,7 @@ import numpy as np
 from ..core import Tensor, check_number, op
 from ..errors import ShapeError
 from ..kernels.arrays import total
-from ..kernels.cache import compilable
+from ..kernels.cache import one_dtype
 from ..kernels.quiet import quiet
 from ..kernels.rows import add_to_rows, column_sums
 from .convert import check_tensors, on_tensor
@@ -101,12 +101,7 @@ def _(x, weight, bias):
         raise ShapeError(f"linear: bias must have shape {weight.shape[:-1]} to go with weight {weight.shape}, got {bias.shape}")
 
 
-def _one_matrix(x, weight, bias):
-    arrays = [x, weight] if bias is None else [x, weight, bias]
-    return x.ndim == weight.ndim == 2 and compilable(x.dtype) and {a.dtype for a in arrays} == {x.dtype}
-
-
-@linear.kernel(when=_one_matrix)
+@linear.kernel(when=lambda x, weight, bias: x.ndim == weight.ndim == 2 and one_dtype(x, weight, bias))
 def _(x, weight, bias):
     y = quiet.run(x.dot, weight.T)
     if bias is not None:

@@ -10,9 +10,9 @@ import numpy as np
 from ..core import Tensor, check_number, elementwise, op
 from ..errors import ArgumentError, ShapeError
 from ..kernels import losses
-from ..kernels.notation import absolute, exp, log1p, maximum, sqrt, where
+from ..kernels.notation import maximum, sigmoid, softplus, sqrt, where
 from .comparison import minimum
-from .distance import matrix_of, rounded, same_floats, vector_distance
+from .distance import matrix_of, rounded, same_rows, vector_distance
 from .loss import check_call, same_shape
 
 
@@ -22,8 +22,7 @@ def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> 
 
     Shapes: both alike. Backward: dL/dx = −g t σ(−tx). Edge values: nothing overflows (PyTorch: inf where e^−tx does).
     """
-    z = target * input
-    return maximum(-z, 0) + log1p(exp(-absolute(z)))
+    return softplus(-target * input)
 
 
 @soft_margin_loss.check
@@ -33,9 +32,7 @@ def _(input, target, reduction):
 
 @soft_margin_loss.backward("input")
 def _(g, input, target):
-    z = target * input
-    e = exp(where(z >= 0, -z, z))  # not −|z|: its slope at 0 counts for second derivatives
-    return -g * (target * (where(z >= 0, e, 1) / (1 + e)))
+    return -g * (target * sigmoid(-target * input))
 
 
 @elementwise(labels=("target",))
@@ -122,7 +119,7 @@ def _(g, y, x1, x2):
     return _cosine_rule(g, y, x2, x1)
 
 
-@cosine_of_rows.kernel(when=same_floats)
+@cosine_of_rows.kernel(when=same_rows)
 def _(x1, x2):
     out = np.empty(x1.shape[:-1], x1.dtype)
     losses.cosine_rows[x1.dtype](out.ravel(), matrix_of(x1), matrix_of(x2))

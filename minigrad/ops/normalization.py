@@ -13,7 +13,7 @@ from ..core import Tensor, op
 from ..errors import InputTypeError, ShapeError
 from ..kernels import normalize, rows
 from ..kernels.arrays import sum_to, total
-from ..kernels.cache import compilable
+from ..kernels.cache import one_dtype
 from ..kernels.notation import sqrt
 from .convert import float_only
 
@@ -42,12 +42,6 @@ def through(g: Any, z: Any, scale: Any, axes: Sequence[int], centred: bool = Tru
 def times(g: Any, weight: Any) -> Any:
     """g · weight, where there is a weight."""
     return g if weight is None else g * weight
-
-
-def one_dtype(x: Any, *rest: Any) -> bool:
-    """Whether the inputs, of which x is the first, are floats of one dtype that kernels are compiled for."""
-    dtypes = {a.dtype for a in (x, *rest) if isinstance(a, np.ndarray)}
-    return compilable(x.dtype) and x.size > 0 and dtypes == {x.dtype}
 
 
 def vector_of(values: Any, columns: int, default: float, dtype: Any) -> Any:

@@ -13,7 +13,7 @@ from ..errors import DimError, DtypeError, InputTypeError, ShapeError
 from ..kernels.along import log_sums, log_sums_backward
 from ..kernels.arrays import as_matrix, broadcast_to, neighbours, reduced, total
 from ..kernels.cache import compilable
-from ..kernels.notation import exp, log, where
+from ..kernels.notation import exp, log, log1p, where
 from ..kernels.rows import row_sums
 from .comparison import where as chosen
 from .convert import on_tensor
@@ -162,14 +162,19 @@ def _without_nan(x: Tensor) -> Tensor:
 
 @op
 def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
-    """log Σ eˣ over `dim`, computed as max x + log Σ exp(x − max x).
+    """log Σ eˣ over `dim`, computed as max x + log Σ exp(x − max x), by log1p of the terms beside a dominant one.
 
     Backward: dL/dx = g exp(x − y): the softmax. Edge values: −inf for nothing but −inf, +inf with a +inf.
     """
     x = x if x.dtype.kind == "f" else x.astype(get_default_dtype())
     top = np.max(x, axis=dim, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
-    out = log(total(exp(x - top), dim, True)) + top
+    e = exp(x - top)
+    terms = total(e, dim, True)
+    out = log(terms) + top
+    dominated = (terms >= 1) & (terms < 2)  # by one term, which is 1: added to the others, it would cover their digits
+    if dominated.any():
+        out = np.where(dominated, log1p(total(np.where(e == 1, 0, e), dim, True)) + top, out)
     return out if keepdim else out.reshape([n for i, n in enumerate(out.shape) if i not in dim])
 
 

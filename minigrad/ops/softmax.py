@@ -13,8 +13,8 @@ from ..core import Tensor, checked_dtype, op, user_depth
 from ..errors import ArgumentError, DtypeError
 from ..kernels import rows
 from ..kernels.arrays import total
-from ..kernels.cache import compilable
-from ..kernels.notation import exp, log
+from ..kernels.cache import one_dtype
+from ..kernels.notation import exp, log1p, where
 from .convert import on_tensor
 from .reduction import axis_of
 
@@ -39,8 +39,8 @@ def _implicit_dim(name: str, x: Any) -> int:
     return 0 if np.ndim(x) in (0, 1, 3) else 1
 
 
-def _compiled(x: Any, dim: int, dtype: Any, temperature: float) -> bool:
-    return compilable(x.dtype) and (dtype is None or dtype == x.dtype) and x.size > 0
+def _as_it_is(x: Any, dim: int, dtype: Any, temperature: float) -> bool:
+    return one_dtype(x) and (dtype is None or dtype == x.dtype)
 
 
 def along_rows(run: Callable[..., None], dim: int, *arrays: Any, settings: tuple[Any, ...] = ()) -> Any:
@@ -68,6 +68,26 @@ def _sum_along(x: Any, dim: int) -> Any:
     return total(x, (dim,), True) if x.ndim else x
 
 
+def _sum_but_one(e: Any, dim: int) -> Any:
+    """Σ e − 1, where the largest of e is 1: that one is not added to the others, whose digits it would cover."""
+    if not e.size or not e.ndim:
+        return e - 1
+    peak = np.argmax(e, dim, keepdims=True)
+    largest = np.take_along_axis(e, peak, dim)
+    np.put_along_axis(e, peak, 0, dim)
+    return _sum_along(e, dim) + (largest - 1)
+
+
+def balanced(y: Any, slope: Any, dim: int) -> Any:
+    """Slopes of log-probabilities y, which add up to 0: where the probability is above ½, minus the sum of the others, as a difference
+    from 1 could have no digits there."""
+    if not y.ndim:
+        return slope
+    peak = y > -0.69
+    others = where(peak, 0, slope)
+    return others - where(peak, others.sum(dim, keepdims=True), 0)
+
+
 @op
 def softmax(x: Tensor, dim: int | None = None, dtype: Any = None, *, temperature: float = 1.0) -> Tensor:
     """Softmax along `dim`, yᵢ = exp((xᵢ − max x) / τ) / Σⱼ exp((xⱼ − max x) / τ): positive, sums to 1.
@@ -93,7 +113,7 @@ def _(x, dim, dtype, temperature):
 softmax.for_none("dim")(partial(_implicit_dim, "softmax"))
 
 
-@softmax.kernel(when=_compiled)
+@softmax.kernel(when=_as_it_is)
 def _(x, dim, dtype, temperature):
     return along_rows(rows.softmax_rows[x.dtype], dim, x, settings=(temperature,))
 
@@ -111,14 +131,14 @@ def _(g, y, dim, temperature):
 @op
 def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None, *, temperature: float = 1.0) -> Tensor:
     """log(softmax(x / τ)) along `dim`, computed as (x − max x) / τ − log Σ exp((x − max x) / τ): exact where softmax itself would round
-    to 0 or 1.
+    to 0 or 1, as the logarithm is log1p of the terms beside the largest, which is 1.
 
     Shapes: any. `dtype`: convert first. τ = `temperature`, see `softmax`.
-    Backward: dL/dx = (g − exp(y) Σ g) / τ, from the saved output.
-    Edge values: as softmax; an entry of −inf stays −inf.
+    Backward: dL/dx = (g − exp(y) Σ g) / τ, from the saved output; where exp(y) is above ½, minus the sum of the row's others.
+    Edge values: as softmax; an entry of −inf stays −inf. Deviation: a log-probability near 0 keeps its digits (PyTorch: 0).
     """
     shifted = _shifted(x, dim, dtype, temperature)
-    return shifted - log(_sum_along(exp(shifted), dim))
+    return shifted - log1p(_sum_but_one(exp(shifted), dim))
 
 
 @log_softmax.check
@@ -129,15 +149,17 @@ def _(x, dim, dtype, temperature):
 log_softmax.for_none("dim")(partial(_implicit_dim, "log_softmax"))
 
 
-@log_softmax.kernel(when=_compiled)
+@log_softmax.kernel(when=_as_it_is)
 def _(x, dim, dtype, temperature):
     run = rows.log_softmax_rows[x.dtype]
-    return along_rows(lambda out, x: run(out, np.empty(x.size if x.shape[1] <= 256 else 0, x.dtype), x, temperature), dim, x)
+    return along_rows(
+        lambda out, x: run(out, np.empty(x.size if x.shape[1] <= 256 else x.shape[1], x.dtype), x, temperature), dim, x
+    )
 
 
 @log_softmax.backward("x")
 def _(g, y, dim, temperature):
-    return (g - exp(y) * (g.sum(dim, keepdims=True) if y.ndim else g)) / temperature
+    return balanced(y, g - exp(y) * (g.sum(dim, keepdims=True) if y.ndim else g), dim) / temperature
 
 
 @log_softmax.backward_kernel("x")

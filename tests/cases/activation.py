@@ -50,6 +50,14 @@ def dropped(x: Any, p: float, seed: int) -> Any:
     return np.asarray(x * kept / (1 - p))
 
 
+def tanh_gelu_at(x: float) -> tuple[float, float]:
+    """Its value and slope at one point, without cancellation."""
+    with mp.workprec(200):
+        power = mp.exp(2 * mp.sqrt(2 / mp.pi) * (x + mp.mpf("0.044715") * x**3))
+        slope = 2 * mp.sqrt(2 / mp.pi) * (1 + mp.mpf("0.134145") * x**2)
+        return float(x * power / (1 + power)), float(power / (1 + power) * (1 + x * slope / (1 + power)))
+
+
 def tanh_gelu(x: Any) -> Any:
     return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
@@ -266,7 +274,10 @@ CASES: tuple[OpCase, ...] = (
         tanh_gelu,
         *smooth(normal),
         covers=(activation.gelu_tanh,),
-        edges=[points((-1e3, 0, 0), (0.0, 0, 0.5), (1e3, 1e3, 1), (nan, nan, nan))],
+        edges=[
+            points((-inf, nan, nan), (-1e30, 0, 0), (-1e3, 0, 0), (0.0, 0, 0.5), (1e3, 1e3, 1), (inf, inf, nan), (nan, nan, nan)),
+            points((-8.0, *tanh_gelu_at(-8.0))),
+        ],
     ),
     case(
         "softplus",

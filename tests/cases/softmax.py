@@ -140,7 +140,7 @@ CASES: tuple[OpCase, ...] = (
             ),
             edge([[-inf, 0.0, 0.0]], 1, value=[[-inf, -math.log(2), -math.log(2)]], grads=[[[1, -0.5, -0.5]]]),
             edge([[nan, 0.0], [inf, 0.0]], 1, value=[[nan, nan], [nan, nan]]),
-            edge([[0.0, 50.0]], 1, value=[[-50, 0]], grads=[[[1, -1]]]),
+            edge([[0.0, 50.0]], 1, value=[[-50, -math.exp(-50)]], grads=[[[1, -1]]]),
             edge(WIDE, 1, value=[[0] + [-1e4] * 63], grads=[[[1 - 64] + [1] * 63]]),
             edge(WIDE - inf, 1, value=[[nan] * 64], grads=[[[nan] * 64]]),
             edge([[MAX, MAX], [-MAX, -MAX]], 1, value=[[-math.log(2)] * 2] * 2, grads=[[[0, 0]] * 2]),
