@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Tensor, checked_dtype, op
 from ..errors import ArgumentError, ShapeError
-from ..kernels.arrays import square_sum, total
+from ..kernels.arrays import square_sum, sum_to, total
 from ..kernels.notation import absolute, where
 from .arithmetic import sub
 from .convert import float_only, on_tensor
@@ -18,10 +18,17 @@ from .extremes import shared_by_ties
 from .reduction import Dims, axes_of, kept, mean, not_empty
 
 
+def _mean(x: Any, dim: Sequence[int]) -> Any:
+    """The mean over `dim`, these axes kept: of an array or a Tensor."""
+    count = math.prod(x.shape[i] for i in dim)
+    if isinstance(x, Tensor):
+        return sum_to(x, kept(x.shape, dim)) / count
+    return total(x, dim, True) / np.asarray(count, x.dtype)
+
+
 def _centred_squares(x: Any, dim: Sequence[int], keepdim: bool) -> Any:
     """Σ (x − mean)², in two passes."""
-    count = math.prod(x.shape[i] for i in dim)
-    return square_sum(x, total(x, dim, True) / np.asarray(count, x.dtype), dim, keepdim)
+    return square_sum(x, _mean(x, dim), dim, keepdim)
 
 
 def _degrees(shape: Sequence[int], dim: Sequence[int], correction: float) -> float:
@@ -69,7 +76,7 @@ def _(input: Tensor, dim: Dims | bool, **settings: Any) -> Tensor:
 
 @var.backward("x")
 def _(g, x, x_shape, dim, correction):
-    centred = x - mean.of(x, dim, True) if dim else x - x
+    centred = x - _mean(x, dim)
     degrees = _degrees(x_shape, dim, correction)
     return g.reshape(kept(x_shape, dim)) * (2 / degrees if degrees else math.nan) * centred
 
@@ -97,7 +104,7 @@ def _(input: Tensor, dim: Dims | bool, **settings: Any) -> Tensor:
 
 @std.backward("x")
 def _(g, x, y, x_shape, dim, correction):
-    centred = x - mean.of(x, dim, True) if dim else x - x
+    centred = x - _mean(x, dim)
     degrees = _degrees(x_shape, dim, correction)
     shape = kept(x_shape, dim)
     return where(y == 0, 0, g / y).reshape(shape) * (1 / degrees if degrees else math.nan) * centred
