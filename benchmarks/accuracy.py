@@ -326,7 +326,7 @@ def tables(results: Results) -> list[Table]:
         "Accuracy",
         ("function", *columns, "at most", "worst minigrad float32 at", "float64 at"),
         "The largest error in ulp, over all binades of both signs, where the exact result is a normal number, 0, infinite or NaN; "
-        "∞: a wrong infinity or NaN.",
+        "∞: a wrong infinity or NaN. logaddexp and lerp: where the result is not near 0.",
     )
     tiny = Table(
         "Accuracy below the normal range",
