@@ -55,6 +55,10 @@ FUNCTIONS: dict[str, tuple[float, dict[str, tuple[float, float]]]] = {
     "normal_pdf": (2, {"float32": (-14.5, 14.5), "float64": (-38.6, 38.6)}),
     "celu": (2, {"float32": (-20, 3), "float64": (-40, 3)}),
     "log_cosh": (2, {"float32": (-5, 5), "float64": (-5, 5)}),
+    "erfinv": (4, {"float32": (-1, 1), "float64": (-1, 1)}),
+    "logit": (2, {"float32": (0, 1), "float64": (0, 1)}),
+    "sinc": (2, {"float32": (-10, 10), "float64": (-10, 10)}),
+    **dict.fromkeys(("deg2rad", "rad2deg", "frac"), (2, {"float32": (-400, 400), "float64": (-400, 400)})),
     **dict.fromkeys(
         (
             "relu",
@@ -82,11 +86,13 @@ SEVERAL: dict[str, tuple[float, tuple[tuple[float, float], ...], bool]] = {
     "lerp": (2, (POSITIVE, POSITIVE, (0, 1)), False),  # between numbers of two signs, the result can be near 0
 }
 # Elementwise operations whose row has another name, and those for which a row would say nothing, with the reason.
-NAMES = {"gelu_exact": "gelu", "pow_tensor": "pow", "pow_scalar": "cube", "scale_negative": "prelu"}
+NAMES = {"gelu_exact": "gelu", "pow_tensor": "pow", "pow_scalar": "cube", "scale_negative": "prelu", "log_odds": "logit"}
 _PICKS, _LOSS = "gives one of its arguments or a constant", "a loss: tests hold it to mpmath"
 WITHOUT_A_ROW = {
-    **dict.fromkeys(("maximum", "minimum", "clamp_min", "clamp_max", "clamp_both", "where", "nan_to_num", "raised"), _PICKS),
-    **dict.fromkeys(("neg", "abs", "sign"), "exact: changes no digit"),
+    **dict.fromkeys(
+        ("maximum", "minimum", "fmax", "fmin", "clamp_min", "clamp_max", "clamp_both", "where", "nan_to_num", "raised"), _PICKS
+    ),
+    **dict.fromkeys(("neg", "abs", "sign", "copysign"), "exact: changes no digit"),
     **dict.fromkeys(("floor", "ceil", "trunc", "rint"), "exact: gives an integer"),
     **dict.fromkeys(("div_trunc", "div_floor"), "gives an integer, next to the quotient as it is rounded"),
     "round_scaled": "rounds the decimals of a binary number",
@@ -96,7 +102,7 @@ WITHOUT_A_ROW = {
         ("binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div_of_logs", "kl_div_of_probabilities"), _LOSS
     ),
     **dict.fromkeys(("poisson_nll_loss", "gaussian_nll", "soft_margin_loss", "hinge_embedding_loss", "margin_ranking_loss"), _LOSS),
-    **dict.fromkeys(("cosine_hinge", "triplet_hinge"), _LOSS),
+    **dict.fromkeys(("cosine_hinge", "triplet_hinge", "multilabel_terms"), _LOSS),
 }
 # Calls that name more than the points.
 CALLS: dict[str, Callable[..., Any]] = {
@@ -208,6 +214,12 @@ def exact_functions() -> dict[str, Callable[[Any], Any]]:
         "normal_pdf": lambda x: exp(-x * x / 2) / mp.sqrt(2 * mp.pi),
         "celu": lambda x: x if x > 0 else mp.expm1(max(-BEYOND, x)),
         "log_cosh": lambda x: mp.log1p(2 * mp.sinh(x / 2) ** 2) if abs(x) < BEYOND else abs(x) - mp.log(2),
+        "erfinv": lambda x: mp.erfinv(x) if abs(x) < 1 else x * mp.inf if abs(x) == 1 else mp.mpf("nan"),
+        "logit": lambda x: log(x) - mp.log1p(-x) if 0 < x < 1 else mp.mpf("-inf" if x == 0 else "inf" if x == 1 else "nan"),
+        "sinc": lambda x: mp.sinpi(x) / (mp.pi * x) if x else mp.mpf(1),
+        "deg2rad": lambda x: x * mp.pi / 180,
+        "rad2deg": lambda x: x * 180 / mp.pi,
+        "frac": lambda x: x - int(x),
         "relu": lambda x: max(x, mp.mpf(0)),
         "relu6": lambda x: min(max(x, mp.mpf(0)), mp.mpf(6)),
         "hardtanh": lambda x: min(max(x, mp.mpf(-1)), mp.mpf(1)),
@@ -245,7 +257,7 @@ INF, NAN = float("inf"), float("nan")
 LIMITS = {
     **dict.fromkeys(("exp", "exp2", "softplus"), (INF, 0.0)),
     **dict.fromkeys(("log", "log2", "log10", "log1p", "sqrt", "acosh", "silu", "gelu"), (INF, NAN)),
-    **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atanh"), (NAN, NAN)),
+    **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atanh", "erfinv", "logit", "sinc", "frac"), (NAN, NAN)),
     **dict.fromkeys(("cosh", "square"), (INF, INF)),
     **dict.fromkeys(("tanh", "erf"), (1.0, -1.0)),
     "expm1": (INF, -1.0),
@@ -269,7 +281,7 @@ LIMITS = {
     "relu": (INF, 0.0),
     "relu6": (6.0, 0.0),
     "hardtanh": (1.0, -1.0),
-    **dict.fromkeys(("leaky_relu", "prelu", "hardshrink", "softshrink", "cube"), (INF, -INF)),
+    **dict.fromkeys(("leaky_relu", "prelu", "hardshrink", "softshrink", "cube", "deg2rad", "rad2deg"), (INF, -INF)),
     "threshold": (INF, -0.5),
     "hardsigmoid": (1.0, 0.0),
     "hardswish": (INF, NAN),
