@@ -26,6 +26,7 @@ import minigrad as mg
 from minigrad import ops
 from minigrad.errors import MinigradError, MissingExtraError
 from minigrad.nn import functional as F
+from minigrad.ops import methods
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "operations.md"
@@ -92,9 +93,9 @@ class Entry:
         found = [f"mg.{name}" for name in ops.__all__ if getattr(mg, name) is self.object]
         found += [f"Tensor.{name}" for name, value in vars(mg.Tensor).items() if value is self.object]
         found += [f"nn.functional.{name}" for name in F.__all__ if getattr(F, name) is self.object]
-        if self.object in ops._IN_PLACE:
+        if self.object in methods.IN_PLACE:
             found.append(f"Tensor.{self.name}_")
-        return found + [SYMBOLS[name] for name, value in ops._OPERATORS.items() if value is self.object]
+        return found + [SYMBOLS[name] for name, value in methods.OPERATORS.items() if value is self.object]
 
     @cached_property
     def runs(self) -> list[str]:
