@@ -197,6 +197,22 @@ REDUCE = {"none": 0, "sum": 1, "mean": 2}
     when=lambda x, target, weight, *settings: one_dtype(x, weight, target if target.dtype.kind == "f" else None), residual=True
 )
 def _(input, target, weight, ignore_index, reduction, label_smoothing):
+    if input.ndim != 2 or target.dtype.kind == "f":
+        return _cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    # The case of nearly all classifiers, without the questions that the others ask.
+    dtype, loss, (rows, classes) = input.dtype, output(input, reduction), input.shape
+    dinput, work = np.empty((rows, classes), dtype), np.empty((3, rows), dtype)
+    bad = kernels.cross_entropy_rows[dtype](
+        loss.ravel(), dinput, work, np.ascontiguousarray(input), class_indices(target), class_weights(weight, classes, dtype),
+        ignore_index, REDUCE[reduction], label_smoothing,
+    )  # fmt: skip
+    if bad:
+        raise_index("cross_entropy", target, bad - 1, classes)
+    return loss, dinput
+
+
+def _cross_entropy(input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float) -> tuple[Any, Any]:
+    """The loss and its gradient for dL/dloss = 1, whatever the axes and the kind of target."""
     dtype, classes, loss = input.dtype, input.shape[class_axis(input)], output(input, reduction)
     across = input.ndim > 2 and math.prod(input.shape[2:]) > classes  # loops along the axes behind the classes, which are longer
     lay, more = (_to_columns, (classes,)) if across else (to_rows, ())
@@ -204,21 +220,11 @@ def _(input, target, weight, ignore_index, reduction, label_smoothing):
     dinput, work = np.empty(scores.shape, dtype), np.empty((6, input.size // classes), dtype)
     if target.dtype.kind == "f":
         soft = kernels.soft_cross_entropy_columns if across else kernels.soft_cross_entropy_rows
-        soft[dtype](loss.ravel(), dinput, work, scores, lay(target), weights, *more, REDUCE[reduction], label_smoothing)
+        soft[dtype](loss.ravel(), dinput, work, scores, lay(target), weights, *more, REDUCE[reduction], smoothing)
     else:
         hard = kernels.cross_entropy_columns if across else kernels.cross_entropy_rows
-        bad = hard[dtype](
-            loss.ravel(),
-            dinput,
-            work,
-            scores,
-            class_indices(target),
-            weights,
-            *more,
-            ignore_index,
-            REDUCE[reduction],
-            label_smoothing,
-        )
+        settings = (weights, *more, ignore_index, REDUCE[reduction], smoothing)
+        bad = hard[dtype](loss.ravel(), dinput, work, scores, class_indices(target), *settings)
         if bad:
             raise_index("cross_entropy", target, bad - 1, classes)
     return loss, dinput.reshape(input.shape) if across else _from_rows(dinput, input.shape)

@@ -95,7 +95,8 @@ class Flat:
 
     def step(self, update: Update, group: Mapping[str, Any], ascend: bool) -> None:
         """Update every parameter that has a gradient; with `ascend` by the opposite gradient."""
-        if self._gathered():
+        now = tick()
+        if self._gathered(now):
             if ascend:
                 np.negative(self.gradients, self.gradients)
             step = self.steps[0] + 1
@@ -109,11 +110,8 @@ class Flat:
             for i, p in enumerate(self.params):
                 if p._grad is not None:
                     self._step_one(i, p, update, group, ascend)
+                    (p.stamp or stamp_of(p)).written = now
             self.set_steps(self.steps)
-        now = tick()
-        for p in self.params:
-            if p._grad is not None:
-                (p.stamp or stamp_of(p)).written = now
 
     def _numbers_of(self, i: int) -> dict[str, Array]:
         """The numbers of one parameter, as arrays of one element."""
@@ -122,8 +120,9 @@ class Flat:
     def _state_of(self, i: int) -> dict[str, Array]:
         return {name: array[self.slices[i]] for name, array in self.state.items()} | self._numbers_of(i)
 
-    def _gathered(self) -> bool:
-        """Gather the gradients into one array, unless a parameter has none, does not lie in the flat array or is at another step."""
+    def _gathered(self, now: int) -> bool:
+        """Gather the gradients into one array, unless a parameter has none, does not lie in the flat array or is at another step.
+        Parameters that are gathered count as written now."""
         if not (self.even and self.gradients.size):
             return False
         for p, view, place in self.places:
@@ -131,6 +130,7 @@ class Flat:
             if g is None or (p.array is not view and not self._adopt(p, view)):
                 return False
             place[...] = g.array
+            (p.stamp or stamp_of(p)).written = now
         return True
 
     def _follow_dtype(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequenc
 from copy import deepcopy
 from difflib import get_close_matches
 from itertools import count
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ class Optimizer:
         self._own_state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self._flats: list[list[Flat]] = []
         self._checked: list[tuple[dict[str, Any], bool]] = []  # the settings as they were checked; whether Tensors are among them
-        self._held: list[list[int]] = []  # the parameters that the flat arrays were made for
+        self._held: list[list[Tensor]] = []  # the parameters that the flat arrays were made for
         self._hooks: dict[int, tuple[bool, Callable[..., Any]]] = {}  # whether to run before the step, and the hook
         if isinstance(params, Tensor):
             raise InputTypeError(f"{self.name}: params must be an iterable of Tensors, got a Tensor; write [tensor]")
@@ -146,7 +147,7 @@ class Optimizer:
         self.param_groups.append(group)
         self._checked.append(_noted(group))
         self._flats.append(self._storage(group))
-        self._held.append([id(p) for p in params])
+        self._held.append(list(params))
 
     def _check(self, group: Mapping[str, Any], scheduled: bool = False) -> None:
         if group.get("foreach") and group.get("fused"):
@@ -174,21 +175,16 @@ class Optimizer:
     def _recheck(self, n: int) -> Mapping[str, Any]:
         """The settings of a group, as numbers; they are checked again if they were changed."""
         group = self.param_groups[n]
-        if group != self._checked[n][0]:
+        checked, with_tensors = self._checked[n]
+        if group != checked:
             self._check(group, scheduled=True)
-            self._checked[n] = _noted(group)
+            _, with_tensors = self._checked[n] = _noted(group)
             for flat in self._flats[n]:
                 flat.require(self.state_names(group))
-        return self._plain(group) if self._checked[n][1] else group
+        return self._plain(group) if with_tensors else group
 
     def _follow_groups(self) -> None:
         """Allocate anew where groups, or lists of parameters, were edited by hand; who stays keeps the state."""
-        if len(self.param_groups) == len(self._held):
-            for group, held in zip(self.param_groups, self._held, strict=True):
-                if list(map(id, group["params"])) != held:
-                    break
-            else:
-                return
         groups, state = list(self.param_groups), self.state
         self.param_groups.clear()
         try:
@@ -202,7 +198,7 @@ class Optimizer:
             raise
         self._flats = []
         self._flats = [self._storage(group) for group in groups]
-        self._checked, self._held = [_noted(group) for group in groups], [[id(p) for p in group["params"]] for group in groups]
+        self._checked, self._held = [_noted(group) for group in groups], [list(group["params"]) for group in groups]
         self._load_state({n: state[p] for n, p in enumerate(self._all_params()) if p in state}, groups)
 
     def _storage(self, group: Mapping[str, Any]) -> list[Flat]:
@@ -246,11 +242,13 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        self._follow_groups()
+        groups, held = self.param_groups, self._held
+        if len(groups) != len(held) or not all(map(_same, groups, held)):
+            self._follow_groups()
         for n, flats in enumerate(self._flats):
-            group = self._recheck(n)
+            settings = self._recheck(n)
             for flat in flats:
-                flat.step(self.update, group, group.get("maximize", False))
+                flat.step(self.update, settings, settings.get("maximize", False))
         return loss
 
     # ---- hooks
@@ -359,7 +357,7 @@ class Optimizer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._flats = [self._storage(group) for group in self.param_groups]
-        self._held = [[id(p) for p in group["params"]] for group in self.param_groups]
+        self._held = [list(group["params"]) for group in self.param_groups]
         self._load_state(state["_flats"], self.param_groups)
 
     def _all_params(self) -> list[Tensor]:
@@ -382,6 +380,12 @@ def _tensors_in(group: Mapping[str, Any]) -> bool:
     """Whether settings are Tensors."""
     settings = [value if isinstance(value, tuple) else (value,) for name, value in group.items() if name != "params"]
     return any(isinstance(part, Tensor) for parts in settings for part in parts)
+
+
+def _same(group: Mapping[str, Any], held: list[Tensor]) -> bool:
+    """Whether a group's parameters are these."""
+    params = group["params"]
+    return len(params) == len(held) and all(map(is_, params, held))
 
 
 def _noted(group: dict[str, Any]) -> tuple[dict[str, Any], bool]:
