@@ -146,7 +146,7 @@ def scaled_dot_product_attention(
     Shapes: query (…, l, e), key (…, s, e), value (…, s, v) → (…, l, v), leading axes broadcast; attn_mask broadcasts to (…, l, s):
     True where a query may look, or numbers that are added. `is_causal`: query i looks at keys up to i. A query that may look nowhere
     gets zeros. `enable_gqa`: key and value may have fewer heads (third axis from the right), each serving several of query.
-    dropout_p is applied always; pass 0 in evaluation.
+    dropout_p is applied always; pass 0 in evaluation. Complexity: l·s·(e + v) multiplications, and memory for l·s weights.
     Errors: ArgumentError for attn_mask together with is_causal; ShapeError, DtypeError.
     Source: Vaswani et al. 2017, "Attention is all you need".
     """

@@ -25,7 +25,8 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     without "->" the result has, in alphabetical order, those that occur once. A letter twice in one operand takes the diagonal. "..."
     stands for axes that broadcast; without "->" they come first. Operands are multiplied from left to right, as matrix products
     where an index is summed. In the place of the equation a list of numbers may follow each operand, and the result's the last:
-    `einsum(a, [0, 1], b, [1, 2], [0, 2])`; 0 stands for A, 26 for a.
+    `einsum(a, [0, 1], b, [1, 2], [0, 2])`; 0 stands for A, 26 for a. Complexity: operands are contracted from left to right, each
+    pair as one matrix product over the indices that both have.
     Errors: ArgumentError for an equation that cannot be read; ShapeError for sizes that do not fit.
     """
     if isinstance(equation, Tensor):
@@ -166,7 +167,10 @@ def _reshaped(x: Tensor, sizes: Sequence[int]) -> Tensor:
 
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
-    """Σ a · b over pairs of axes: the last `dims` of a with the first of b, or two lists of axes. The other axes of a, then of b, remain."""
+    """Σ a · b over pairs of axes: the last `dims` of a with the first of b, or two lists of axes. The other axes of a, then of b, remain.
+
+    Complexity: that of the matrix product of a's other axes by b's.
+    """
     check_tensors("tensordot", a=a, b=b)
     if isinstance(dims, int):
         if not 0 <= dims <= min(a.ndim, b.ndim):

@@ -21,7 +21,8 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     """Matrix product a @ b.
 
     Shapes: (…, n, k) @ (…, k, m) → (…, n, m), leading axes broadcast; a vector counts as a row on the left and as a column on the
-    right, and loses that axis again. Backward: dL/da = g bᵀ, dL/db = aᵀ g, summed over broadcast axes.
+    right, and loses that axis again. Backward: dL/da = g bᵀ, dL/db = aᵀ g, summed over broadcast axes. Complexity: n·k·m
+    multiplications a product; backward twice as many.
     Errors: ShapeError names both shapes.
     """
     return np.matmul(a, b)
@@ -83,6 +84,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Affine map, x Wᵀ + b.
 
     Shapes: x (…, in), weight (out, in), bias (out) → (…, out). Backward: dL/dx = g W, dL/dW = gᵀ x, dL/db = Σ g over all rows.
+    Complexity: rows · in · out multiplications; backward twice as many.
     Errors: ShapeError names the sizes that differ.
     """
     y = np.matmul(x, weight.T)
@@ -171,12 +173,18 @@ def _product(name: str, left: tuple[str, Tensor, int], right: tuple[str, Tensor,
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
-    """The product of two matrices, (n, k) @ (k, m) → (n, m): `matmul`, but refusing other numbers of axes."""
+    """The product of two matrices, (n, k) @ (k, m) → (n, m): `matmul`, but refusing other numbers of axes.
+
+    Complexity: n·k·m multiplications.
+    """
     return _product("mm", ("input", input, 2), ("mat2", mat2, 2))
 
 
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
-    """Products of matrices, pair by pair, (b, n, k) @ (b, k, m) → (b, n, m), without broadcasting."""
+    """Products of matrices, pair by pair, (b, n, k) @ (b, k, m) → (b, n, m), without broadcasting.
+
+    Complexity: b·n·k·m multiplications.
+    """
     return _product("bmm", ("input", input, 3), ("mat2", mat2, 3))
 
 
@@ -203,7 +211,10 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 
 @on_tensor
 def inner(input: Tensor, other: Tensor) -> Tensor:
-    """Σ input · other over the last axes of both, (…, k), (*, k) → (…, *); with a 0-d operand the plain product."""
+    """Σ input · other over the last axes of both, (…, k), (*, k) → (…, *); with a 0-d operand the plain product.
+
+    Complexity: the product of both sizes divided by k.
+    """
     if input.ndim == 0 or other.ndim == 0:
         return input * other
     if input.shape[-1] != other.shape[-1]:
@@ -273,7 +284,8 @@ def _broadcasts_to(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """yₖ = Σᵢⱼ input1ᵢ weightₖᵢⱼ input2ⱼ + biasₖ.
 
-    Shapes: input1 (…, n), input2 (…, m) with equal leading axes, weight (out, n, m), bias (out) → (…, out).
+    Shapes: input1 (…, n), input2 (…, m) with equal leading axes, weight (out, n, m), bias (out) → (…, out). Complexity: rows · out
+    · n · m multiplications.
     """
     _check_ranks("bilinear", weight=(weight, 3))
     out, n, m = weight.shape

@@ -19,7 +19,10 @@ from .shape import movedim, reshape_to
 
 @op
 def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
-    """The indices (int64) that sort x along `dim`; equal elements always keep their order. NaN counts as the largest. No gradient."""
+    """The indices (int64) that sort x along `dim`; equal elements always keep their order. NaN counts as the largest. No gradient.
+
+    Complexity: n log n for n elements along `dim`.
+    """
     if x.ndim == 0:
         return np.zeros((), np.int64)
     if descending:
@@ -37,7 +40,7 @@ def _(x, dim, descending, stable):
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesAndIndices:
     """(values, indices) in ascending or descending order along `dim`; equal elements always keep their order, NaN counts as the largest.
 
-    Backward: g goes back to where each value came from.
+    Backward: g goes back to where each value came from. Complexity: n log n for n elements along `dim`; backward n.
     """
     axis = axis_of("sort", dim, input.ndim)
     return values_at(input, argsort(input, axis, descending, stable).array, axis)
@@ -47,7 +50,8 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesAndIndices:
     """(values, indices) of the k largest (or smallest) along `dim`, best first also where `sorted` is False.
 
-    NaN counts as the largest; which of equal elements are taken is left open. Backward: g to the elements taken.
+    NaN counts as the largest; which of equal elements are taken is left open. Backward: g to the elements taken. Complexity: n + k
+    log k for n elements along `dim`; backward n.
     """
     axis = axis_of("topk", dim, input.ndim)
     _check_rank("topk", k, 0, input.shape[axis] if input.ndim else 1)
@@ -71,7 +75,10 @@ def _best(x: Any, k: int, axis: int, largest: bool) -> Any:
 
 @on_tensor
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesAndIndices:
-    """(values, indices) of the k-th smallest element (from 1) along `dim`. Backward: g to the element taken."""
+    """(values, indices) of the k-th smallest element (from 1) along `dim`. Backward: g to the element taken.
+
+    Complexity: n log n for n elements along `dim`; backward n.
+    """
     axis = axis_of("kthvalue", dim, input.ndim)
     if input.ndim:
         not_empty("kthvalue", input.shape, (axis,))
@@ -104,7 +111,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle element, of an even number the lower; NaN if there is one. With `dim` (values, indices).
 
     Backward: g to the element taken (with `dim`), or shared evenly by all that equal it (without). Edge values: the median of
-    nothing is NaN.
+    nothing is NaN. Complexity: n log n for n elements along `dim`; backward n.
     """
     if dim is None:
         return median_of_all(input)
@@ -153,6 +160,7 @@ def quantile(
 
     Between two elements `interpolation` says what is taken: "linear", "midpoint", "lower", "higher" or "nearest".
     Shapes: of a vector q, its axis comes first. Backward: g to the elements taken, and to a q that is a tensor ("linear").
+    Complexity: n log n for n elements.
     """
     float_only("quantile", input)
     shares = _shares(input, q)
@@ -215,6 +223,7 @@ def unique(
     """The distinct values in ascending order (or slices along `dim`), no two NaN the same; no gradient.
 
     With `return_inverse` also where each element of input stands among them, with `return_counts` also how often each occurs.
+    Complexity: n log n for n elements.
     """
     axis = None if dim is None else axis_of("unique", dim, input.ndim)
     values, inverse, counts = np.unique(input.array, return_inverse=True, return_counts=True, axis=axis, equal_nan=False)
@@ -259,7 +268,8 @@ def searchsorted(
     """Where to insert values into rows in ascending order: before equal elements, or behind them (`right`, or side="right").
 
     Rows that are in no order come with the indices that sort them (`sorter`). The places are int64, or int32 if asked for.
-    Shapes: (n,) and any; or (…, n) and (…, m) with the same leading axes. No gradient.
+    Shapes: (n,) and any; or (…, n) and (…, m) with the same leading axes. No gradient. Complexity: m log n for m values and rows of
+    n.
     """
     if side not in (None, "left", "right") or (side == "left" and right):
         raise ArgumentError(f"searchsorted: side must be 'left' or 'right' and agree with right, got side={side!r}, right={right}")
@@ -279,7 +289,10 @@ def searchsorted(
 
 
 def bucketize(input: Operand, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
-    """The bucket of each value between boundaries in ascending order, a vector: `searchsorted` with the arguments the other way round."""
+    """The bucket of each value between boundaries in ascending order, a vector: `searchsorted` with the arguments the other way round.
+
+    Complexity: m log n for m values and n boundaries.
+    """
     check_tensors("bucketize", boundaries=boundaries)
     if boundaries.ndim != 1:
         raise ShapeError(f"bucketize: boundaries must be a vector, got shape {boundaries.shape}")
