@@ -14,47 +14,12 @@ from ..kernels.arrays import add_at, names_slices, put, sum_to
 from ..kernels.notation import where
 
 
-def plain_index(index: Any, x: Tensor, name: str = "getitem") -> Any:
-    """An index of x as NumPy takes it: Tensors and lists made arrays, in PyTorch's order. A list of more than numbers is a tuple."""
-    if isinstance(index, list) and any(isinstance(part, (Tensor, list, tuple, slice, type(None), type(...))) for part in index):
-        index = tuple(index)
-    if not isinstance(index, tuple):
-        return _plain(index)
-    plain = tuple(_plain(part) for part in index)
-    if not any(isinstance(part, np.ndarray) for part in plain):
-        return plain
-    kinds = "".join("n" if _is_number(part) else "a" if isinstance(part, np.ndarray) else "s" for part in plain).strip("s")
-    return _numbers_first(plain, x.shape, name) if set(kinds) == set("nas") else plain
-
-
-def _is_number(part: Any) -> bool:
-    return part is not None and np.ndim(part) == 0 and np.asarray(part).dtype.kind in "iu"
-
-
-def _numbers_first(index: tuple[Any, ...], shape: tuple[int, ...], name: str) -> Any:
-    """The places that an index names if its numbers are taken first, then its arrays, as PyTorch does.
-
-    NumPy, which takes them all at once, puts their axis in front where slices stand between them.
-    """
-    numbers: list[Any] = []
-    for part in index:
-        if part is ... or _is_number(part):
-            numbers.append(part)
-        elif part is not None:
-            numbers += [slice(None)] * (part.ndim if isinstance(part, np.ndarray) and part.dtype.kind == "b" else 1)
-    rest = tuple(part for part in index if not _is_number(part))
-    try:
-        places = np.arange(math.prod(shape)).reshape(shape)[tuple(numbers)][rest]
-    except IndexError as error:
-        raise index_error(name, shape, error) from None
-    return np.unravel_index(places, shape) if places.size else (places,) * len(shape)
-
-
-def _plain(index: Any) -> Any:
-    if isinstance(index, (Tensor, list, tuple)):
-        array = index.array if isinstance(index, Tensor) else np.asarray([_plain(part) for part in index])
-        if array.dtype == np.uint8:  # a mask from when there were no booleans
-            array = array.astype(np.bool_)
+def plain_index(index: Any) -> Any:
+    """An index with Tensors and lists made arrays, as NumPy takes it."""
+    if isinstance(index, tuple):
+        return tuple(plain_index(part) for part in index)
+    if isinstance(index, (Tensor, list)):
+        array = index.array if isinstance(index, Tensor) else np.asarray([plain_index(part) for part in index])
         if array.size == 0 and not isinstance(index, Tensor):
             array = array.astype(np.int64)
         if array.dtype.kind not in "iub":
@@ -75,8 +40,8 @@ def index_error(name: str, shape: tuple[int, ...], error: Exception) -> Exceptio
 def getitem(x: Tensor, index: Any) -> Tensor:
     """x[index], in all of NumPy's forms. Slices give a view, index arrays a copy.
 
-    Numbers beside index arrays are taken first, as in PyTorch: x[0, :, [0, 1]] is x[0][:, [0, 1]]. An index of dtype uint8 is a mask.
-    Deviation: slices may have a negative step.
+    Deviation: slices may have a negative step; a number beside index arrays counts as one of them, as in NumPy: x[0, :, [0, 1]] has the
+    indexed axis first; an index of dtype uint8 names places.
     Backward: g at the index in zeros; repeated indices add up. Errors: IndexRangeError.
     """
     try:
@@ -98,7 +63,7 @@ def _(total, g, index):
 
 
 def getitem_method(self: Tensor, index: Any) -> Tensor:
-    index = plain_index(index, self)
+    index = plain_index(index)
     return apply(getitem, (self,), (), (kept_index(index) if self.requires_grad and is_grad_enabled() else index,))
 
 

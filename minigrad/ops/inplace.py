@@ -147,7 +147,7 @@ def view_in_place(operation: Any) -> Any:
 
 
 def setitem_method(self: Tensor, index: Any, value: Any) -> None:
-    index = plain_index(index, self, "setitem")
+    index = plain_index(index)
     if isinstance(value, (np.ndarray, list, tuple)):
         value = Tensor(np.asarray(value))
     if (value.dtype.kind if isinstance(value, (Tensor, np.generic)) else np.dtype(type(value)).kind) not in "fiub":

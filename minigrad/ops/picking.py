@@ -202,7 +202,7 @@ def put_at(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate:
     if not isinstance(indices, (tuple, list)) or not all(isinstance(index, Tensor) for index in indices):
         raise InputTypeError(f"index_put: indices must be a tuple of Tensors, got {indices!r}")
     _same_dtype("index_put", input, values)
-    index = plain_index(tuple(index.clone() for index in indices), input)
+    index = plain_index(tuple(index.clone() for index in indices))
     if not accumulate:
         return apply(index_put, (input, values), (), (index,))
     picked = apply(getitem, (input.detach(),), (), (index,))
