@@ -38,6 +38,8 @@ def _sum_to(x: Array, shape: Sequence[int]) -> Array:
     shape = tuple(shape)
     if x.shape == shape:
         return x
+    if not set(shape) - {1}:
+        return np.asarray(_add_up(x.ravel(order="K"), dtype=x.dtype)).reshape(shape)
     extra = x.ndim - len(shape)
     stretched = tuple(extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1)
     return total(x, (*range(extra), *stretched)).reshape(shape)

@@ -10,7 +10,7 @@ from ..core import Tensor, check_probability, elementwise
 from ..errors import ShapeError
 from ..kernels.notation import where
 from .convert import on_tensor
-from .random import Generator, rand
+from .random import Generator, uniform_for
 
 
 @elementwise
@@ -57,7 +57,7 @@ def _dropout(
         return x.mul_(_dropout(name, Tensor(np.ones(drawn, x.dtype)), drawn, p, True, False, generator))
     if p == 1:
         return x * 0.0
-    return keep_above(x, rand(drawn, generator=generator, dtype=x.dtype), p)
+    return keep_above(x, uniform_for(x, drawn, generator), p)
 
 
 @on_tensor
@@ -96,7 +96,7 @@ def _alpha_dropout(
         return x.mul_(0.0) if inplace else x * 0.0
     scale = 1 / math.sqrt((1 - p) * (1 + p * _ALPHA**2))
     shift = scale * p * _ALPHA
-    kept = rand(drawn, generator=generator, dtype=x.dtype).array >= p
+    kept = uniform_for(x, drawn, generator).array >= p
     factor = Tensor(np.where(kept, scale, 0).astype(x.dtype))
     offset = Tensor(np.where(kept, shift, shift - scale * _ALPHA).astype(x.dtype))
     return x.mul_(factor).add_(offset) if inplace else x * factor + offset

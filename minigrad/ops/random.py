@@ -76,6 +76,12 @@ def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requ
     return Tensor(np.asarray(_bits(generator).random(new_shape(size), _dtype("rand", dtype).type)), requires_grad)
 
 
+def uniform_for(x: Tensor, shape: tuple[int, ...], generator: Generator | None) -> Tensor:
+    """`rand` in x's dtype, for what draws in every training step: it asks nothing else."""
+    dtype = x.array.dtype
+    return Tensor(_bits(generator).random(shape, dtype.type if dtype.char in "fd" else _dtype("rand", dtype).type))
+
+
 @on_cpu
 def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers."""

@@ -7,7 +7,7 @@ from ..errors import ArgumentError, ShapeError
 from ..kernels.notation import exp, expm1, maximum, minimum, where
 from .convert import check_tensors, float_only
 from .inplace import in_place
-from .random import Generator, rand
+from .random import Generator, uniform_for
 
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 _SELU_PRODUCT = 1.7580993408473768  # rounded once
@@ -130,15 +130,18 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     Errors: ShapeError for another number of weights. Deviation: dtypes that differ are promoted, as everywhere.
     Source: He, Zhang, Ren & Sun 2015, "Delving deep into rectifiers".
     """
-    check_tensors("prelu", input=input, weight=weight)
-    axes, slopes = input.ndim, weight.array.size
+    if not (isinstance(input, Tensor) and isinstance(weight, Tensor)):
+        check_tensors("prelu", input=input, weight=weight)
+    axes, slopes = input.array.ndim, weight.array.size
+    if slopes == 1 and weight.array.ndim <= min(axes, 1):
+        return scale_negative(input, weight)
     channels = input.shape[1] if axes > 1 else 1
     if weight.ndim > 1 or slopes not in (1, channels):
         raise ShapeError(
             f"prelu: weight must have one element, or one for each of the {channels} channels of input {input.shape}; got {weight.shape}"
         )
     if slopes == 1:
-        return scale_negative(input, weight if weight.ndim <= axes else weight.reshape(()))
+        return scale_negative(input, weight.reshape(()))
     return scale_negative(input, weight if axes == 2 else weight.reshape(-1, *[1] * (axes - 2)))
 
 
@@ -180,7 +183,7 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
     float_only("rrelu", input)
-    return scale_negative_between(input, rand(input.shape, generator=generator, dtype=input.dtype), lower, upper)
+    return scale_negative_between(input, uniform_for(input, input.shape, generator), lower, upper)
 
 
 @elementwise
