@@ -57,7 +57,6 @@ FUNCTIONS: dict[str, tuple[float, dict[str, tuple[float, float]]]] = {
     "log_cosh": (2, {"float32": (-5, 5), "float64": (-5, 5)}),
     "erfinv": (4, {"float32": (-1, 1), "float64": (-1, 1)}),
     "logit": (2, {"float32": (0, 1), "float64": (0, 1)}),
-    "sinc": (2, {"float32": (-10, 10), "float64": (-10, 10)}),
     **dict.fromkeys(("deg2rad", "rad2deg", "frac"), (2, {"float32": (-400, 400), "float64": (-400, 400)})),
     **dict.fromkeys(
         (
@@ -216,7 +215,6 @@ def exact_functions() -> dict[str, Callable[[Any], Any]]:
         "log_cosh": lambda x: mp.log1p(2 * mp.sinh(x / 2) ** 2) if abs(x) < BEYOND else abs(x) - mp.log(2),
         "erfinv": lambda x: mp.erfinv(x) if abs(x) < 1 else x * mp.inf if abs(x) == 1 else mp.mpf("nan"),
         "logit": lambda x: log(x) - mp.log1p(-x) if 0 < x < 1 else mp.mpf("-inf" if x == 0 else "inf" if x == 1 else "nan"),
-        "sinc": lambda x: mp.sinpi(x) / (mp.pi * x) if x else mp.mpf(1),
         "deg2rad": lambda x: x * mp.pi / 180,
         "rad2deg": lambda x: x * 180 / mp.pi,
         "frac": lambda x: x - int(x),
@@ -257,7 +255,7 @@ INF, NAN = float("inf"), float("nan")
 LIMITS = {
     **dict.fromkeys(("exp", "exp2", "softplus"), (INF, 0.0)),
     **dict.fromkeys(("log", "log2", "log10", "log1p", "sqrt", "acosh", "silu", "gelu"), (INF, NAN)),
-    **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atanh", "erfinv", "logit", "sinc", "frac"), (NAN, NAN)),
+    **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atanh", "erfinv", "logit", "frac"), (NAN, NAN)),
     **dict.fromkeys(("cosh", "square"), (INF, INF)),
     **dict.fromkeys(("tanh", "erf"), (1.0, -1.0)),
     "expm1": (INF, -1.0),

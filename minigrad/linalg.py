@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
+import numpy as np
+
 from .core import Tensor
 from .errors import ArgumentError, ShapeError
 from .ops import abs as absolute
@@ -23,9 +25,9 @@ __all__ = ["diagonal", "matmul", "matrix_norm", "multi_dot", "norm", "vecdot", "
 @on_tensor
 def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The p-norm, p = ord, of all elements or of those along `dim`: `norm` with numbers only."""
-    if not isinstance(ord, (int, float)):
+    if not isinstance(ord, (int, float, np.number)):
         raise ArgumentError(f"vector_norm: ord must be a number, inf or -inf, got {ord!r}")
-    return norm_of(x, ord, dim, keepdim, dtype=mean_dtype("vector_norm", dtype, x))
+    return norm_of(x, float(ord), dim, keepdim, dtype=mean_dtype("vector_norm", dtype, x))
 
 
 @on_tensor
@@ -39,7 +41,7 @@ def matrix_norm(
     if A.ndim < 2:
         raise ShapeError(f"matrix_norm: needs at least two axes, got shape {A.shape}")
     kind = mean_dtype("matrix_norm", dtype, A)
-    axes = axes_of("matrix_norm", tuple(dim), A.ndim)
+    axes = axes_of("matrix_norm", tuple(dim) if isinstance(dim, Sequence) else (dim,), A.ndim)
     if len(axes) != 2:
         raise ArgumentError(f"matrix_norm: dim must name two axes, got {dim}")
     if ord == "fro":

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.data import WeightedRandomSampler
 from minigrad.errors import ArgumentError, DomainError, DtypeError, InputTypeError, ShapeError
 
 
@@ -114,6 +115,13 @@ def test_bernoulli_in_place() -> None:
         ),
         (lambda: mg.multinomial(mg.ones(2), 0), ArgumentError, "multinomial: num_samples must be at least 1"),
         (lambda: mg.multinomial(mg.ones(2), 0.5), InputTypeError, "multinomial: num_samples must be an int"),
+        (
+            lambda: mg.ones(2).bernoulli_(mg.tensor([-1.0, 0.5])),
+            ArgumentError,
+            "bernoulli_: expected probabilities .* from -1.0 to 0.5",
+        ),
+        (lambda: mg.bernoulli(mg.tensor([2.0])), ArgumentError, r"bernoulli: expected probabilities in \[0, 1\]"),
+        (lambda: mg.bernoulli(mg.tensor([1])), DtypeError, "bernoulli: expected a floating-point tensor"),
         (lambda: mg.ones(2).bernoulli_(1.5), ArgumentError, r"bernoulli_: p must be a probability in \[0, 1\], got 1.5"),
     ],
 )
@@ -183,3 +191,34 @@ def test_detaching_in_place() -> None:
     z.sum().backward()
     assert x.grad is not None
     assert [6.0, 6.0] == x.grad.tolist()
+
+
+def test_multinomial_with_replacement_draws_each_row_by_its_own_weights() -> None:
+    drawn = mg.multinomial(mg.tensor([[1.0, 3.0, 0.0], [0.0, 0.0, 2.0]]), 4000, replacement=True, generator=mg.Generator(0))
+    assert (mg.int64, (2, 4000)) == (drawn.dtype, drawn.shape)
+    assert {2} == set(drawn[1].tolist())
+    assert {0, 1} == set(drawn[0].tolist())
+    assert 0.75 == pytest.approx(drawn[0].float().mean().item(), abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: mg.tensordot(mg.ones(2, 2), mg.ones(2, 2), 1.0), InputTypeError, "tensordot: dims must be an int or two lists"),
+        (lambda: mg.linalg.matrix_norm(mg.ones(2, 2), dim=1), ArgumentError, "matrix_norm: dim must name two axes, got 1"),
+        (lambda: mg.unravel_index(mg.tensor([1]), (0,)), IndexError, r"unravel_index: a tensor of shape \(0,\) has no places"),
+        (
+            lambda: mg.tensor([1, 2]).index_add(0, mg.tensor([0]), mg.tensor([1]), alpha=0.5),
+            DtypeError,
+            "index_add: alpha must be an int among integers, got 0.5",
+        ),
+        (lambda: WeightedRandomSampler([1.0, math.inf], 5), ArgumentError, "weights must be a vector of at least 1 positive"),
+    ],
+)
+def test_what_is_refused_with_a_name(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_norm_takes_numpys_numbers() -> None:
+    assert 3.0 == mg.linalg.vector_norm(mg.ones(3), np.int64(1)).item()

@@ -92,7 +92,11 @@ class WeightedRandomSampler(Sampler):
         _check_count(name, num_samples)
         self.weights = np.asarray(weights.array if isinstance(weights, Tensor) else weights, np.float64)
         needed = 1 if replacement else num_samples
-        if self.weights.ndim != 1 or not (self.weights >= 0).all() or np.count_nonzero(self.weights) < needed:
+        if (
+            self.weights.ndim != 1
+            or not (np.isfinite(self.weights) & (self.weights >= 0)).all()
+            or np.count_nonzero(self.weights) < needed
+        ):
             raise ArgumentError(f"{name}: weights must be a vector of at least {needed} positive numbers and zeros, got {weights}")
         self.num_samples, self.replacement, self.generator = num_samples, replacement, generator
 

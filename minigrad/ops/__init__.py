@@ -73,7 +73,7 @@ from .signs import copysign, fmax, fmin, heaviside, isin, isneginf, isposinf, is
 from .softmax import log_softmax, softmax, softmin
 from .trigonometry import (
     acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh, cos, cosh,
-    deg2rad, hypot, rad2deg, sin, sinc, sinh, tan,
+    deg2rad, hypot, rad2deg, sin, sinh, tan,
 )  # fmt: skip
 
 methods.bind()
@@ -176,5 +176,5 @@ __all__ = [
     "log_softmax", "softmax", "softmin",
     # trigonometry
     "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh",
-    "cos", "cosh", "deg2rad", "hypot", "rad2deg", "sin", "sinc", "sinh", "tan",
+    "cos", "cosh", "deg2rad", "hypot", "rad2deg", "sin", "sinh", "tan",
 ]  # fmt: skip

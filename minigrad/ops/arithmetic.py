@@ -69,15 +69,15 @@ def _(g):
 
 @add.variant("alpha")
 def _(input: Operand, other: Operand, *, alpha: float) -> Tensor:
-    return add(input, _scaled("add", input, other, alpha))
+    return add(input, scaled("add", input, other, alpha))
 
 
 @sub.variant("alpha")
 def _(input: Operand, other: Operand, *, alpha: float) -> Tensor:
-    return sub(input, _scaled("sub", input, other, alpha))
+    return sub(input, scaled("sub", input, other, alpha))
 
 
-def _scaled(name: str, a: Operand, b: Operand, alpha: float) -> Operand:
+def scaled(name: str, a: Operand, b: Operand, alpha: float) -> Operand:
     """alpha · b, where alpha is of a kind that leaves the dtype of the result alone."""
     check_kind(name, "alpha", alpha, "float")
     kinds = {kind_of(a), kind_of(b)}
@@ -288,21 +288,21 @@ def positive(input: Tensor) -> Tensor:
 
 def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
     """other − alpha · input."""
-    return sub(other, _scaled("rsub", other, input, alpha))
+    return sub(other, scaled("rsub", other, input, alpha))
 
 
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """input + value · tensor1 · tensor2, element by element. Shapes: broadcast. Of integers, value is cut to a whole number."""
     product = mul(tensor1, tensor2)
     whole = "f" not in (kind_of(input), kind_of(product))
-    return add(input, _scaled("addcmul", input, product, int(value) if whole else value))
+    return add(input, scaled("addcmul", input, product, int(value) if whole else value))
 
 
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """input + value · tensor1 / tensor2, element by element. Shapes: broadcast. Errors: DtypeError where both are of integers."""
     if "f" not in (kind_of(tensor1), kind_of(tensor2)):
         raise DtypeError("addcdiv: tensor1 or tensor2 must be of floats; use floor_divide for quotients of integers")
-    return add(input, _scaled("addcdiv", input, div(tensor1, tensor2), value))
+    return add(input, scaled("addcdiv", input, div(tensor1, tensor2), value))
 
 
 # PyTorch takes two plain numbers here, and in quotients with a rounding mode, but nowhere else.

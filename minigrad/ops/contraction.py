@@ -178,6 +178,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
                 f"tensordot: dims must be in [0, {min(a.ndim, b.ndim)}] for shapes {a.shape} and {b.shape}, got {dims}"
             )
         dims = range(a.ndim - dims, a.ndim), range(dims)
+    if not (isinstance(dims, Sequence | range) and len(dims) == 2 and all(isinstance(side, Sequence | range) for side in dims)):
+        raise InputTypeError(f"tensordot: dims must be an int or two lists of axes, got {dims!r}")
     of_a, of_b = ([axis_of("tensordot", d, x.ndim) for d in side] for side, x in zip(dims, (a, b), strict=True))
     for i, j in zip(of_a, of_b, strict=False):  # 1 broadcasts
         a, b = _sum_beside_one(a, i, b.shape[j]), _sum_beside_one(b, j, a.shape[i])

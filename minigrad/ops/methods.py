@@ -74,7 +74,7 @@ _METHODS: tuple[Any, ...] = tuple(_named({
     "diagonal",
     signs: "copysign fmax fmin heaviside isposinf isneginf isreal signbit",
     softmax: "softmax log_softmax",
-    trigonometry: "sin cos tan asin acos atan atan2 sinh cosh asinh acosh atanh hypot deg2rad rad2deg sinc",
+    trigonometry: "sin cos tan asin acos atan atan2 sinh cosh asinh acosh atanh hypot deg2rad rad2deg",
 }).values())  # fmt: skip
 
 _ALIASES: dict[str, Any] = {
@@ -121,7 +121,7 @@ IN_PLACE: tuple[Any, ...] = tuple(_named({
     rounding: "floor ceil trunc round sign remainder fmod floor_divide frac",
     scan: "cumsum cumprod",
     signs: "copysign heaviside",
-    trigonometry: "sin cos tan asin acos atan atan2 sinh cosh asinh acosh atanh hypot deg2rad rad2deg sinc",
+    trigonometry: "sin cos tan asin acos atan atan2 sinh cosh asinh acosh atanh hypot deg2rad rad2deg",
 }).values())  # fmt: skip
 
 OPERATORS: dict[str, Any] = {

@@ -12,6 +12,7 @@ from ..core import Operand, Tensor, apply, is_grad_enabled, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, DimError, DtypeError, IndexRangeError, InputTypeError, ShapeError
 from ..kernels.arrays import flat_places
+from .arithmetic import scaled
 from .comparison import eq, where
 from .convert import check_tensors, on_tensor, to
 from .extremes import pick, place
@@ -160,7 +161,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     expected = (*input.shape[:axis], places.size, *input.shape[axis + 1 :])
     if source.shape != expected:
         raise ShapeError(f"index_add: expected a source of shape {expected}, got {source.shape}")
-    added = put_tensor(source if alpha == 1 else source * alpha, (*(slice(None),) * axis, places), input.shape)
+    added = put_tensor(scaled("index_add", input, source, alpha), (*(slice(None),) * axis, places), input.shape)
     return input + added
 
 
@@ -225,7 +226,9 @@ def unravel_index(indices: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
     if indices.dtype.kind not in "iu":
         raise DtypeError(f"unravel_index: indices must hold integers, got dtype {indices.dtype}")
     shape = sizes_of((shape,))
-    places = np.unravel_index(indices.array.astype(np.int64) % math.prod(shape), shape)
+    if indices.array.size and not math.prod(shape):
+        raise IndexRangeError(f"unravel_index: a tensor of shape {shape} has no places")
+    places = np.unravel_index(indices.array.astype(np.int64) % max(math.prod(shape), 1), shape)
     return tuple(Tensor(np.asarray(part, np.int64)) for part in places)
 
 

@@ -123,10 +123,15 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     """1 with the probability that each element says (or that `p` says for all), else 0."""
     if p is not None:
         check_probability("bernoulli", p)
-    array = input.array if p is None else np.full_like(input.array, p)
-    if not ((array >= 0) & (array <= 1)).all():
-        raise ArgumentError("bernoulli: input must hold probabilities in [0, 1]")
-    return Tensor((_bits(generator).random(array.shape, array.dtype.type) < array).astype(array.dtype))
+        return Tensor((_bits(generator).random(input.shape) < p).astype(input.dtype))
+    float_only("bernoulli", input)
+    _check_chances("bernoulli", input.array)
+    return Tensor((_bits(generator).random(input.shape, input.dtype.type) < input.array).astype(input.dtype))
+
+
+def _check_chances(name: str, chances: Any) -> None:
+    if not ((chances >= 0) & (chances <= 1)).all():
+        raise ArgumentError(f"{name}: expected probabilities in [0, 1], got values from {chances.min()} to {chances.max()}")
 
 
 def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -152,7 +157,10 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
 def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fill with 1 by a probability (or one for each element, as a tensor that broadcasts), else 0, in place."""
     chances = p.array if isinstance(p, Tensor) else p
-    check_probability("bernoulli_", chances if np.ndim(chances) == 0 else float(np.max(chances, initial=0)))
+    if isinstance(chances, np.ndarray):
+        _check_chances("bernoulli_", chances)
+    else:
+        check_probability("bernoulli_", chances)
     return self.copy_(Tensor(np.asarray(_bits(generator).random(self.shape) < chances)))
 
 
@@ -204,8 +212,11 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         raise ArgumentError(f"multinomial: num_samples must be at least 1, without replacement at most {most}, got {num_samples}")
     if replacement:
         bounds = np.cumsum(weights, -1)
-        drawn = _bits(generator).random((*weights.shape[:-1], num_samples, 1)) * bounds[..., None, -1:]
-        return Tensor((drawn >= bounds[..., None, :]).sum(-1))
+        drawn = _bits(generator).random((*weights.shape[:-1], num_samples)) * bounds[..., -1:]
+        rows = zip(bounds.reshape(-1, weights.shape[-1]), drawn.reshape(-1, num_samples), strict=True)
+        return Tensor(
+            np.reshape([np.searchsorted(row, values, side="right") for row, values in rows], drawn.shape).astype(np.int64)
+        )
     with np.errstate(divide="ignore"):
         times = _bits(generator).standard_exponential(weights.shape) / weights  # the first to arrive
     return Tensor(np.argsort(times, -1)[..., :num_samples])

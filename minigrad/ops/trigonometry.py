@@ -215,25 +215,5 @@ def _(g):
     return g * (180 / pi)
 
 
-@elementwise
-def sinc(x: Tensor) -> Tensor:
-    """sin(πx) / (πx), and 1 at 0; the sine is that of x less the nearest integer, exactly 0 at integers.
-
-    Backward: dL/dx = g π (cos t − sin(t)/t) / t with t = πx; its power series where |t| < ½.
-    """
-    whole = math.rint(x)
-    sine = math.sin(pi * (x - whole))
-    return choose(x == 0, 1, choose(math.fmod(whole, 2) == 0, sine, -sine) / (pi * choose(x == 0, 1, x)))
-
-
-@sinc.backward("x")
-def _(g, x):
-    t = pi * x
-    u = t * t
-    near = t * (-1 / 3 + u * (1 / 30 + u * (-1 / 840 + u * (1 / 45360 + u * (-1 / 3991680 + u / 518918400)))))
-    s = choose(u < 0.25, 1, t)
-    return g * (pi * choose(u < 0.25, near, (math.cos(s) - math.sin(s) / s) / s))
-
-
 arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
 arcsinh, arccosh, arctanh = asinh, acosh, atanh

@@ -23,7 +23,7 @@ NAMES = (
     "exp2", "expm1", "log1p", "log2", "log10", "xlogy", "erf", "erfc",
     "floor", "ceil", "trunc", "round", "sign", "remainder", "fmod", "floor_divide",
     "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh", "hypot",
-    "erfinv", "logit", "frac", "copysign", "heaviside", "deg2rad", "rad2deg", "sinc",
+    "erfinv", "logit", "frac", "copysign", "heaviside", "deg2rad", "rad2deg",
     *ALIASES,
 )  # fmt: skip
 

@@ -235,16 +235,6 @@ DEGREES = [
         edges=[points((pi, 180, 180 / pi), (0.0, 0, 180 / pi), (-inf, -inf, 180 / pi), (nan, nan, 180 / pi))],
         refused=call_errors(mg.rad2deg, "rad2deg"),
     ),
-    case(
-        "sinc",
-        mg.sinc,
-        exactly(mp.sincpi),
-        *smooth(away(-3.0, -2.0, -1.0, 1.0, 2.0, 3.0)),
-        sample(uniform(0.1, 0.25)(8)),
-        typed=[Typed((0 * row.arguments[0],), row.dtype) for row in TO_FLOAT],
-        edges=[points((0.0, 1, 0), (0.5, 2 / pi, -4 / pi), (1.0, 0, -1), (-2.0, 0, -0.5), (inf, nan, nan), (nan, nan, nan))],
-        refused=call_errors(mg.sinc, "sinc"),
-    ),
 ]
 
 CASES: tuple[OpCase, ...] = (*DEGREES, *CIRCULAR, *HYPERBOLIC)
