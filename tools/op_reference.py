@@ -116,13 +116,14 @@ def plain_signature(function: Any) -> inspect.Signature:
 
 
 def operations_in(function: Any, visited: set[Any]) -> set[str]:
+    function = inspect.unwrap(function)
     visited.add(function)
     names = {node.id for node in ast.walk(source_tree(function)) if isinstance(node, ast.Name)}
     found: set[str] = set()
     for value in (function.__globals__.get(name) for name in names):
         if isinstance(value, mg.Op):
             found.add(value.name)
-        elif inspect.isfunction(value) and value.__module__.startswith("minigrad.ops.") and value not in visited:
+        elif inspect.isfunction(value) and value.__module__.startswith("minigrad.ops.") and inspect.unwrap(value) not in visited:
             found |= operations_in(value, visited)
     return found
 
@@ -134,7 +135,7 @@ def source_tree(function: Any) -> ast.FunctionDef:
 def entries() -> list[Entry]:
     """Every operation of the library and every public function, each once, by module and line."""
     public = [getattr(mg, name) for name in ops.__all__] + [getattr(F, name) for name in F.__all__]
-    methods = [f for name, f in vars(mg.Tensor).items() if not name.startswith("_") and inspect.isfunction(f)]
+    methods = [f for f in vars(mg.Tensor).values() if inspect.isfunction(f) and not f.__name__.startswith("_")]
     public += [f for f in methods if f.__module__.startswith("minigrad.ops.") and "<locals>" not in f.__qualname__]
     objects = [op for op in mg.Op.instances if op.formula.__module__.startswith("minigrad.ops.")]
     objects += [f for f in public if inspect.isfunction(f) or inspect.isclass(f)]
@@ -191,8 +192,11 @@ def section(entry: Entry, users: list[str], drawn: bool) -> str:
     if code:
         parts.append(f"```python\n{code}```\n")
     facts = {**named, **(facts_of(entry.object) if isinstance(entry.object, mg.Op) else {})}
-    if entry.runs and "Backward" not in facts and not entry.name.endswith("_"):
-        facts["Backward"] = "by the operations that it runs"
+    if "Backward" not in facts and not entry.name.endswith("_"):
+        if entry.runs:
+            facts["Backward"] = "by the operations that it runs"
+        elif isinstance(entry.object, mg.Op) and not entry.object.rules:
+            facts["Backward"] = "none: no gradient"
     if not entry.places:
         facts["Names"] = "none: it serves other operations"
     if entry.places:

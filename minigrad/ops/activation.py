@@ -73,8 +73,7 @@ def silu(x: Tensor, inplace: bool = False) -> Tensor:
     """
     a = absolute(x)
     e = scaled_exp(-a, 1)
-    n = where(x >= 0, x, scaled_exp(-a, x))
-    return where(e > 0, n - n * (e / (1 + e)), n)  # as sigmoid; ∞ · 0 is left out
+    return where(x >= 0, x, scaled_exp(-a, x)) / (1 + e)
 
 
 @silu.backward("x")
