@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from op_cases import OpCase, case
+from op_cases import OpCase, Refused, case, tensors
 
 import minigrad as mg
+from minigrad.errors import GraphError
 
 from . import arithmetic, choice, comparison, exponential, rounding, signs, trigonometry
 
@@ -37,7 +38,14 @@ def in_place(name: str) -> OpCase:
         base.samples[0],
         covers=(mg.clone,),
         order=base.order,
+        edges=base.edges,
+        refused=[Refused(lambda: on_a_leaf(name, base), GraphError, f"{name}_: a leaf that requires grad cannot be changed in place")],
     )
+
+
+def on_a_leaf(name: str, base: OpCase) -> None:
+    first, *others = tensors(base.samples[0].arguments())
+    getattr(mg.ones(first.shape, requires_grad=True), f"{name}_")(*others, **base.samples[0].settings)
 
 
 CASES: tuple[OpCase, ...] = tuple(map(in_place, NAMES))
