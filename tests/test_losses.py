@@ -182,3 +182,16 @@ def test_cross_entropy_of_many_rows(shape, reduction, soft):
     np.testing.assert_allclose(loss.detach().numpy(), expected, rtol=1e-11)
     pull = np.expand_dims(g, 1) if reduction == "none" else g / (divisor if reduction == "mean" else 1)
     np.testing.assert_allclose(x.grad.numpy(), pull * (p * q.sum(1, keepdims=True) - q), rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("dtype", [mg.float32, mg.float64])
+def test_focal_loss_of_a_sure_row_has_a_slope(gamma: float, dtype: Any) -> None:
+    x = mg.tensor([[800.0, -800.0], [1.0, 2.0]], dtype=dtype, requires_grad=True)
+    F.focal_loss(x, mg.tensor([0, 0]), gamma=gamma).backward()
+    assert [0.0, 0.0] == x.grad[0].tolist()
+    assert x.grad[1, 0].item() < 0 < x.grad[1, 1].item()
+    z = mg.tensor([800.0, -800.0, 1.0], dtype=dtype, requires_grad=True)
+    F.focal_loss(z, mg.tensor([1.0, 0.0, 1.0], dtype=dtype), gamma=gamma).backward()
+    assert [0.0, 0.0] == z.grad[:2].tolist()
+    assert z.grad[2].item() < 0

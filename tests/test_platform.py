@@ -12,6 +12,7 @@ import pytest
 import minigrad as mg
 from minigrad.data import WeightedRandomSampler
 from minigrad.errors import ArgumentError, DomainError, DtypeError, InputTypeError, ShapeError
+from minigrad.nn import functional as F
 
 
 def test_there_is_the_cpu_alone() -> None:
@@ -222,3 +223,51 @@ def test_what_is_refused_with_a_name(call: Callable[[], Any], error: type[Except
 
 def test_a_norm_takes_numpys_numbers() -> None:
     assert 3.0 == mg.linalg.vector_norm(mg.ones(3), np.int64(1)).item()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: F.cosine_embedding_loss(mg.ones(2, 3), mg.ones(2, 4), mg.ones(2)),
+            ShapeError,
+            r"cosine_embedding_loss: vectors of one length .* input1 \(2, 3\), input2 \(2, 4\)",
+        ),
+        (
+            lambda: F.triplet_margin_loss(*[mg.ones(2, 3, dtype=mg.bool_)] * 3),
+            DtypeError,
+            "pairwise_distance: x1 must hold numbers, got dtype bool",
+        ),
+        (
+            lambda: mg.zeros(3).masked_fill(mg.tensor([True, False]), 1),
+            ShapeError,
+            r"masked_fill: mask \(2,\) does not broadcast with input \(3,\)",
+        ),
+    ],
+)
+def test_errors_speak_of_what_was_called(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_empty_tensors_unflatten() -> None:
+    assert (0, 2, 2) == mg.zeros(0, 4).unflatten(1, (2, -1)).shape
+    assert (2, 2, 0) == mg.zeros(4, 0).unflatten(0, (2, -1)).shape
+
+
+def test_no_classes_have_empty_gradients() -> None:
+    x, t = mg.zeros(4, 0, requires_grad=True), mg.zeros(4, 0, requires_grad=True)
+    F.cross_entropy(x, t).backward()
+    assert (4, 0) == x.grad.shape == t.grad.shape
+
+
+def test_dtypes_that_do_not_hang_on_values() -> None:
+    x = mg.tensor([-1, 1], dtype=mg.int32)
+    assert mg.int32 == (2**x).dtype == (2 ** x.abs()).dtype
+    assert 3.0 == mg.take_along_dim(mg.tensor(3.0), mg.tensor(0), 0).item()
+
+
+def test_bools_add_up_to_a_bool_with_alpha() -> None:
+    yes = mg.tensor([True])
+    assert [True] == mg.add(yes, yes, alpha=2).tolist()
+    assert [False] == mg.add(mg.tensor([False]), yes, alpha=0).tolist()

@@ -85,6 +85,8 @@ def scaled(name: str, a: Operand, b: Operand, alpha: float) -> Operand:
         raise DtypeError(f"{name}: alpha may be a bool among booleans only, got {alpha}")
     if isinstance(alpha, float) and "f" not in kinds:
         raise DtypeError(f"{name}: alpha must be an int among integers, got {alpha!r}")
+    if kinds == {"b"}:
+        return b if alpha else b & False
     return b if alpha == 1 else alpha * b
 
 
@@ -211,7 +213,8 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
 def _whole_power(x: Any, exponent: Any) -> Tensor:
     """Powers of integers, some of them negative."""
     gone = (exponent < 0) & (np.abs(x) != 1)
-    return pow_tensor(Tensor(np.where(gone, 0, x)), Tensor(np.abs(exponent)))
+    dtype = np.result_type(*([v.dtype for v in (x, exponent) if v.ndim] or [x.dtype, exponent.dtype]))  # plain numbers are weak
+    return pow_tensor(Tensor(np.where(gone, 0, x).astype(dtype)), Tensor(np.abs(exponent).astype(dtype)))
 
 
 def float_power(input: Operand, exponent: Operand) -> Tensor:

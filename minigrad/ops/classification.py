@@ -247,7 +247,7 @@ def _(g, input, weight, reduction, label_smoothing):
     axis = class_axis(input)
     shape = input.shape
     w = _along_classes(plain(weight), shape, input.dtype)
-    rows_ = math.prod(shape) / shape[axis]
+    rows_ = math.prod(shape) / max(shape[axis], 1)
     return _row_gradient(g, rows_, reduction, axis) * (log_softmax.of(input, axis) * (-(1 - label_smoothing) * w))
 
 

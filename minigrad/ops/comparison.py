@@ -157,6 +157,10 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
     """
     if not isinstance(mask, Tensor) or mask.dtype.kind != "b":
         raise DtypeError(f"masked_fill: mask must be a bool tensor, got {mask.dtype if isinstance(mask, Tensor) else mask!r}")
+    try:
+        np.broadcast_shapes(input.shape, mask.shape)
+    except ValueError:
+        raise ShapeError(f"masked_fill: mask {mask.shape} does not broadcast with input {input.shape}") from None
     if isinstance(value, Tensor):
         if value.ndim:
             raise ShapeError(f"masked_fill: value must be a number or a 0-d tensor, got shape {value.shape}")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, check_number, get_default_dtype, op
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, DtypeError, ShapeError
 from ..kernels import losses
 from ..kernels.cache import one_dtype
 from ..kernels.notation import absolute, sqrt, where
@@ -75,6 +75,9 @@ def vector_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, k
 
 @vector_distance.check
 def _(x1, x2, p, eps, keepdim):
+    for argument, x in (("x1", x1), ("x2", x2)):
+        if x.dtype.kind == "b":
+            raise DtypeError(f"pairwise_distance: {argument} must hold numbers, got dtype {x.dtype}")
     if not p > 0:
         raise ArgumentError(f"pairwise_distance: p must be positive, got {p}")
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core import Operand, Tensor, check_number, elementwise
 from ..errors import ArgumentError, ShapeError
-from ..kernels.notation import expm1, sigmoid, softplus
+from ..kernels.notation import exp, expm1, sigmoid, softplus, where
 from .classification import class_axis, cross_entropy
 from .loss import check_call, same_shape
 
@@ -16,8 +16,8 @@ def binary_focal_loss(
     """Focal loss of σ(input), α_t qᵞ ce: ce the binary cross-entropy with logits, q = σ(x) (1 − t) + σ(−x) t the probability of the
     other class, α_t = positive t + negative (1 − t).
 
-    Backward: dL/dx = g α_t (γ qᵞ⁻¹ q′ ce + qᵞ (σ(x) − t)), q′ = (1 − 2t) σ(x) σ(−x);
-    dL/dt = g ((positive − negative) qᵞ ce + α_t (γ qᵞ⁻¹ (σ(−x) − σ(x)) ce − qᵞ x)).
+    Backward: dL/dx = g α_t qᵞ (γ q′ ce / q + σ(x) − t), q′ = (1 − 2t) σ(x) σ(−x);
+    dL/dt = g qᵞ ((positive − negative) ce + α_t (γ (σ(−x) − σ(x)) ce / q − x)). Edge values: ce / q = 1 where both are 0.
     """
     ce = (1 - target) * softplus(input) + target * softplus(-input)
     q = (1 - target) * sigmoid(input) + target * sigmoid(-input)
@@ -35,8 +35,9 @@ def _(g, input, target, positive, negative, gamma):
     down = sigmoid(-input)
     ce = (1 - target) * softplus(input) + target * softplus(-input)
     q = (1 - target) * up + target * down
-    slope = gamma * q ** (gamma - (gamma != 0)) * ((1 - 2 * target) * (up * down)) * ce
-    return g * ((positive * target + negative * (1 - target)) * (slope + q**gamma * ((1 - target) * up - target * down)))
+    ratio = where(q > 0, ce / where(q > 0, q, 1), 1)  # of two that vanish together
+    slope = gamma * ((1 - 2 * target) * (up * down)) * ratio + (1 - target) * up - target * down
+    return g * ((positive * target + negative * (1 - target)) * q**gamma * slope)
 
 
 @binary_focal_loss.backward("target")
@@ -45,20 +46,22 @@ def _(g, input, target, positive, negative, gamma):
     down = sigmoid(-input)
     ce = (1 - target) * softplus(input) + target * softplus(-input)
     q = (1 - target) * up + target * down
-    slope = gamma * q ** (gamma - (gamma != 0)) * (down - up) * ce - q**gamma * input
-    return g * ((positive - negative) * q**gamma * ce + (positive * target + negative * (1 - target)) * slope)
+    ratio = where(q > 0, ce / where(q > 0, q, 1), 1)
+    slope = gamma * (down - up) * ratio - input
+    return g * (q**gamma * ((positive - negative) * ce + (positive * target + negative * (1 - target)) * slope))
 
 
 @elementwise(static=("gamma",))
 def focused(ce: Tensor, alpha: Operand, gamma: float = 2.0, reduction: str = "mean") -> Tensor:
-    """α (1 − p)ᵞ ce, where ce = −log p. Backward: dL/dce = g α (qᵞ + γ qᵞ⁻¹ p ce), q = 1 − p = −expm1(−ce); dL/dα = g qᵞ ce."""
+    """α (1 − p)ᵞ ce, where ce = −log p. Backward: dL/dce = g α qᵞ (1 + γ p ce / q), q = 1 − p = −expm1(−ce); dL/dα = g qᵞ ce."""
     return alpha * (-expm1(-ce)) ** gamma * ce
 
 
 @focused.backward("ce")
 def _(g, ce, alpha, gamma):
     q = -expm1(-ce)
-    return g * (alpha * (q**gamma + gamma * q ** (gamma - (gamma != 0)) * (1 - q) * ce))
+    ratio = where(q > 0, ce / where(q > 0, q, 1), 1)
+    return g * (alpha * q**gamma * (1 + gamma * exp(-ce) * ratio))
 
 
 @focused.backward("alpha")

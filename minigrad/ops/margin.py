@@ -166,6 +166,10 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
             "cosine_embedding_loss: inputs (N, D) with target (N), or (D) with a 0-d target, are expected, got input1 "
             f"{input1.shape}, input2 {input2.shape}, target {target.shape}"
         )
+    if 1 != input1.shape[-1] != input2.shape[-1] != 1:
+        raise ShapeError(
+            f"cosine_embedding_loss: vectors of one length are expected, got input1 {input1.shape}, input2 {input2.shape}"
+        )
     cosine = cosine_of_rows(input1, input2)
     return cosine_hinge(cosine, target.detach().to(cosine.dtype), margin, reduction)
 

@@ -82,6 +82,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     if dim is None:
         return take_along_dim(reshape_to(input, (-1,)), reshape_to(indices, (-1,)), 0)
     axis = axis_of("take_along_dim", dim, input.ndim)
+    if not (input.ndim or indices.ndim):
+        return reshape_to(take_along_dim(reshape_to(input, (1,)), reshape_to(indices, (1,)), 0), ())
     if indices.ndim != input.ndim:
         raise ShapeError(f"take_along_dim: input and indices must have equally many axes, got {input.shape} and {indices.shape}")
     try:

@@ -100,6 +100,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     fits = sizes and (known == shape[axis] if -1 not in sizes else known and shape[axis] % known == 0)
     if not fits or sizes.count(-1) > 1 or min(sizes) < -1:
         raise ShapeError(f"unflatten: sizes {sizes} do not multiply up to axis {dim} of shape {shape}")
+    sizes = tuple(shape[axis] // known if n == -1 else n for n in sizes)
     return reshape_to(input, (*shape[:axis], *sizes, *shape[axis + 1 :]))
 
 

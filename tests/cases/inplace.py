@@ -39,7 +39,9 @@ def in_place(name: str) -> OpCase:
         covers=(mg.clone,),
         order=base.order,
         edges=base.edges,
-        refused=[Refused(lambda: on_a_leaf(name, base), GraphError, f"{name}_: a leaf that requires grad cannot be changed in place")],
+        refused=[
+            Refused(lambda: on_a_leaf(name, base), GraphError, f"{name}_: a leaf that requires grad cannot be changed in place")
+        ],
     )
 
 
