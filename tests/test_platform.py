@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import nn, optim
 from minigrad.data import WeightedRandomSampler
 from minigrad.errors import ArgumentError, DomainError, DtypeError, InputTypeError, ShapeError
 from minigrad.nn import functional as F
@@ -271,3 +272,18 @@ def test_bools_add_up_to_a_bool_with_alpha() -> None:
     yes = mg.tensor([True])
     assert [True] == mg.add(yes, yes, alpha=2).tolist()
     assert [False] == mg.add(mg.tensor([False]), yes, alpha=0).tolist()
+
+
+def test_words_of_tutorials() -> None:
+    layer = nn.Linear(2, 1)
+    layer(mg.ones(3, 2)).sum().backward()
+    assert 3.0 == nn.utils.clip_grad_norm_(layer.parameters(), 1.0, norm_type="inf").item()
+    assert "<All keys matched successfully>" == repr(layer.load_state_dict(layer.state_dict()))
+    assert "missing_keys=['weight', 'bias']" in repr(layer.load_state_dict({}, strict=False))
+    with pytest.raises(InputTypeError, match="summary: input_shape must be a tuple, batch included, or a list of tuples; got 3"):
+        nn.summary(layer, 3)
+    optimizer = optim.SGD(layer.parameters(), lr=0.1)
+    with pytest.raises(InputTypeError, match="MultiStepLR: milestones must be a list of epochs, got 3"):
+        optim.lr_scheduler.MultiStepLR(optimizer, 3)
+    with pytest.raises(InputTypeError, match=r"ReduceLROnPlateau\.step: metrics must be a number .* got 'a'"):
+        optim.lr_scheduler.ReduceLROnPlateau(optimizer).step("a")

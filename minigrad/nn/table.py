@@ -66,6 +66,8 @@ def summary(model: Module, input_shape: Sequence[Any], dtype: Any = None) -> Sum
     """
     if not isinstance(model, Module):
         raise InputTypeError(f"summary: model must be a Module, got {type(model).__name__}")
+    if not isinstance(input_shape, Sequence):
+        raise InputTypeError(f"summary: input_shape must be a tuple, batch included, or a list of tuples; got {input_shape!r}")
     several = len(input_shape) > 0 and isinstance(input_shape[0], Sequence)
     shapes = [tuple(shape) for shape in input_shape] if several else [tuple(input_shape)]
     floats = [p.dtype for p in model.parameters() if p.is_floating_point()]

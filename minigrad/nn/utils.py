@@ -48,6 +48,7 @@ def get_total_norm(
 
 
 def _total_norm(name: str, tensors: list[Tensor], norm_type: float, error_if_nonfinite: bool) -> Tensor:
+    norm_type = math.inf if norm_type == "inf" else norm_type  # type: ignore[comparison-overlap]  # as in PyTorch's examples
     check_number(name, norm_type=norm_type)
     arrays = [x.array for x in tensors]
     dtype = np.result_type(*arrays) if arrays else get_default_dtype()

@@ -65,6 +65,8 @@ class MultiStepLR(_Factor):
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1):
         check_number("MultiStepLR", gamma=gamma)
+        if not isinstance(milestones, Iterable):
+            raise InputTypeError(f"MultiStepLR: milestones must be a list of epochs, got {milestones!r}")
         self.milestones, self.gamma = Counter(milestones), gamma
         super().__init__(optimizer, last_epoch)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, InputTypeError
 from ..optimizer import Optimizer
 from .base import LRScheduler, by_group, rate_of, set_rate, warn_of_epoch
 
@@ -51,6 +51,8 @@ class ReduceLROnPlateau(LRScheduler):
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """Look at a metric (a number, or a Tensor of one element), and lower the learning rates if it is time."""
+        if isinstance(metrics, str):
+            raise InputTypeError(f"{self.name}.step: metrics must be a number or a Tensor of one element, got {metrics!r}")
         current = float(metrics)
         if epoch is not None:
             warn_of_epoch(self.name)
