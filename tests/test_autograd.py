@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
@@ -625,27 +623,17 @@ def test_hooks_see_each_gradient_once() -> None:
     same(2 * np.exp(x.detach().numpy()), seen[0])
 
 
-@contextmanager
-def without_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
+@pytest.mark.usefixtures("collector_off")
 def test_a_checkpointed_graph_dies_with_its_last_reference() -> None:
     x, w = leaves()
-    with without_collector():
-        for backward in (False, True):
-            h = x * 2
-            y = checkpoint(lambda h: checkpoint(block, h, w) * h, h)
-            step, argument = ref(y.step), ref(h.array)
-            if backward:
-                y.sum().backward()
-            del h, y
-            assert (None, None) == (step(), argument())
+    for backward in (False, True):
+        h = x * 2
+        y = checkpoint(lambda h: checkpoint(block, h, w) * h, h)
+        step, argument = ref(y.step), ref(h.array)
+        if backward:
+            y.sum().backward()
+        del h, y
+        assert (None, None) == (step(), argument())
 
 
 def test_use_reentrant_is_taken_and_changes_nothing() -> None:
