@@ -136,7 +136,7 @@ def test_log_softmax_rows_backward(columns, dtype):
 def cross_entropy(x, target, weight=None, ignore_index=-100, reduce=2, smoothing=0.0):
     """What the kernel says: status, loss, gradient."""
     n, classes = x.shape
-    loss, dx, work = np.full(n if reduce == 0 else 1, 77, x.dtype), np.full(x.shape, 77, x.dtype), np.empty((3, n), x.dtype)
+    loss, dx, work = np.full(n if reduce == 0 else 1, 77, x.dtype), np.full(x.shape, 77, x.dtype), np.empty((4, n), x.dtype)
     weights = np.ones(classes, x.dtype) if weight is None else weight.astype(x.dtype)
     status = cross_entropy_kernels.cross_entropy_rows[x.dtype](loss, dx, work, x, target, weights, ignore_index, reduce, smoothing)
     return status, loss, dx

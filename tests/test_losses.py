@@ -195,3 +195,26 @@ def test_focal_loss_of_a_sure_row_has_a_slope(gamma: float, dtype: Any) -> None:
     F.focal_loss(z, mg.tensor([1.0, 0.0, 1.0], dtype=dtype), gamma=gamma).backward()
     assert [0.0, 0.0] == z.grad[:2].tolist()
     assert z.grad[2].item() < 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("axes", ["rows", "columns"])
+def test_cross_entropy_of_sure_rows_of_any_logits(axes: str, dtype: Any) -> None:
+    """Differences of logits that are no whole numbers are rounded, and the exponential makes much of that."""
+    logits = (np.random.default_rng(0).standard_normal((60, 10)) * 8).astype(dtype)
+    classes = logits.argmax(1)
+    if axes == "rows":
+        x, t = mg.tensor(logits, requires_grad=True), mg.tensor(classes)
+    else:
+        x, t = mg.tensor(np.ascontiguousarray(logits.T)[None], requires_grad=True), mg.tensor(classes[None])
+    loss = F.cross_entropy(x, t, reduction="none")
+    loss.sum().backward()
+    slopes = x.grad.numpy() if axes == "rows" else x.grad.numpy()[0].T
+    with mpmath.workdps(60):
+        for row, k, value, slope in zip(logits, classes, loss.flatten().tolist(), slopes, strict=True):
+            terms = [exp(mpf(float(v)) - mpf(float(row[k]))) for v in row]
+            rest = mpmath.fsum(term for i, term in enumerate(terms) if i != k)
+            assert ulps(log1p(rest), value, dtype) <= ULPS
+            for i, term in enumerate(terms):
+                expected = -rest / (1 + rest) if i == k else term / (1 + rest)
+                assert ulps(expected, float(slope[i]), dtype) <= ULPS

@@ -32,11 +32,11 @@ def cross_entropy_rows(loss, dx, work, x, target, weight, ignore_index, reduce, 
 
     lossᵢ = (1 − ε) w_t (lse − x_t) + ε/C Σ_c w_c (lse − x_c), lse = log Σ exp x, t the target of row i, w the class weights, ε the
     smoothing. `reduce`: 0 a loss a row, 1 their sum, 2 the sum over the weights of the targets (the mean).
-    `work` is scratch of 3 rows as long as x has rows. Returns the number of the first row, counted from 1, whose target is no class;
+    `work` is scratch of 4 rows as long as x has rows. Returns the number of the first row, counted from 1, whose target is no class;
     0 if all are.
     """
     rows, columns = x.shape
-    pulls, sums, losses = work[0], work[1], work[2]
+    pulls, sums, losses, tops = work[0], work[1], work[2], work[3]
     chosen = target.copy()  # what is checked is what is used, whatever another thread writes meanwhile
     sharp, share, spread = T(1) - T(smoothing), T(smoothing) / T(columns), T(0)
     for j in range(columns):
@@ -60,6 +60,7 @@ def cross_entropy_rows(loss, dx, work, x, target, weight, ignore_index, reduce, 
             top = x[i, 0]
             for j in range(columns):
                 top = maximum(top, x[i, j])
+            tops[i] = top
             for j in range(columns):
                 dx[i, j] = x[i, j] - top
             if pulls[i] != 0:  # what weighs nothing counts nothing, also where its logit is −inf
@@ -79,9 +80,15 @@ def cross_entropy_rows(loss, dx, work, x, target, weight, ignore_index, reduce, 
                     dx[i, j] = T(0)
                 continue
             t = chosen[i]
-            total, own = T(0), dx[i, t]
+            top, total = tops[i], T(0)
             for j in range(columns):
-                total = add_sum(total, dx[i, j])
+                d = x[i, j] - top
+                v = d - x[i, j]
+                lost = (x[i, j] - (d - v)) - (top + v)  # what d was rounded by: e^(d + lost) = e^d (1 + lost)
+                e = dx[i, j] + where(dx[i, j] > T(0), dx[i, j] * lost, T(0))
+                dx[i, j] = e
+                total = add_sum(total, e)
+            own = dx[i, t]
             rest = total - own
             if own > rest:  # beside a dominant target the difference has no digits
                 rest = T(0)
@@ -162,7 +169,11 @@ def cross_entropy_columns(loss, dx, work, x, target, weight, classes, ignore_ind
                 for j in range(inner):
                     own[j] -= share * weight[r - first] * (x[r, j] - top[j])
             for j in range(inner):
-                e = exp(x[r, j] - top[j])
+                d = x[r, j] - top[j]
+                v = d - x[r, j]
+                lost = (x[r, j] - (d - v)) - (top[j] + v)
+                e = exp(d)
+                e = e + where(e > T(0), e * lost, T(0))
                 dx[r, j] = e
                 rest[j] += where(goal[j] == T(r - first), T(0), e)
         for j in range(inner):

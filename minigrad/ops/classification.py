@@ -201,7 +201,7 @@ def _(input, target, weight, ignore_index, reduction, label_smoothing):
         return _cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     # The case of nearly all classifiers, without the questions that the others ask.
     dtype, loss, (rows, classes) = input.dtype, output(input, reduction), input.shape
-    dinput, work = np.empty((rows, classes), dtype), np.empty((3, rows), dtype)
+    dinput, work = np.empty((rows, classes), dtype), np.empty((4, rows), dtype)
     bad = kernels.cross_entropy_rows[dtype](
         loss.ravel(), dinput, work, np.ascontiguousarray(input), class_indices(target), class_weights(weight, classes, dtype),
         ignore_index, REDUCE[reduction], label_smoothing,
