@@ -194,8 +194,10 @@ def _walk(
                 continue
             if anomaly:
                 _check_backward(step, rules.index(rule), gi)
+        if step.live and step.op.finish is not None:
+            step.op.finish(*step.live)
         if saved and not retain:
-            step.saved = None
+            step.saved, step.live = None, ()
     if needed is None:
         return pending
     reached.update((node, g) for node, g in pending.items() if node in wanted)
