@@ -295,3 +295,20 @@ def test_misuse_is_refused():
 
     with pytest.raises(InputTypeError, match=r"save_for_backward: tensors\[0\] must be a Tensor or None, got int"):
         Saving.apply(mg.ones(1))
+
+
+def test_gradients_of_broadcast_arguments_are_summed():
+    class Product(Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            ctx.save_for_backward(a, b)
+            return a * b
+
+        @staticmethod
+        def backward(ctx, grad):
+            a, b = ctx.saved_tensors
+            return grad * b, grad * a
+
+    inputs = points(1.0, 2.0), points([3.0, 4.0], [5.0, 6.0])
+    assert mg.gradcheck(Product.apply, inputs)
+    assert mg.gradgradcheck(Product.apply, inputs)
