@@ -12,7 +12,15 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.errors import ArgumentError, GraphError, IndexRangeError, InputTypeError, RegistrationError, ShapeError
+from minigrad.errors import (
+    ArgumentError,
+    GraphError,
+    IndexRangeError,
+    InputTypeError,
+    RegistrationError,
+    ShapeError,
+    StateDictError,
+)
 from minigrad.nn import functional as F
 
 RNG = np.random.default_rng(0)
@@ -181,6 +189,33 @@ def test_a_lazy_layer_is_settled_by_the_state_that_is_loaded(through):
     np.testing.assert_array_equal(state["0.weight"].numpy(), model[0].weight.array)
     with pytest.raises(ShapeError):
         model(mg.ones(2, 5))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"0.bias": np.zeros(4)}, {"0.weight": np.zeros((4, 4))}, {"0.weight": np.zeros(())}, {"more": np.zeros(1)}]
+)
+@pytest.mark.parametrize("assign", [False, True])
+def test_a_state_that_is_refused_leaves_a_lazy_layer_as_it_is(wrong, assign):
+    model = nn.Sequential(nn.LazyLinear(3))
+    good = nn.Sequential(nn.Linear(4, 3)).state_dict()
+    state = {**good, **{key: mg.tensor(value) for key, value in wrong.items()}}
+    bias = model[0].bias.tolist()
+    with pytest.raises(StateDictError):
+        model.load_state_dict(state, assign=assign)
+    assert (nn.LazyLinear, (3, 0), bias) == (type(model[0]), model[0].weight.shape, model[0].bias.tolist())
+    model.load_state_dict(nn.Sequential(nn.LazyLinear(3)).state_dict())
+    assert type(model[0]) is nn.LazyLinear
+    model.load_state_dict(good, assign=assign)
+    assert (nn.Linear, 4, (3, 4)) == (type(model[0]), model[0].in_features, model[0].weight.shape)
+
+
+def test_a_lazy_layer_refuses_what_has_no_features():
+    lazy = nn.LazyLinear(3)
+    with pytest.raises(ShapeError, match=r"linear: weight must have shape \(out, in\), x \(…, in\)"):
+        lazy(mg.tensor(1.0))
+    with pytest.raises(InputTypeError, match="linear: x must be a Tensor"):
+        lazy([1.0])
+    assert type(lazy) is nn.LazyLinear
 
 
 # ---- embedding, attention

@@ -122,6 +122,38 @@ def test_members_are_dictionaries_that_write_through():
         model._modules["forward"] = nn.Identity()
 
 
+def test_members_may_be_none():
+    for layer in (
+        nn.Linear(2, 3, bias=False),
+        nn.LazyLinear(3, bias=False),
+        nn.Bilinear(1, 1, 1, bias=False),
+        nn.LayerNorm(2, bias=False),
+    ):
+        assert (True, None) == ("bias" in layer._parameters, layer._parameters["bias"])
+        assert ["weight", "bias"] == list(layer._parameters)
+        assert ["weight"] == [name for name, _ in layer.named_parameters()] == list(layer.state_dict())
+    for layer in (nn.BatchNorm1d(2, affine=False), nn.GroupNorm(1, 2, affine=False), nn.InstanceNorm1d(2)):
+        assert {"weight": None, "bias": None} == layer._parameters
+    assert {"weight": None} == nn.RMSNorm(2, elementwise_affine=False)._parameters
+    assert None is nn.MultiheadAttention(2, 1, bias=False)._parameters["in_proj_bias"]
+    assert "weight" in nn.BCELoss()._buffers
+    module = nn.Module()
+    module.register_parameter("p", None)
+    module.register_module("m", None)
+    module.plain = None
+    assert ({"p": None}, {"m": None}) == (module._parameters, module._modules)
+    assert ([], []) == (list(module.children()), list(module.parameters()))
+    weight = nn.Parameter(np.ones(1))
+    module.register_parameter("p", weight)
+    module.register_module("m", nn.ReLU())
+    assert module.p is weight is module._parameters["p"]
+    module.p = None
+    module.m = None
+    assert ({"p": None}, {"m": None}) == (module._parameters, module._modules)
+    del module._parameters["p"]
+    assert {} == module._parameters
+
+
 def test_submodules_are_put_under_dotted_names():
     model = nn.Sequential(net(), nn.ReLU())
     model.set_submodule("0.1", nn.Identity())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
@@ -13,7 +14,7 @@ from optim_rules import CASES, SHAPES, AdamRule, Run, SGDRule, each, gradient, s
 
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.errors import ArgumentError, InputTypeError, StateDictError
+from minigrad.errors import ArgumentError, InputTypeError, ShapeError, StateDictError
 
 # ---- state
 
@@ -440,6 +441,67 @@ def test_an_optimizer_of_ones_own_in_pytorchs_way():
     assert (2, [1.5, -3.0]) == (copy.state[q]["count"], copy.state[q]["speed"].tolist())
     assert [0] == list(saved["state"])
     assert 1 == saved["state"][0]["count"]
+
+
+def test_hooks_see_a_step_of_ones_own_once():
+    class Own(optim.SGD):
+        def step(self, closure: Any = None, times: int = 1) -> str:
+            for _ in range(times):
+                super().step(closure)
+            return "own"
+
+    class Below(Own):
+        def step(self, *args: Any, **kwargs: Any) -> str:
+            """Its docstring."""
+            return super().step(*args, **kwargs) + " below"
+
+    p = unit()
+    optimizer = Below([p], lr=0.25)
+    seen = []
+    before = optimizer.register_step_pre_hook(lambda o, args, kwargs: (args, {"times": 2}))
+    optimizer.register_step_post_hook(lambda o, args, kwargs: seen.append((args == (o,), kwargs, p.item())))
+    p.grad = mg.ones_like(p)
+    assert "own below" == optimizer.step()
+    assert [(True, {"times": 2}, 0.5)] == seen
+    before.remove()
+    optimizer.step()
+    assert [(True, {}, 0.25)] == seen[1:]
+    assert "Its docstring." == Below.step.__doc__
+
+
+def test_the_state_is_one_object_until_parameters_are_added():
+    p, q = unit(), unit()
+    optimizer = optim.Adam([p])
+    state = optimizer.state
+    stepped(optimizer, p)
+    assert state is optimizer.state
+    assert 1 == state[p]["step"]
+    optimizer.add_param_group({"params": [q]})
+    stepped(optimizer, p, q)
+    assert (2, 1) == (optimizer.state[p]["step"], optimizer.state[q]["step"])
+    optimizer.param_groups[1]["params"] = [p]
+    optimizer.param_groups[0]["params"] = [q]
+    stepped(optimizer, p, q)
+    assert (3, 2) == (optimizer.state[p]["step"], optimizer.state[q]["step"])
+    copy = deepcopy(optimizer)
+    (other, _) = (p for group in copy.param_groups for p in group["params"])
+    copy.state[other]["step"] = 7
+    assert (7, 2) == (copy.state[other]["step"], optimizer.state[q]["step"])
+
+
+@pytest.mark.parametrize("size", [3, 1 << 18])
+@pytest.mark.parametrize("shape", [(1,), (), (2, 2)])
+def test_a_parameter_of_another_shape_than_it_had_is_refused(shape, size):
+    p, q = nn.Parameter(np.ones(2)), nn.Parameter(np.ones(size))
+    for params, name in (([p, q], r"params\[1\]"), ([("first", p), ("second", q)], "second")):
+        q.data = np.ones(size)
+        optimizer = optim.SGD(params, lr=0.1)
+        q.data = np.ones(shape)
+        p.grad, q.grad = mg.ones_like(p), mg.ones_like(q)
+        before = p.tolist()
+        with pytest.raises(ShapeError, match=rf"^SGD\.step: {name} had shape \({size},\) when .* has {re.escape(str(shape))} now"):
+            optimizer.step()
+        assert before == p.tolist()
 
 
 def test_an_optimizer_of_ones_own():

@@ -178,3 +178,24 @@ def test_one_stale_branch_does_not_stop_a_pass_over_the_other() -> None:
     assert [5.0, 5.0] == values(x.grad)
     with pytest.raises(GraphError, match="mul needs b"):
         stale.backward()
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("new", [np.zeros((3, 2)), np.zeros(()), np.zeros((2, 3), np.float32)])
+def test_a_leaf_that_has_another_shape_or_dtype_by_now_is_refused_its_gradient(new, before):
+    x = mg.tensor(np.ones((2, 3)), requires_grad=True)
+    y = (x + 1).sum()
+    x.data = new
+    if before:
+        x.grad = mg.tensor(new)
+    with pytest.raises(GraphError, match=r"backward: a gradient of shape \(2, 3\) and dtype float64 came to a tensor that has"):
+        y.backward()
+
+
+def test_a_leaf_that_was_transposed_is_refused_its_gradient():
+    x = mg.tensor(np.ones((2, 3)), requires_grad=True)
+    y = (x + 1).sum()
+    with mg.no_grad():
+        x.t_()
+    with pytest.raises(GraphError, match=r"backward: a gradient of shape \(2, 3\)"):
+        y.backward()

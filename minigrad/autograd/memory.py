@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core import Step, Tensor
 from ..core.tensor import Array
+from .function import Call
 from .recompute import steps_behind, tensors_in
 
 __all__ = ["SavedMemory", "SavedRow", "saved_memory"]
@@ -78,8 +79,10 @@ def _kept_by(steps: Sequence[Step]) -> Iterator[tuple[str, list[Array]]]:
 def _arrays_in(value: Any) -> Iterator[Array]:
     if isinstance(value, np.ndarray):
         yield value
-    elif isinstance(value, tuple):
-        for part in value:
+    elif isinstance(value, Tensor):
+        yield value.array
+    elif isinstance(value, (tuple, list, Call)):
+        for part in value.kept() if isinstance(value, Call) else value:
             yield from _arrays_in(part)
 
 

@@ -50,7 +50,7 @@ def backward(
         reached = _walk(starts, retain, create_graph)
         while reached:
             leaf, g = reached.popitem()
-            if leaf._grad is None and not leaf.hooks:
+            if leaf._grad is None and not leaf.hooks and g.dtype is (array := leaf.array).dtype and g.shape == array.shape:
                 leaf._grad = _own(g, 1)
             else:
                 _deposit(leaf, g, create_graph)
@@ -130,6 +130,11 @@ def _gradients(
 
 def _deposit(target: Tensor, g: Any, create_graph: bool) -> None:
     """Add a gradient to `.grad`."""
+    if g.shape != target.array.shape or g.dtype != target.array.dtype:
+        raise GraphError(
+            f"backward: a gradient of shape {g.shape} and dtype {g.dtype} came to a tensor that has {target.shape} and {target.dtype} "
+            "by now; do not change it between the forward and the backward pass"
+        )
     if target.hooks:
         g = run_hooks(target.hooks.values(), g, create_graph)
     before = target._grad
@@ -194,8 +199,10 @@ def _walk(
                 continue
             if anomaly:
                 _check_backward(step, rules.index(rule), gi)
+        if step.live and step.op.finish is not None:
+            step.op.finish(*step.live)
         if saved and not retain:
-            step.saved = None
+            step.saved, step.live = None, ()
     if needed is None:
         return pending
     reached.update((node, g) for node, g in pending.items() if node in wanted)

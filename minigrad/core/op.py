@@ -83,6 +83,7 @@ class Op(Signature, Generic[P]):
         self.rules: dict[str, Rule] = {}
         self.plans: dict[tuple[Any, ...], Plan] = {}
         self.guard: Callable[..., None] | None = None
+        self.finish: Callable[..., None] | None = None
         self.numbers = False  # whether it takes plain numbers alone: the first one is then made a tensor
         self._check: Callable[..., Any] | None = None
         self._kernel: Callable[..., Any] | None = None
@@ -140,6 +141,11 @@ class Op(Signature, Generic[P]):
     def guarded(self, function: Callable[..., None]) -> Callable[..., None]:
         """Declare what values must satisfy. Called with the inputs before every run."""
         self.guard = function
+        return function
+
+    def finished(self, function: Callable[..., None]) -> Callable[..., None]:
+        """Declare what is called with the live attributes when a backward pass has run the rules of a step."""
+        self.finish = function
         return function
 
     def kernel(self, *, when: Callable[..., bool] | None = None, residual: bool = False) -> Callable[[F], F]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ class MultiheadAttention(Module):
     Deviation: a query that may look nowhere gets zeros (PyTorch: NaN where need_weights).
     Source: Vaswani et al. 2017, "Attention is all you need".
     """
+
+    _absent: Mapping[str, type] = {"in_proj_bias": Parameter}
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from ..ops.reduction import axis_of
 from ..ops.shape import flatten, reshape
 from . import functional as F
 from . import init
-from .hooks import Hook
 from .module import Module, Parameter, check_sizes, made
 
 __all__ = [
@@ -40,6 +40,8 @@ class Linear(Module):
     Shapes: x (…, in_features) → (…, out_features); weight (out_features, in_features), bias (out_features). Both start uniform in
     ±1/√in_features, as in PyTorch.
     """
+
+    _absent: Mapping[str, type] = {"bias": Parameter}
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
         check_sizes("Linear", in_features=in_features, out_features=out_features)
@@ -68,27 +70,33 @@ class LazyLinear(Linear):
 
     def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
         super().__init__(0, out_features, bias, device, dtype)
-        self._add_hook(Hook("load_pre", LazyLinear._settle_by_state))
 
-    def _settle_by_state(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        if prefix + "weight" in state_dict:
-            self._settle(np.shape(state_dict[prefix + "weight"])[-1])
+    def _loadable(self, name: str, tensor: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (self.out_features, shape[1]) if name == "weight" and len(shape) == 2 else tensor.shape
+
+    def _make_room(self, name: str, shape: tuple[int, ...]) -> None:
+        if name == "weight" and shape[1]:
+            self._settle(shape[1])
 
     def _settle(self, in_features: int) -> None:
         self.__class__ = Linear  # type: ignore[assignment]
-        self._hooks = {key: hook for key, hook in self._hooks.items() if hook.function is not LazyLinear._settle_by_state}
         self.in_features = in_features
         touch(self.weight)
         self.weight.array, self.weight.stamp = np.empty((self.out_features, in_features), self.weight.dtype), None
         self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
-        self._settle(input.shape[-1])
+        shape = getattr(input, "shape", ())
+        if not shape:
+            return super().forward(input)  # refuses it
+        self._settle(shape[-1])
         return self.forward(input)
 
 
 class Bilinear(Module):
     """yₖ = Σᵢⱼ input1ᵢ Wₖᵢⱼ input2ⱼ + bₖ, see `nn.functional.bilinear`. Both start uniform in ±1/√in1_features."""
+
+    _absent: Mapping[str, type] = {"bias": Parameter}
 
     def __init__(
         self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None

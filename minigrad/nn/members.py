@@ -9,13 +9,16 @@ __all__ = ["Members"]
 
 
 class Members(MutableMapping[str, Any]):
-    """Members of one kind by name. An item that is set or deleted is set or deleted on the module."""
+    """The attributes of a module that `holds(name, value)` counts. An item that is set or deleted is set or deleted on the module."""
 
-    def __init__(self, module: Any, found: Callable[[], Iterator[tuple[str, Any]]], register: Callable[[str, Any], None]):
-        self._module, self._found, self._register = module, found, register
+    def __init__(self, module: Any, holds: Callable[[str, Any], bool], register: Callable[[str, Any], None]):
+        self._module, self._holds, self._register = module, holds, register
 
     def __getitem__(self, name: str) -> Any:
-        return dict(self._found())[name]
+        value = vars(self._module)[name]
+        if not self._holds(name, value):
+            raise KeyError(name)
+        return value
 
     def __setitem__(self, name: str, value: Any) -> None:
         self._register(name, value)
@@ -25,10 +28,10 @@ class Members(MutableMapping[str, Any]):
         delattr(self._module, name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter([name for name, _ in self._found()])
+        return iter([name for name, value in vars(self._module).items() if self._holds(name, value)])
 
     def __len__(self) -> int:
-        return sum(1 for _ in self._found())
+        return sum(1 for _ in self)
 
     def __repr__(self) -> str:
         return repr(dict(self))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -54,6 +55,7 @@ class Module(Hooked):
     """
 
     training = True
+    _absent: Mapping[str, type] = {}  # what names stand for, Parameter or Module, that may be None
     _buffer_names: tuple[str, ...] = ()
     _transient: tuple[str, ...] = ()
 
@@ -71,7 +73,14 @@ class Module(Hooked):
             raise InputTypeError(
                 f"{type(self).__name__}: {name} is a buffer, a Tensor or None, and cannot be {type(value).__name__}"
             )
+        if value is None and (before := vars(self).get(name)) is not None:
+            self._note_absent(name, next((kind for kind in (Parameter, Module) if isinstance(before, kind)), None))
         super().__setattr__(name, value)
+
+    def _note_absent(self, name: str, kind: type | None) -> None:
+        """Count a name that is None among the members of a kind."""
+        if kind is not None:
+            self._absent = {**self._absent, name: kind}
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
@@ -117,6 +126,7 @@ class Module(Hooked):
                 yield name, child
 
     def children(self) -> Iterator[Module]:
+        """The submodules assigned to this module itself, each once."""
         return (child for _, child in self.named_children())
 
     def named_modules(
@@ -133,6 +143,7 @@ class Module(Hooked):
             yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
     def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """This module and all below it, each once unless told otherwise."""
         return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_parameters(
@@ -142,6 +153,7 @@ class Module(Hooked):
         return self._named(lambda module: module._members(Parameter), prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """The Parameters of this module and, unless told otherwise, of all below it, each once."""
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
     def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
@@ -149,6 +161,7 @@ class Module(Hooked):
         return self._named(Module._own_buffers, prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """The buffers of this module and, unless told otherwise, of all below it, each once."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
     def _own_buffers(self) -> Iterator[tuple[str, Tensor]]:
@@ -167,18 +180,20 @@ class Module(Hooked):
                         seen.add(id(tensor))
                     yield f"{module_name}.{name}" if module_name else name, tensor
 
+    def _holds(self, kind: type, name: str, value: Any) -> bool:
+        return isinstance(value, kind) or (value is None and self._absent.get(name) is kind)
+
     @property
     def _modules(self) -> Members:
-        return Members(self, lambda: self._members(Module), self.add_module)
+        return Members(self, partial(self._holds, Module), self.add_module)
 
     @property
     def _parameters(self) -> Members:
-        return Members(self, lambda: self._members(Parameter), self.register_parameter)
+        return Members(self, partial(self._holds, Parameter), self.register_parameter)
 
     @property
     def _buffers(self) -> Members:
-        held = [(name, getattr(self, name)) for name in self._buffer_names]
-        return Members(self, lambda: iter(held), self.register_buffer)
+        return Members(self, lambda name, value: name in self._buffer_names, self.register_buffer)
 
     def _get_name(self) -> str:
         return type(self).__name__
@@ -197,19 +212,23 @@ class Module(Hooked):
         """Hold a module, or None, under a name; in the place of the module that has it."""
         if module is not None and not isinstance(module, Module):
             raise InputTypeError(f"{type(self).__name__}: {name} must be a Module, got {type(module).__name__}")
-        if not isinstance(vars(self).get(name), Module):
+        if not isinstance(name, str) or name not in self._modules:
             self._check_name(name, "module")
         setattr(self, name, module)
+        if module is None:
+            self._note_absent(name, Module)
 
     register_module = add_module
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Hold a Parameter, or None, under a name; in the place of the parameter that has it."""
-        if not isinstance(vars(self).get(name) if isinstance(name, str) else None, Parameter):
+        if not isinstance(name, str) or name not in self._parameters:
             self._check_name(name, "parameter")
         if param is not None and not isinstance(param, Parameter):
             raise InputTypeError(f"{type(self).__name__}: {name} must be a Parameter or None, got {type(param).__name__}")
         setattr(self, name, param)
+        if param is None:
+            self._note_absent(name, Parameter)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that belongs to the module's state but is not trained; one that is not persistent is not saved."""
@@ -265,9 +284,11 @@ class Module(Hooked):
         return self
 
     def eval(self) -> Self:
+        """Switch this module and all below it to evaluation: `train(False)`."""
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Say of all parameters, here and below, whether they require grad (are trained)."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
@@ -316,12 +337,21 @@ class Module(Hooked):
         return self
 
     def float(self) -> Self:
+        """Convert parameters and floating-point buffers to float32, in place."""
         return self.to(np.float32)
 
     def double(self) -> Self:
+        """Convert parameters and floating-point buffers to float64, in place."""
         return self.to(np.float64)
 
     # ---- state
+
+    def _loadable(self, name: str, tensor: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape that a value, which has `shape`, must have to be loaded into a tensor of this module."""
+        return tensor.shape
+
+    def _make_room(self, name: str, shape: tuple[int, ...]) -> None:
+        """Be ready for a value of a shape that is loadable."""
 
     def _own_state(self) -> Iterator[tuple[str, Tensor]]:
         yield from self._members(Parameter)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ def _affine(shape: Any, dtype: Any, wanted: bool) -> Parameter | None:
 
 class _Affine(Module):
     """A module whose weight starts at 1 and whose bias at 0, where it has them."""
+
+    _absent: Mapping[str, type] = {"weight": Parameter, "bias": Parameter}
 
     weight: Parameter | None
     bias: Parameter | None = None

@@ -70,12 +70,20 @@ def load(model: Module, state_dict: Mapping[str, Any], strict: bool, assign: boo
 
 def _misfits(own: Held, values: Mapping[str, Any]) -> list[str]:
     """Which values are not of the shape of what they are loaded into."""
-    pairs = [(key, own[key][2].shape, np.shape(value)) for key, value in values.items() if key in own]
-    return [f"{key}: expected shape {expected}, got {given}" for key, expected, given in pairs if expected != given]
+    problems = []
+    for key, value in values.items():
+        if key in own:
+            module, attribute, tensor = own[key]
+            given = np.shape(value)
+            expected = module._loadable(attribute, tensor, given)
+            if expected != given:
+                problems.append(f"{key}: expected shape {expected}, got {given}")
+    return problems
 
 
 def _put(module: Module, attribute: str, tensor: Tensor, value: Any, assign: bool) -> None:
     """Copy a value into a tensor, or put it in its place."""
+    module._make_room(attribute, np.shape(value))
     if not assign:
         with no_grad():
             tensor.copy_(value)

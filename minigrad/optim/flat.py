@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core import Tensor, get_default_dtype, stamp_of
 from ..core.tensor import Array, tick
-from ..errors import ArgumentError, DtypeError
+from ..errors import ArgumentError, DtypeError, ShapeError
 
 __all__ = ["Flat"]
 
@@ -27,14 +27,18 @@ Update = Callable[[Mapping[str, Any], int, Array, Array, Mapping[str, Array]], N
 class Flat:
     """Parameters of one dtype with their optimizer state. The tensors' own arrays become views of the flat one.
 
-    State is an array of the parameters' size for each of `state_names`, and one number a parameter for each of `number_names`.
+    `named` are the parameters, each after what messages call it. State is an array of the parameters' size for each of `state_names`,
+    and one number a parameter for each of `number_names`.
 
     A parameter whose array is seen from elsewhere too (an ndarray it shares, a detached alias, another optimizer) stays where it is,
     so that nobody is left with a stale copy; then the update runs parameter by parameter.
     """
 
-    def __init__(self, params: Sequence[Tensor], state_names: Sequence[str], number_names: Sequence[str] = ()):
-        self.params = list(params)
+    def __init__(
+        self, owner: str, named: Sequence[tuple[str, Tensor]], state_names: Sequence[str], number_names: Sequence[str] = ()
+    ):
+        self.owner, self.labels = owner, [label for label, _ in named]
+        self.params = params = [p for _, p in named]
         offsets = [0]
         for p in params:
             offsets.append(offsets[-1] + p.array.size)
@@ -106,6 +110,7 @@ class Flat:
             for numbers in self.numbers.values():
                 numbers[:] = numbers[0]
         else:
+            self._check_shapes()
             self._follow_dtype()
             for i, p in enumerate(self.params):
                 if p._grad is not None:
@@ -127,11 +132,19 @@ class Flat:
             return False
         for p, view, place in self.places:
             g = p._grad
-            if g is None or (p.array is not view and not self._adopt(p, view)):
+            if g is None or (p.array is not view and not (p.array.shape == view.shape and self._adopt(p, view))):
                 return False
             place[...] = g.array
             (p.stamp or stamp_of(p)).written = now
         return True
+
+    def _check_shapes(self) -> None:
+        for label, (p, view, _) in zip(self.labels, self.places, strict=True):
+            if p.array.shape != view.shape:
+                raise ShapeError(
+                    f"{self.owner}.step: {label} had shape {view.shape} when the optimizer was made, and has {p.shape} now; "
+                    "make the optimizer after changing it"
+                )
 
     def _follow_dtype(self) -> None:
         """Go over to the parameters' dtype, if all were converted since the last step."""
@@ -139,14 +152,14 @@ class Flat:
         if len(dtypes) > 1:
             found = ", ".join(sorted(map(str, dtypes)))
             raise DtypeError(
-                f"step: parameters that were all {self.dtype} are now {found}; make the optimizer after converting them"
+                f"{self.owner}.step: parameters that were all {self.dtype} are now {found}; make the optimizer after converting them"
             )
         if self.dtype not in dtypes:
             self._allocate(dtypes.pop())
 
     def _step_one(self, i: int, p: Tensor, update: Update, group: Mapping[str, Any], ascend: bool) -> None:
         if not p.array.flags.writeable:
-            raise ArgumentError(f"step: the array behind a parameter of shape {p.shape} is read-only; clone() it first")
+            raise ArgumentError(f"{self.owner}.step: the array behind {self.labels[i]} is read-only; clone() it first")
         self.steps[i] += 1
         flat = p.array.ravel()
         gradient = p.grad.array.astype(self.dtype, copy=False).ravel()  # type: ignore[union-attr]

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from copy import deepcopy
 from difflib import get_close_matches
+from functools import wraps
 from itertools import count
 from operator import is_
 from typing import Any
@@ -42,7 +43,7 @@ class Optimizer:
     pair of betas) may be a Tensor of one element, which is looked at in every step. `foreach` and `fused` choose among PyTorch's loops
     and change nothing here; `capturable` and `differentiable` must be False.
     A subclass says which state arrays it needs and updates stretches of flat arrays; or, as in PyTorch, it defines `step` itself and
-    keeps what it likes in `state[p]`.
+    keeps what it likes in `state[p]`; step hooks run around either.
     Errors: ArgumentError for an empty list or settings out of range; InputTypeError for what is no Tensor.
     """
 
@@ -58,7 +59,9 @@ class Optimizer:
         self._flats: list[list[Flat]] = []
         self._checked: list[tuple[dict[str, Any], bool]] = []  # the settings as they were checked; whether Tensors are among them
         self._held: list[list[Tensor]] = []  # the parameters that the flat arrays were made for
+        self._states: States | None = None  # the view of the flat arrays, until they change
         self._hooks: dict[int, tuple[bool, Callable[..., Any]]] = {}  # whether to run before the step, and the hook
+        self._in_step = False  # whether hooks see a step already, which may be made of others
         if isinstance(params, Tensor):
             raise InputTypeError(f"{self.name}: params must be an iterable of Tensors, got a Tensor; write [tensor]")
         if not isinstance(params, Iterable):
@@ -70,6 +73,11 @@ class Optimizer:
             raise ArgumentError(f"{self.name}: the parameter list is empty")
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
             self.add_param_group(group)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls):
+            cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
 
     # ---- what a subclass defines
 
@@ -147,6 +155,7 @@ class Optimizer:
         self.param_groups.append(group)
         self._checked.append(_noted(group))
         self._flats.append(self._storage(group))
+        self._states = None
         self._held.append(list(params))
 
     def _check(self, group: Mapping[str, Any], scheduled: bool = False) -> None:
@@ -196,17 +205,18 @@ class Optimizer:
         except Exception:
             self.param_groups[:] = groups
             raise
-        self._flats = []
+        self._flats, self._states = [], None
         self._flats = [self._storage(group) for group in groups]
         self._checked, self._held = [_noted(group) for group in groups], [list(group["params"]) for group in groups]
         self._load_state({n: state[p] for n, p in enumerate(self._all_params()) if p in state}, groups)
 
     def _storage(self, group: Mapping[str, Any]) -> list[Flat]:
         """The flat arrays of a group, one a dtype."""
-        by_dtype: dict[Any, list[Tensor]] = {}
-        for p in group["params"]:
-            by_dtype.setdefault(p.dtype, []).append(p)
-        return [Flat(alike, self.state_names(group), self.number_names) for alike in by_dtype.values()]
+        names = group.get("param_names", ())
+        by_dtype: dict[Any, list[tuple[str, Tensor]]] = {}
+        for n, p in enumerate(group["params"]):
+            by_dtype.setdefault(p.dtype, []).append((names[n] if n < len(names) else f"params[{n}]", p))
+        return [Flat(self.name, alike, self.state_names(group), self.number_names) for alike in by_dtype.values()]
 
     def _check_params(self, params: Sequence[Any]) -> None:
         if not params:
@@ -233,9 +243,9 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient. With a closure, call it first (recording) and return its loss."""
         self.stepped = True
-        if not self._hooks:
+        if not self._hooks or self._in_step:
             return self._step(closure)
-        return self._step_with_hooks((self,) if closure is None else (self, closure), {})
+        return self._step_with_hooks(type(self)._step, (self,) if closure is None else (self, closure), {})
 
     def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
@@ -253,14 +263,18 @@ class Optimizer:
 
     # ---- hooks
 
-    def _step_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _step_with_hooks(self, step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for hook in [hook for before, hook in self._hooks.values() if before]:
             changed = hook(self, args, kwargs)
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
                     raise ArgumentError(f"{self.name}.step: a hook must return None or (args, kwargs), got {changed!r}")
                 args, kwargs = changed
-        result = type(self)._step(*args, **kwargs)
+        self._in_step = True
+        try:
+            result = step(*args, **kwargs)
+        finally:
+            self._in_step = False
         for hook in [hook for before, hook in self._hooks.values() if not before]:
             hook(self, args, kwargs)
         return result
@@ -297,7 +311,9 @@ class Optimizer:
     def _state_view(self) -> MutableMapping[Tensor, Any]:
         if type(self).update is Optimizer.update:
             return self._own_state
-        return States([flat for flats in self._flats for flat in flats])
+        if self._states is None:
+            self._states = States([flat for flats in self._flats for flat in flats])
+        return self._states
 
     def state_dict(self) -> dict[str, Any]:
         """The state by parameter number, and the groups with numbers for parameters: a copy, for `load_state_dict`."""
@@ -352,7 +368,7 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and deepcopy: the flat arrays, into which parameters look, stay here."""
-        return {**vars(self), "_flats": self.state_dict()["state"], "_hooks": {}}
+        return {**vars(self), "_flats": self.state_dict()["state"], "_states": None, "_hooks": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -370,6 +386,18 @@ class Optimizer:
             settings = ", ".join(f"{key}={value}" for key, value in group.items() if key not in ("params", "param_names", *_WAYS))
             lines.append(f"  group {n}: {len(group['params'])} tensors, {size:,} parameters; {settings}\n")
         return f"{self.name}(\n{''.join(lines)})"
+
+
+def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step that a subclass defines, between the hooks."""
+
+    @wraps(step)
+    def run(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        if not self._hooks or self._in_step:
+            return step(self, *args, **kwargs)
+        return self._step_with_hooks(step, (self, *args), kwargs)
+
+    return run
 
 
 def _array(value: Any) -> Array:
