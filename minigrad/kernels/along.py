@@ -90,32 +90,39 @@ def running_products_backward(dx, g, x, y, n):
             dx[first, c] = g[first, c] + rest[c]
 
 
-@kernel("mmn")
-def products(out, x, n):
-    """y = x₀ … xₙ₋₁."""
+@kernel("mmnf")
+def products(out, x, n, tiny):
+    """y = x₀ … xₙ₋₁, multiplied up in float64. One column is multiplied in 64 lanes, and in sequence if not all of them are normal
+    numbers, at least `tiny`: what overflows or vanishes in a lane need not do so in the whole."""
     rows, after = x.shape
-    flat, lane = x.reshape(-1), np.ones(64, out.dtype)
+    flat, lane, total = x.reshape(-1), np.ones(64, np.float64), np.ones(after, np.float64)
     for b in range(rows // n):
         first = b * n
         if after > 1:
-            for c in range(after):
-                out[b, c] = x[first, c]
-            for r in range(first + 1, first + n):
+            total[:] = 1.0
+            for r in range(first, first + n):
                 for c in range(after):
-                    out[b, c] = out[b, c] * x[r, c]
+                    total[c] = total[c] * x[r, c]
+            for c in range(after):
+                out[b, c] = T(total[c])
         else:
-            p, whole = T(1), n // 64 * 64
+            p, whole, normal = 1.0, n // 64 * 64, True
             if whole:
-                lane[:] = T(1)
+                lane[:] = 1.0
                 for begin in range(first, first + whole, 64):
                     part = flat[begin : begin + 64]
                     for j in range(64):
                         lane[j] = lane[j] * part[j]
                 for j in range(64):
                     p = p * lane[j]
+                    normal &= tiny <= abs(lane[j]) < np.inf and tiny <= abs(p) < np.inf
             for j in range(first + whole, first + n):
                 p = p * flat[j]
-            out[b, 0] = p
+            if whole and not (normal and tiny <= abs(p) < np.inf):
+                p = 1.0
+                for j in range(first, first + n):
+                    p = p * flat[j]
+            out[b, 0] = T(p)
 
 
 @kernel("mmmmnf")
@@ -123,7 +130,7 @@ def products_backward(dx, g, x, y, n, tiny):
     """dL/dxⱼ = g Π xₖ, k ≠ j: g y / xⱼ where y is a normal number, at least `tiny`; else the running products of both directions."""
     rows, after = x.shape
     flat_dx, flat_x = dx.reshape(-1), x.reshape(-1)
-    total = np.ones(after, np.float64)
+    total, earlier = np.ones(after, np.float64), np.empty((0, after), np.float64)
     for b in range(rows // n):
         first, normal = b * n, True
         for c in range(after):
@@ -137,16 +144,18 @@ def products_backward(dx, g, x, y, n, tiny):
                 for c in range(after):
                     dx[r, c] = g[b, c] * (y[b, c] / x[r, c])
         else:
+            if not earlier.size:
+                earlier = np.empty((n, after), np.float64)
             total[:] = 1.0
-            for r in range(first, first + n):
+            for j in range(n):
                 for c in range(after):
-                    dx[r, c] = T(total[c])
-                    total[c] *= x[r, c]
+                    earlier[j, c] = total[c]
+                    total[c] *= x[first + j, c]
             total[:] = 1.0
-            for r in range(first + n - 1, first - 1, -1):
+            for j in range(n - 1, -1, -1):
                 for c in range(after):
-                    dx[r, c] = g[b, c] * (dx[r, c] * T(total[c]))
-                    total[c] *= x[r, c]
+                    dx[first + j, c] = g[b, c] * T(earlier[j, c] * total[c])
+                    total[c] *= x[first + j, c]
 
 
 @kernel("mmn")
@@ -186,20 +195,35 @@ def log_sums(out, x, n):
 
 @kernel("mmmmn")
 def log_sums_backward(dx, g, x, y, n):
-    """dL/dxⱼ = g exp(xⱼ − y)."""
+    """dL/dxⱼ = g eⱼ / Σ e with eⱼ = exp(xⱼ − y), the sum (for a finite y) being 1 but for the rounding of y."""
     rows, after = x.shape
-    flat_dx, flat_x = dx.reshape(-1), x.reshape(-1)
+    flat_dx, flat_x, total = dx.reshape(-1), x.reshape(-1), np.empty(after, np.float64)
     for b in range(rows // n):
         if after == 1:
-            part, part_x, scale = flat_dx[b * n : b * n + n], flat_x[b * n : b * n + n], g[b, 0]
-            level = y[b, 0] if y[b, 0] != T(-np.inf) else T(0)
+            part, part_x = flat_dx[b * n : b * n + n], flat_x[b * n : b * n + n]
+            level, s = y[b, 0] if y[b, 0] != T(-np.inf) else T(0), 0.0
+            for begin in range(0, n, 1024):
+                block = T(0)
+                for j in range(begin, min(begin + 1024, n)):
+                    e = exp(part_x[j] - level)
+                    part[j] = e
+                    block = add_sum(block, e)
+                s += block
+            scale = T(g[b, 0] / s) if abs(y[b, 0]) < T(np.inf) else g[b, 0]
             for j in range(n):
-                part[j] = scale * exp(part_x[j] - level)
+                part[j] = scale * part[j]
         else:
+            total[:] = 0.0
             for r in range(b * n, b * n + n):
                 for c in range(after):
-                    level = y[b, c] if y[b, c] != T(-np.inf) else T(0)
-                    dx[r, c] = g[b, c] * exp(x[r, c] - level)
+                    e = exp(x[r, c] - (y[b, c] if y[b, c] != T(-np.inf) else T(0)))
+                    dx[r, c] = e
+                    total[c] += e
+            for c in range(after):
+                total[c] = g[b, c] / total[c] if abs(y[b, c]) < T(np.inf) else g[b, c]
+            for r in range(b * n, b * n + n):
+                for c in range(after):
+                    dx[r, c] = T(total[c]) * dx[r, c]
 
 
 @kernel("mmn")
