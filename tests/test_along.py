@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.errors import IndexRangeError
 from minigrad.kernels import arrays
 from minigrad.ops import extremes, scan
 
@@ -242,6 +243,20 @@ def test_elements_by_their_places(shape: tuple[int, ...], dim: int, dtype: str) 
         grid[axis] = places
         np.add.at(expected, tuple(grid), picked.numpy())
         np.testing.assert_array_equal(extremes.place(picked, places, axis, shape).numpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4)], ids=str)
+@pytest.mark.parametrize("bad", [-1, 3, 2**40, -(2**62), 2**62])
+def test_kernels_trust_no_place(bad: int, shape: tuple[int, ...], dtype: str) -> None:
+    """Whoever checked them before: another thread may write into an index meanwhile."""
+    x, places = np.ones(shape, dtype), np.zeros(shape, np.int64)
+    places[1, 1] = bad
+    number = np.flatnonzero(places)[0]
+    with pytest.raises(IndexRangeError, match=f"index number {number} is out of range for an axis of length 3"):
+        arrays.take_along(x, places, 1)
+    with pytest.raises(IndexRangeError, match=f"index number {number} is out of range for an axis of length 3"):
+        arrays.put_along(x, places, 1, shape)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])

@@ -273,7 +273,8 @@ def square_sums(out, x, centre, n):
 
 @kernel("mmin")
 def gather(out, x, index, n):
-    """out[b, j, c] = x[b, index[b, j, c], c]: every index must be in [0, n)."""
+    """out[b, j, c] = x[b, index[b, j, c], c]. Returns the number of the first index, counted from 1, outside [0, n); 0 if there is
+    none: another thread may have written since they were checked."""
     after = x.shape[1]
     flat, flat_x = out.reshape(-1), x.reshape(-1)
     before = x.size // (n * after)
@@ -282,12 +283,16 @@ def gather(out, x, index, n):
         b = k * before // index.size
         part, row, places = flat_x[b * n * after : (b + 1) * n * after], flat[k : k + lanes], index[k : k + lanes]
         for c in range(lanes):
-            row[c] = part[np.uint64(places[c] * after + c * step)]  # unsigned: not looked at as counted from the end
+            i = np.uint64(places[c])  # unsigned, negative numbers are the largest; nor is it looked at as counted from the end
+            if i >= np.uint64(n):
+                return k + c + 1
+            row[c] = part[i * np.uint64(after) + np.uint64(c * step)]
+    return 0
 
 
 @kernel("mmin")
 def add_at_places(out, values, index, n):
-    """out[b, index[b, j, c], c] += values[b, j, c]: every index must be in [0, n)."""
+    """out[b, index[b, j, c], c] += values[b, j, c]. Returns what `gather` does."""
     after = out.shape[1]
     flat, flat_values = out.reshape(-1), values.reshape(-1)
     before = out.size // (n * after)
@@ -296,7 +301,11 @@ def add_at_places(out, values, index, n):
         b = k * before // index.size
         part, row, places = flat[b * n * after : (b + 1) * n * after], flat_values[k : k + lanes], index[k : k + lanes]
         for c in range(lanes):
-            part[np.uint64(places[c] * after + c * step)] += row[c]
+            i = np.uint64(places[c])
+            if i >= np.uint64(n):
+                return k + c + 1
+            part[i * np.uint64(after) + np.uint64(c * step)] += row[c]
+    return 0
 
 
 @kernel("mmin")
