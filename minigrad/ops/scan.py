@@ -161,6 +161,7 @@ def logcumsumexp(x: Tensor, dim: int) -> Tensor:
     """Running log-sum-exp along an axis, yₖ = log Σⱼ≤ₖ exp xⱼ.
 
     Backward: dL/dxₖ = exp(xₖ − yₖ) rₖ with rₖ = gₖ + exp(yₖ − yₖ₊₁) rₖ₊₁: no exponent is positive.
+    The rounding of y goes into these factors, which are off by up to |y| units in their last place.
     Edge values: −inf for nothing but −inf, with gradient 0.
     """
     return _accumulated(np.logaddexp, x if x.dtype.kind == "f" else x.astype(get_default_dtype()), dim, None)
