@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.errors import IndexRangeError
 from minigrad.kernels import arrays
-from minigrad.ops import extremes
+from minigrad.ops import extremes, scan
 
 SHAPES = [((3, 200), 1), ((200, 3), 0), ((2, 130, 3), 1), ((300,), 0), ((5, 64), -1), ((2, 1, 70, 1), 2)]
 DTYPES = ["float32", "float64"]
@@ -93,6 +94,81 @@ def test_products_with_zeros_infinities_and_tiny_results(columns: int, dtype: st
             np.testing.assert_allclose(y[i, k], np.prod(x[i, :, k], dtype=np.longdouble).astype(dtype), rtol=close)
 
 
+def wide(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Numbers over the whole range: along any axis products overflow, vanish, and come back."""
+    random, ends = np.random.default_rng(sum(shape)), np.finfo(dtype)
+    return np.asarray(random.choice([-1, 1], shape) * 2.0 ** random.integers(ends.minexp // 4, ends.maxexp // 4, shape)).astype(
+        dtype
+    )
+
+
+def by_formula(function: Callable[..., mg.Tensor], operation: Any, x: np.ndarray, **settings: Any) -> Any:
+    """What `both` gives, by the formula and, as for second derivatives, by the rule on Tensors."""
+    t = mg.tensor(x).requires_grad_()
+    y = function(t)
+    g = np.random.default_rng(1).uniform(0.5, 1.5, y.shape).astype(np.float32).astype(x.dtype)
+    (slope,) = mg.grad(y, t, mg.tensor(g), create_graph=True)
+    with np.errstate(all="ignore"):
+        return operation.formula(x, **settings), slope.detach().numpy()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "dim"), [*SHAPES, ((4, 5), 1), ((5, 4), 0), ((2000, 6), 1)], ids=str)
+def test_products_of_a_wide_range_are_those_of_the_formula(shape: tuple[int, ...], dim: int, dtype: str) -> None:
+    """Powers of 2 are multiplied without rounding: where the formula neither overflows nor vanishes, the kernel says the same."""
+    x = wide(shape, dtype)
+    y, gradient = both(lambda t: mg.prod(t, dim), x)
+    plain, slope = by_formula(lambda t: mg.prod(t, dim), scan.prod_along, x, dim=dim % x.ndim)
+    finite = np.isfinite(plain) & (plain != 0)
+    np.testing.assert_array_equal(y[finite], plain[finite])
+    finite = np.isfinite(slope) & (slope != 0)
+    ends = np.finfo(dtype)
+    np.testing.assert_allclose(gradient[finite], slope[finite], rtol=4 * ends.eps, atol=float(ends.tiny))
+
+
+@pytest.mark.parametrize(("shape", "dim"), [*SHAPES, ((4, 5), 1), ((5, 4), 0)], ids=str)
+@pytest.mark.parametrize("operation", [mg.logsumexp, mg.cumsum, mg.cumprod, mg.sum], ids=lambda operation: operation.name)
+def test_a_wide_range_along_axes_is_that_of_the_formula(operation: Any, shape: tuple[int, ...], dim: int) -> None:
+    """Values between which there lie many powers of 10; products that stay within bounds."""
+    x = 10 * np.random.default_rng(5).standard_cauchy(shape)
+    if operation is mg.cumprod:
+        x = np.where(np.indices(shape).sum(0) % 2, x, 1 / np.roll(x, 1, dim))
+    settings: dict[str, Any] = {"dim": dim % x.ndim} if operation in (mg.cumsum, mg.cumprod) else {"dim": (dim % x.ndim,)}
+    y, gradient = both(lambda t: operation(t, dim), x)
+    plain, slope = by_formula(
+        lambda t: operation(t, dim), operation, x, **settings, **({} if operation is mg.logsumexp else {"dtype": x.dtype})
+    )
+    sums = operation in (mg.sum, mg.cumsum)
+    np.testing.assert_allclose(y, plain, rtol=1e-11, atol=1e-14 * np.abs(x).sum() if sums else 0)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-11, atol=1e-11 * np.abs(slope).max())
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_products_overflow_only_where_their_sequence_does(columns: int) -> None:
+    """The elements of one column are multiplied in 64 lanes: that two large ones meet in one of them is nobody's business."""
+    x = np.ones((256, columns))
+    x[0], x[1], x[64], x[65] = 1e200, 1e-200, 1e200, 1e-200
+    y, gradient = both(lambda t: mg.prod(t, 0), x)
+    np.testing.assert_allclose(y, 1, rtol=1e-12)
+    assert np.isfinite(gradient).all()
+    x = np.ones((256, columns))
+    x[0], x[1], x[64], x[65] = 1e-160, 1e160, 1.23456789e-160, 1e160  # a lane that is subnormal, though their product is not
+    np.testing.assert_allclose(mg.prod(mg.tensor(x), 0).numpy(), 1.23456789, rtol=1e-12)
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_float32_products_are_multiplied_up_in_float64(columns: int) -> None:
+    x = np.repeat(np.array([1e-20, 1.23e-20, 1e20, 1e20], np.float32)[:, None], columns, 1)
+    np.testing.assert_allclose(mg.prod(mg.tensor(x), 0).numpy(), 1.23, rtol=1e-6)
+    np.testing.assert_allclose(scan.prod_along.formula(x, 0), 1.23, rtol=1e-6)
+    x = np.repeat(np.array([1e-20, 1e-20, 0, 1e20, 1e20], np.float32)[:, None], columns, 1)
+    for create_graph in (False, True):
+        t = mg.tensor(x).requires_grad_()
+        (slope,) = mg.grad(t.prod(0).sum(), t, create_graph=create_graph)
+        assert slope.dtype == np.float32
+        np.testing.assert_allclose(slope.detach().numpy()[:, 0], [0, 0, 1, 0, 0], rtol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("columns", [1, 3])
 def test_log_sums_of_infinities(columns: int, dtype: str) -> None:
@@ -105,7 +181,26 @@ def test_log_sums_of_infinities(columns: int, dtype: str) -> None:
         np.testing.assert_array_equal(t.grad.numpy()[0, :, k], [0, 0, 0])
         np.testing.assert_array_equal(t.grad.numpy()[1, :, k], [nan, 0, 0])
         np.testing.assert_array_equal(t.grad.numpy()[2, :, k], [nan, nan, nan])
-        np.testing.assert_allclose(t.grad.numpy()[3, :, k], [0.5, 0, 0.5], rtol=1e-3 if dtype == "float32" else 1e-11)
+        np.testing.assert_allclose(t.grad.numpy()[3, :, k], [0.5, 0, 0.5], rtol=2 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "dim"), [((300,), 0), ((4, 50), 1), ((50, 4), 0), ((2, 30, 3), 1)], ids=str)
+@pytest.mark.parametrize("level", [0.0, 1e4, -1e6, "max", "-max"])
+def test_slopes_of_log_sums_do_not_know_the_level(level: Any, shape: tuple[int, ...], dim: int, dtype: str) -> None:
+    """The softmax of x, though y has been rounded; by the kernel and by the formula, which the second derivative takes."""
+    largest = float(np.finfo(dtype).max)
+    offset = {"max": largest, "-max": -largest}.get(level, level)
+    steps = np.random.default_rng(3).integers(-3, 4, shape)  # at 1e6 float32 still holds their differences
+    x = (steps + offset).astype(dtype)
+    steps = (x.astype(np.longdouble) - offset).astype(np.float64)
+    expected = np.exp(steps - steps.max(dim, keepdims=True))
+    expected /= expected.sum(dim, keepdims=True)
+    t = mg.tensor(x).requires_grad_()
+    y = mg.logsumexp(t, dim).sum()
+    for create_graph in (False, True):
+        (slope,) = mg.grad(y, t, create_graph=create_graph, retain_graph=True)
+        np.testing.assert_allclose(slope.detach().numpy(), expected, rtol=16 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize(("shape", "dim"), [((2, 5_000_000, 1), 1), ((5, 100_000, 20), 1), ((1_000_000, 10), 0), ((10, 10**6), 1)])
@@ -148,6 +243,20 @@ def test_elements_by_their_places(shape: tuple[int, ...], dim: int, dtype: str) 
         grid[axis] = places
         np.add.at(expected, tuple(grid), picked.numpy())
         np.testing.assert_array_equal(extremes.place(picked, places, axis, shape).numpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4)], ids=str)
+@pytest.mark.parametrize("bad", [-1, 3, 2**40, -(2**62), 2**62])
+def test_kernels_trust_no_place(bad: int, shape: tuple[int, ...], dtype: str) -> None:
+    """Whoever checked them before: another thread may write into an index meanwhile."""
+    x, places = np.ones(shape, dtype), np.zeros(shape, np.int64)
+    places[1, 1] = bad
+    number = np.flatnonzero(places)[0]
+    with pytest.raises(IndexRangeError, match=f"index number {number} is out of range for an axis of length 3"):
+        arrays.take_along(x, places, 1)
+    with pytest.raises(IndexRangeError, match=f"index number {number} is out of range for an axis of length 3"):
+        arrays.put_along(x, places, 1, shape)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])

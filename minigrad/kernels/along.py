@@ -90,32 +90,39 @@ def running_products_backward(dx, g, x, y, n):
             dx[first, c] = g[first, c] + rest[c]
 
 
-@kernel("mmn")
-def products(out, x, n):
-    """y = x₀ … xₙ₋₁."""
+@kernel("mmnf")
+def products(out, x, n, tiny):
+    """y = x₀ … xₙ₋₁, multiplied up in float64. One column is multiplied in 64 lanes, and in sequence if not all of them are normal
+    numbers, at least `tiny`: what overflows or vanishes in a lane need not do so in the whole."""
     rows, after = x.shape
-    flat, lane = x.reshape(-1), np.ones(64, out.dtype)
+    flat, lane, total = x.reshape(-1), np.ones(64, np.float64), np.ones(after, np.float64)
     for b in range(rows // n):
         first = b * n
         if after > 1:
-            for c in range(after):
-                out[b, c] = x[first, c]
-            for r in range(first + 1, first + n):
+            total[:] = 1.0
+            for r in range(first, first + n):
                 for c in range(after):
-                    out[b, c] = out[b, c] * x[r, c]
+                    total[c] = total[c] * x[r, c]
+            for c in range(after):
+                out[b, c] = T(total[c])
         else:
-            p, whole = T(1), n // 64 * 64
+            p, whole, normal = 1.0, n // 64 * 64, True
             if whole:
-                lane[:] = T(1)
+                lane[:] = 1.0
                 for begin in range(first, first + whole, 64):
                     part = flat[begin : begin + 64]
                     for j in range(64):
                         lane[j] = lane[j] * part[j]
                 for j in range(64):
                     p = p * lane[j]
+                    normal &= tiny <= abs(lane[j]) < np.inf and tiny <= abs(p) < np.inf
             for j in range(first + whole, first + n):
                 p = p * flat[j]
-            out[b, 0] = p
+            if whole and not (normal and tiny <= abs(p) < np.inf):
+                p = 1.0
+                for j in range(first, first + n):
+                    p = p * flat[j]
+            out[b, 0] = T(p)
 
 
 @kernel("mmmmnf")
@@ -123,7 +130,7 @@ def products_backward(dx, g, x, y, n, tiny):
     """dL/dxⱼ = g Π xₖ, k ≠ j: g y / xⱼ where y is a normal number, at least `tiny`; else the running products of both directions."""
     rows, after = x.shape
     flat_dx, flat_x = dx.reshape(-1), x.reshape(-1)
-    total = np.ones(after, np.float64)
+    total, earlier = np.ones(after, np.float64), np.empty((0, after), np.float64)
     for b in range(rows // n):
         first, normal = b * n, True
         for c in range(after):
@@ -137,16 +144,18 @@ def products_backward(dx, g, x, y, n, tiny):
                 for c in range(after):
                     dx[r, c] = g[b, c] * (y[b, c] / x[r, c])
         else:
+            if not earlier.size:
+                earlier = np.empty((n, after), np.float64)
             total[:] = 1.0
-            for r in range(first, first + n):
+            for j in range(n):
                 for c in range(after):
-                    dx[r, c] = T(total[c])
-                    total[c] *= x[r, c]
+                    earlier[j, c] = total[c]
+                    total[c] *= x[first + j, c]
             total[:] = 1.0
-            for r in range(first + n - 1, first - 1, -1):
+            for j in range(n - 1, -1, -1):
                 for c in range(after):
-                    dx[r, c] = g[b, c] * (dx[r, c] * T(total[c]))
-                    total[c] *= x[r, c]
+                    dx[first + j, c] = g[b, c] * T(earlier[j, c] * total[c])
+                    total[c] *= x[first + j, c]
 
 
 @kernel("mmn")
@@ -186,20 +195,35 @@ def log_sums(out, x, n):
 
 @kernel("mmmmn")
 def log_sums_backward(dx, g, x, y, n):
-    """dL/dxⱼ = g exp(xⱼ − y)."""
+    """dL/dxⱼ = g eⱼ / Σ e with eⱼ = exp(xⱼ − y), the sum (for a finite y) being 1 but for the rounding of y."""
     rows, after = x.shape
-    flat_dx, flat_x = dx.reshape(-1), x.reshape(-1)
+    flat_dx, flat_x, total = dx.reshape(-1), x.reshape(-1), np.empty(after, np.float64)
     for b in range(rows // n):
         if after == 1:
-            part, part_x, scale = flat_dx[b * n : b * n + n], flat_x[b * n : b * n + n], g[b, 0]
-            level = y[b, 0] if y[b, 0] != T(-np.inf) else T(0)
+            part, part_x = flat_dx[b * n : b * n + n], flat_x[b * n : b * n + n]
+            level, s = y[b, 0] if y[b, 0] != T(-np.inf) else T(0), 0.0
+            for begin in range(0, n, 1024):
+                block = T(0)
+                for j in range(begin, min(begin + 1024, n)):
+                    e = exp(part_x[j] - level)
+                    part[j] = e
+                    block = add_sum(block, e)
+                s += block
+            scale = T(g[b, 0] / s) if abs(y[b, 0]) < T(np.inf) else g[b, 0]
             for j in range(n):
-                part[j] = scale * exp(part_x[j] - level)
+                part[j] = scale * part[j]
         else:
+            total[:] = 0.0
             for r in range(b * n, b * n + n):
                 for c in range(after):
-                    level = y[b, c] if y[b, c] != T(-np.inf) else T(0)
-                    dx[r, c] = g[b, c] * exp(x[r, c] - level)
+                    e = exp(x[r, c] - (y[b, c] if y[b, c] != T(-np.inf) else T(0)))
+                    dx[r, c] = e
+                    total[c] += e
+            for c in range(after):
+                total[c] = g[b, c] / total[c] if abs(y[b, c]) < T(np.inf) else g[b, c]
+            for r in range(b * n, b * n + n):
+                for c in range(after):
+                    dx[r, c] = T(total[c]) * dx[r, c]
 
 
 @kernel("mmn")
@@ -249,7 +273,8 @@ def square_sums(out, x, centre, n):
 
 @kernel("mmin")
 def gather(out, x, index, n):
-    """out[b, j, c] = x[b, index[b, j, c], c]: every index must be in [0, n)."""
+    """out[b, j, c] = x[b, index[b, j, c], c]. Returns the number of the first index, counted from 1, outside [0, n); 0 if there is
+    none: another thread may have written since they were checked."""
     after = x.shape[1]
     flat, flat_x = out.reshape(-1), x.reshape(-1)
     before = x.size // (n * after)
@@ -258,12 +283,16 @@ def gather(out, x, index, n):
         b = k * before // index.size
         part, row, places = flat_x[b * n * after : (b + 1) * n * after], flat[k : k + lanes], index[k : k + lanes]
         for c in range(lanes):
-            row[c] = part[np.uint64(places[c] * after + c * step)]  # unsigned: not looked at as counted from the end
+            i = np.uint64(places[c])  # unsigned, negative numbers are the largest; nor is it looked at as counted from the end
+            if i >= np.uint64(n):
+                return k + c + 1
+            row[c] = part[i * np.uint64(after) + np.uint64(c * step)]
+    return 0
 
 
 @kernel("mmin")
 def add_at_places(out, values, index, n):
-    """out[b, index[b, j, c], c] += values[b, j, c]: every index must be in [0, n)."""
+    """out[b, index[b, j, c], c] += values[b, j, c]. Returns what `gather` does."""
     after = out.shape[1]
     flat, flat_values = out.reshape(-1), values.reshape(-1)
     before = out.size // (n * after)
@@ -272,7 +301,11 @@ def add_at_places(out, values, index, n):
         b = k * before // index.size
         part, row, places = flat[b * n * after : (b + 1) * n * after], flat_values[k : k + lanes], index[k : k + lanes]
         for c in range(lanes):
-            part[np.uint64(places[c] * after + c * step)] += row[c]
+            i = np.uint64(places[c])
+            if i >= np.uint64(n):
+                return k + c + 1
+            part[i * np.uint64(after) + np.uint64(c * step)] += row[c]
+    return 0
 
 
 @kernel("mmin")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import IndexRangeError
 from .along import add_at_places, add_slices, gather, square_sums, sums
 from .cache import compilable, kernels_enabled
 from .notation import Notation
@@ -112,7 +113,8 @@ def take_along(x: Array, index: Array, dim: int) -> Array:
     if not _fits(x, index, dim, x.shape):
         return np.asarray(x.reshape(-1)[flat_places(index, dim, x.shape)])
     out = np.empty(index.shape, x.dtype)
-    gather[x.dtype](out.reshape(-1, 1), as_matrix(x, dim), np.ascontiguousarray(index).ravel(), x.shape[dim])
+    places = np.ascontiguousarray(index).ravel()
+    _refuse_place(gather[x.dtype](out.reshape(-1, 1), as_matrix(x, dim), places, x.shape[dim]), x.shape[dim])
     return out
 
 
@@ -120,10 +122,17 @@ def put_along(values: Array, index: Array, dim: int, shape: Sequence[int]) -> Ar
     """Zeros of `shape` with `values` added where `take_along` would read."""
     out = np.zeros(shape, values.dtype)
     if _fits(values, index, dim, out.shape):
-        add_at_places[out.dtype](as_matrix(out, dim), as_matrix(values, dim), np.ascontiguousarray(index).ravel(), shape[dim])
+        places = np.ascontiguousarray(index).ravel()
+        _refuse_place(add_at_places[out.dtype](as_matrix(out, dim), as_matrix(values, dim), places, shape[dim]), shape[dim])
     else:
         np.add.at(out.reshape(-1), flat_places(index, dim, shape), values)
     return out
+
+
+def _refuse_place(number: int, length: int) -> None:
+    """Raise where a kernel found an index that is none, the one of this number, counted from 1."""
+    if number:
+        raise IndexRangeError(f"gather: index number {number - 1} is out of range for an axis of length {length}")
 
 
 def _fits(x: Array, index: Array, dim: int, shape: tuple[int, ...]) -> bool:

@@ -244,7 +244,7 @@ def soft_cross_entropy_rows(loss, dx, work, x, target, weight, reduce, smoothing
             sums[i] = total - T(1)
             if total < T(2):  # beside a dominant class, whose term is 1, the difference has no digits
                 peak, rest = 0, T(0)
-                while dx[i, peak] != T(1):
+                while peak < columns - 1 and dx[i, peak] != T(1):  # there is none if another thread writes x meanwhile
                     peak += 1
                 for j in range(columns):
                     rest = add_sum(rest, dx[i, j] if j != peak else T(0))

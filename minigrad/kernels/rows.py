@@ -161,7 +161,7 @@ def log_softmax_rows_backward(dx, g, y, temperature):
                 dx[i, j] = (g[i, j] - exp(y[i, j]) * total) * scale
         if above > 0:
             peak, others = 0, T(0)
-            while y[i, peak] <= T(-0.69):
+            while peak < columns - 1 and y[i, peak] <= T(-0.69):  # there is none if another thread writes y meanwhile
                 peak += 1
             dx[i, peak] = T(0)
             for j in range(columns):

@@ -19,7 +19,7 @@ from .extremes import pick, place
 from .indexing import along, getitem, index_put, plain_index, put_tensor
 from .joining import unbind
 from .reduction import axis_and_length, axis_of
-from .scattering import combined
+from .scattering import averaged, cleared, combined
 from .shape import broadcast_tensors, expand_to, reshape_to, sizes_of
 
 
@@ -118,11 +118,13 @@ def scatter(
         raise InputTypeError("scatter: expected one of src and value")
     values = value if src is None else src
     places = _flat_places("scatter", input, dim, index)
-    if isinstance(values, Tensor):
-        values = _source("scatter", input, index, values)
     if reduce is not None:
         src = values if isinstance(values, Tensor) else Tensor(np.full(places.shape, values, input.dtype))
-        return combined(input, src, places, "sum" if reduce == "add" else "prod", True)
+        if reduce == "add":
+            return _added("scatter", input, dim, index, src)
+        return combined(input, _source("scatter", input, index, src), places, "prod")
+    if isinstance(values, Tensor):
+        values = _source("scatter", input, index, values)
     return reshape_to(apply(index_put, (reshape_to(input, (-1,)), values), (), (places,)), input.shape)
 
 
@@ -132,8 +134,12 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
     Shapes: as for `scatter`. Backward: to input, g; to src, g at those places (`gather`).
     """
-    axis, places = _places_like("scatter_add", input, dim, index, _is_recorded(src))
-    values = _source("scatter_add", input, index, src)
+    return _added("scatter_add", input, dim, index, src)
+
+
+def _added(name: str, input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    axis, places = _places_like(name, input, dim, index, _is_recorded(src))
+    values = _source(name, input, index, src)
     if not (input.ndim and places.size):
         return input + reshape_to(put_tensor(values, places, (input.numel(),)), input.shape)
     return input + place(values, places, axis, input.shape)
@@ -148,8 +154,15 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
     """
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise ArgumentError(f"scatter_reduce: reduce must be one of 'sum', 'prod', 'mean', 'amax', 'amin', got {reduce!r}")
-    places = _flat_places("scatter_reduce", input, dim, index)
-    return combined(input, _source("scatter_reduce", input, index, src), places, reduce, include_self)
+    name, places = "scatter_reduce", None
+    if reduce != "sum" or not include_self:
+        places = _flat_places(name, input, dim, index)
+    if not include_self:
+        input = cleared(input, places, reduce)
+    if reduce not in ("sum", "mean"):
+        return combined(input, _source(name, input, index, src), places, reduce)
+    sums = _added(name, input, dim, index, src)
+    return sums if reduce == "sum" else averaged(sums, places, int(include_self))
 
 
 @on_tensor

@@ -164,7 +164,8 @@ def _without_nan(x: Tensor) -> Tensor:
 def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """log Σ eˣ over `dim`, computed as max x + log Σ exp(x − max x), by log1p of the terms beside a dominant one.
 
-    Backward: dL/dx = g exp(x − y): the softmax. Edge values: −inf for nothing but −inf, +inf with a +inf.
+    Backward: dL/dx = g times the softmax: exp(x − y) over its sum, which makes up for the rounding of y.
+    Edge values: −inf for nothing but −inf, +inf with a +inf.
     """
     x = x if x.dtype.kind == "f" else x.astype(get_default_dtype())
     top = np.max(x, axis=dim, keepdims=True, initial=-np.inf)
@@ -186,7 +187,9 @@ def _(x, dim, keepdim):
 @logsumexp.backward("x")
 def _(g, x, y, x_shape, dim):
     shape = kept(x_shape, dim)
-    return g.reshape(shape) * exp(x - where(y == -math.inf, 0, y).reshape(shape))
+    y = y.reshape(shape)
+    e = exp(x - where(y == -math.inf, 0, y))
+    return g.reshape(shape) * e / where(abs(y) < math.inf, e.sum(dim, keepdims=True), 1)
 
 
 @logsumexp.kernel(when=lambda x, dim, keepdim: compilable(x.dtype) and x.size and dim and neighbours(dim))

@@ -16,7 +16,7 @@ from ..kernels.cache import compilable
 from ..kernels.notation import exp, where
 from .arithmetic import sub
 from .comparison import ne
-from .convert import on_tensor, to
+from .convert import astype, on_tensor, to
 from .extremes import ValuesAndIndices
 from .indexing import along
 from .joining import cat
@@ -68,12 +68,16 @@ def _backwards(x: Any, dim: int) -> Any:
     return x[(slice(None),) * dim + (slice(None, None, -1),)] if x.ndim else x
 
 
+def _wide(dtype: Any) -> Any:
+    """The dtype in which terms and factors of another are taken together."""
+    return np.dtype(np.float64) if dtype == np.float32 else dtype
+
+
 def _accumulated(ufunc: Any, x: Any, dim: int, dtype: Any) -> Any:
     """The running results, float32 carried in float64."""
     dtype = x.dtype if dtype is None else dtype
-    wide = np.float64 if dtype == np.float32 else dtype
     with np.errstate(all="ignore"):
-        return ufunc.accumulate(np.atleast_1d(x), axis=dim, dtype=wide).astype(dtype, copy=False).reshape(x.shape)
+        return ufunc.accumulate(np.atleast_1d(x), axis=dim, dtype=_wide(dtype)).astype(dtype, copy=False).reshape(x.shape)
 
 
 @op
@@ -157,6 +161,7 @@ def logcumsumexp(x: Tensor, dim: int) -> Tensor:
     """Running log-sum-exp along an axis, yₖ = log Σⱼ≤ₖ exp xⱼ.
 
     Backward: dL/dxₖ = exp(xₖ − yₖ) rₖ with rₖ = gₖ + exp(yₖ − yₖ₊₁) rₖ₊₁: no exponent is positive.
+    The rounding of y goes into these factors, which are off by up to |y| units in their last place.
     Edge values: −inf for nothing but −inf, with gradient 0.
     """
     return _accumulated(np.logaddexp, x if x.dtype.kind == "f" else x.astype(get_default_dtype()), dim, None)
@@ -224,26 +229,28 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
 
 @op
 def prod_along(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
-    """Product along one axis, in x's dtype.
+    """Product along one axis, in x's dtype; float32 multiplied up in float64.
 
     Backward: g times the product of all others, from the running products of both directions. No division: exact at zeros. The
     kernel divides, g y / x, where y is a normal number: then no x is 0 or infinite.
     """
-    return np.multiply.reduce(x, axis=dim, keepdims=keepdim, dtype=x.dtype)
+    wide = _wide(x.dtype)
+    return np.asarray(np.multiply.reduce(x, axis=dim, keepdims=keepdim, dtype=wide)).astype(x.dtype, copy=False)
 
 
 @prod_along.backward("x")
 def _(g, x, x_shape, dim):
-    x = x.swapaxes(dim, -1)
+    dtype, x = x.dtype, astype.of(x.swapaxes(dim, -1), _wide(x.dtype))
     earlier = _before(cumprod.of(x, -1))
     later = _before(cumprod.of(x[..., ::-1], -1))[..., ::-1]
-    return g.reshape(kept(x_shape, (dim,))) * (earlier * later).swapaxes(dim, -1)
+    return g.reshape(kept(x_shape, (dim,))) * astype.of((earlier * later).swapaxes(dim, -1), dtype)
 
 
 @prod_along.kernel(when=lambda x, dim, keepdim: _along(x, dim, x.dtype))
 def _(x, dim, keepdim):
     out, matrix = reduced(x, (dim,), keepdim), as_matrix(x, dim)
-    products[x.dtype](out.reshape(-1, matrix.shape[1]), matrix, _length(x, dim))
+    tiny = float(np.finfo(np.float64).tiny)
+    products[x.dtype](out.reshape(-1, matrix.shape[1]), matrix, _length(x, dim), tiny)
     return out
 
 

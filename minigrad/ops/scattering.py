@@ -9,19 +9,20 @@ import numpy as np
 from ..core import Operand, Tensor, apply, op
 from ..kernels.arrays import put
 from ..kernels.notation import where
+from .convert import plain
 from .indexing import index_put
 from .rounding import div_whole
 from .shape import reshape_to
 
-_COMBINE: dict[str, Any] = {"sum": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
+_COMBINE: dict[str, Any] = {"prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
 
 
 @op(live=("places",))
 def combine_at(x: Tensor, src: Tensor, places: Any, reduce: str) -> Tensor:
-    """A copy of a vector x with values of src added to ("sum"), multiplied by ("prod"), or compared with ("amax", "amin") what is at
-    its places.
+    """A copy of a vector x with values of src multiplied by ("prod") or compared with ("amax", "amin") what is at its places.
 
-    Backward: g for a sum; for a product g times all other factors at the place; for extremes g, shared evenly by all that tie.
+    Backward: for a product g times all other factors at the place, exact at zeros, as are its own derivatives; for extremes g, shared
+    evenly by all that tie.
     """
     out = x.copy()
     _COMBINE[reduce].at(out, places, src)
@@ -30,48 +31,72 @@ def combine_at(x: Tensor, src: Tensor, places: Any, reduce: str) -> Tensor:
 
 @combine_at.backward("x")
 def _(g, x, src, y, places, reduce):
-    if reduce == "sum":
-        return g
     if reduce == "prod":
-        factor = where(x == 0, 1, x)
-        return g * (combine_at.of(factor, src, places, "prod") / factor)
+        return g * combine_at.of(np.ones(x.shape, x.dtype), src, places, "prod")
     return where(x == y, _share(g, x, src, y, places), 0)
 
 
 @combine_at.backward("src")
 def _(g, x, src, y, places, reduce):
-    if reduce == "sum":
-        return g[places]
     if reduce == "prod":
-        factor, zeros = where(src == 0, 1, src), _count(src == 0, places, g)[places]
-        others = combine_at.of(x, factor, places, "prod")[places] / factor
-        return g[places] * where(zeros == where(src == 0, 1, 0), others, 0)
+        return g[places] * _others(x, src, y, places)
     return where(src == y[places], _share(g, x, src, y, places)[places], 0)
+
+
+def _others(x: Any, src: Any, y: Any, places: Any) -> Any:
+    """For each value of src the product of all other factors at its place: y / src where all of these y are normal numbers (no factor
+    is then 0 or infinite), else that of those before it, x first, and of those after it."""
+    sizes = np.abs(plain(y)[places])
+    if np.all((sizes >= np.finfo(y.dtype).tiny) & (sizes < np.inf)):
+        return y[places] / src
+    order = np.argsort(places, kind="stable")
+    at, here = places[order], np.arange(places.size)
+    before = here - np.searchsorted(at, at)  # how many there are at the same place
+    after = np.searchsorted(at, at, side="right") - 1 - here
+    values = src[order]
+    earlier = where(before == 0, x[at], values[np.maximum(here - 1, 0)])
+    later = where(after == 0, 1, values[np.minimum(here + 1, here.size - 1)])
+    return (_products(earlier, before, -1) * _products(later, after, 1))[np.argsort(order)]
+
+
+def _products(x: Any, count: Any, side: int) -> Any:
+    """xₖ times the `count` elements next to it on one side, each step doubling how many have been multiplied."""
+    here, step = np.arange(count.size), 1
+    while step <= count.max(initial=0):
+        x = x * where(count >= step, x[np.clip(here + side * step, 0, here.size - 1)], 1)
+        step *= 2
+    return x
 
 
 def _count(hit: Any, places: Any, g: Any) -> Any:
     """How many of the values at each place hold, as plain floats."""
-    return put((hit.array if isinstance(hit, Tensor) else hit).astype(g.dtype), (places,), g.shape)
+    return put(plain(hit).astype(g.dtype), (places,), g.shape)
 
 
 def _share(g: Any, x: Any, src: Any, y: Any, places: Any) -> Any:
     """g over the number of all that equal the extreme."""
-    own = (x == y).array if isinstance(x, Tensor) else x == y
-    ties = _count(src == y[places], places, g) + own
+    ties = _count(src == y[places], places, g) + plain(x == y)
     return g / where(ties == 0, 1, ties)
 
 
-def combined(input: Tensor, src: Tensor, places: Any, reduce: str, include_self: bool) -> Tensor:
-    """input with values combined at flat places, with what is there or (without `include_self`) with each other alone."""
-    flat, src, places = reshape_to(input, (-1,)), reshape_to(src, (-1,)), places.reshape(-1)
-    if not include_self:
-        flat = apply(index_put, (flat, _neutral(reduce, input.dtype)), (), (places,))
-    out = apply(combine_at, (flat, src), ("sum" if reduce == "mean" else reduce,), (places,))
-    if reduce == "mean":
-        counts = np.bincount(places, minlength=input.numel()) + include_self
-        divisor = Tensor(np.maximum(counts, 1).astype(input.dtype))
-        out = out / divisor if input.dtype.kind == "f" else div_whole(out, divisor, "floor")
-    return reshape_to(out, input.shape)
+def combined(input: Tensor, src: Tensor, places: Any, reduce: str) -> Tensor:
+    """input with values multiplied by or compared with what is at flat places."""
+    return reshape_to(
+        apply(combine_at, (reshape_to(input, (-1,)), reshape_to(src, (-1,))), (reduce,), (places.reshape(-1),)), input.shape
+    )
+
+
+def averaged(sums: Tensor, places: Any, more: int) -> Tensor:
+    """Sums at flat places over the number of their terms, `more` than those that the places count; integers rounded down."""
+    counts = np.bincount(places.reshape(-1), minlength=sums.numel()) + more
+    divisor = Tensor(np.maximum(counts, 1).astype(sums.dtype).reshape(sums.shape))
+    return sums / divisor if sums.dtype.kind == "f" else div_whole(sums, divisor, "floor")
+
+
+def cleared(input: Tensor, places: Any, reduce: str) -> Tensor:
+    """input with what changes nothing where it is combined at flat places."""
+    flat = apply(index_put, (reshape_to(input, (-1,)), _neutral(reduce, input.dtype)), (), (places.reshape(-1),))
+    return reshape_to(flat, input.shape)
 
 
 def _neutral(reduce: str, dtype: np.dtype[Any]) -> Operand:

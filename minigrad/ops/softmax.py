@@ -135,6 +135,7 @@ def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None, *, tempera
 
     Shapes: any. `dtype`: convert first. τ = `temperature`, see `softmax`.
     Backward: dL/dx = (g − exp(y) Σ g) / τ, from the saved output; where exp(y) is above ½, minus the sum of the row's others.
+    exp(y) of the rounded y is off by |y| units in its last place: of 1, less than half a unit.
     Edge values: as softmax; an entry of −inf stays −inf. Deviation: a log-probability near 0 keeps its digits (PyTorch: 0).
     """
     shifted = _shifted(x, dim, dtype, temperature)

@@ -555,7 +555,7 @@ IN_PLACES = [
         lambda x, dim, index, src: put(x, src, index, add=True),
         sample(normal(4), 0, given([0, 2, 0]), normal(3)),
         sample(normal(4), 0, given([0, 2, 0]), 2.0),
-        covers=(scattering.combine_at,),
+        covers=(extremes.place,),
         refused=[Refused(lambda: mg.ones(2).scatter(0, mg.tensor([0]), 1.0, reduce="mean"), ARGUMENT, "reduce must be 'add' or")],
     ),
     case(
@@ -575,7 +575,7 @@ IN_PLACES = [
             sample(distinct(3, 4), 0, given([[0, 2, 1, 1], [0, 1, 1, 0]]), lower(2, 4)),
             sample(distinct(3, 4), 1, given([[0, 2, 2], [3, 1, 3]]), lower(2, 3), include_self=False),
             sample(normal(), 0, given(0), lower()),
-            covers=(scattering.combine_at,),
+            covers=(extremes.place if reduce in ("sum", "mean") else scattering.combine_at,),
             typed=[
                 Typed((I64, 0, I64 * 0, I64), "int64"),
                 *([Typed((BOOL, 0, I64 * 0, BOOL), "bool", {"include_self": False})] if reduce in ("amax", "amin") else []),
@@ -607,10 +607,21 @@ IN_PLACES = [
         sample(
             given([0.0, 2.0, 3.0, 0.0, 5.0]), 0, given([0, 1, 2, 2, 3, 4, 4, 4]), given([2.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0, 3.0])
         ),
+        sample(normal(3), 0, given([0, 0, 2, 0, 0, 0, 2, 0, 0]), normal(9)),
+        sample(normal(3), 0, given(np.zeros(0, np.int64)), normal(0)),
         covers=(scattering.combine_at,),
-        order=1,
+        edges=[  # what is infinite at one place is nobody's business at another
+            edge(
+                [inf, 2.0, 0.0],
+                0,
+                np.array([0, 1, 1, 2]),
+                [3.0, 5.0, 0.0, inf],
+                value=[inf, 0, nan],
+                grads=[[3, 0, inf], None, None, [inf, 0, 10, 0]],
+            ),
+        ],
     ),
-    in_place("scatter_reduce", combined, sample(normal(4), 0, given([0, 2, 0]), normal(3), "sum"), scattering.combine_at),
+    in_place("scatter_reduce", combined, sample(normal(4), 0, given([0, 2, 0]), normal(3), "sum"), extremes.place),
     in_place("index_copy", replaced, sample(normal(3), 0, given([2, 0]), normal(2))),
     in_place("index_fill", replaced, sample(normal(3), 0, given([2, 0]), 2.5)),
     case(

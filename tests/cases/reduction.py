@@ -287,14 +287,15 @@ LOGSUMEXP = [
     case(
         "logsumexp",
         mg.logsumexp,
-        slices(lambda values: math.log(math.fsum(map(math.exp, values))) if values else -inf),
+        slices(lambda values: max(values) + math.log(math.fsum(math.exp(v - max(values)) for v in values)) if values else -inf),
         *drawn(normal, [row for row in (*DIMS, *NO_ROWS) if "dim" in row[1]]),
         sample(normal(3, 4), 0),
         sample(normal(0, 3), 0),
         sample(given([0.0, 0.0, 1.0]), 0),
+        sample(given([800.0, 801.0, 800.5]), 0),
         close=True,
         edges=[
-            edge([1e4, 0.0, 1e4], 0, value=1e4 + math.log(2), grads=[[0.5, 0, 0.5]], dtypes=["float64"]),
+            edge([1e4, 0.0, 1e4], 0, value=1e4 + math.log(2), grads=[[0.5, 0, 0.5]]),
             edge([-1e4, -1e4], 0, value=-1e4 + math.log(2)),
             edge([-inf, 0.0], 0, value=0, grads=[[0, 1]]),
             edge([-inf, -inf], 0, value=-inf, grads=[[0, 0]]),
