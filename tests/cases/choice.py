@@ -213,7 +213,9 @@ CASES: tuple[OpCase, ...] = (
                 "masked_fill: value must be a number, got '1'",
             ),
             Refused(
-                lambda: mg.masked_fill(mg.ones(3), mg.tensor([True, False]), 1.0), ShapeError, "where: shapes do not broadcast"
+                lambda: mg.masked_fill(mg.ones(3), mg.tensor([True, False]), 1.0),
+                ShapeError,
+                "masked_fill: mask .* does not broadcast",
             ),
         ],
     ),
