@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core import Op, Tensor, enable_grad, no_grad, stamp_of
+from ..core import Op, Tensor, broadcasts_to, enable_grad, no_grad, stamp_of
 from ..core.tensor import tick
 from ..errors import ArgumentError, GraphError, InputTypeError
 
@@ -169,7 +169,7 @@ class Call:
                 continue
             shape, dtype = spec
             value = Tensor(np.zeros(shape, dtype)) if value is None else value
-            if not _broadcasts_to(shape, value.shape):
+            if not broadcasts_to(shape, value.shape):
                 raise GraphError(f"{name}: the gradient of argument {i} has shape {value.shape}, the argument itself {shape}")
             gradients.append(value)
         return gradients
@@ -177,13 +177,6 @@ class Call:
     def kept(self) -> list[Any]:
         """What stays in memory for backward."""
         return list(vars(self.ctx).values())
-
-
-def _broadcasts_to(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
-    try:
-        return np.broadcast_shapes(shape, larger) == larger
-    except ValueError:
-        return False
 
 
 def _operation_of(function: type[Function]) -> Op[Any]:

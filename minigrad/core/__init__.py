@@ -1,7 +1,7 @@
 """The record of operations, the Tensor and the engine."""
 
 from .backward import backward, grad
-from .check import check_device, check_number, check_probability, check_reduction, checked_dtype
+from .check import broadcasts_to, check_device, check_number, check_probability, check_reduction, checked_dtype
 from .elementwise import Elementwise, elementwise
 from .engine import Step, apply
 from .hooks import Handle, register_hook, register_post_accumulate_grad_hook, replace, retain_grad
@@ -18,6 +18,7 @@ __all__ = [
     "Tensor",
     "apply",
     "backward",
+    "broadcasts_to",
     "check_device",
     "check_number",
     "check_probability",

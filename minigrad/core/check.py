@@ -54,6 +54,14 @@ def check_reduction(name: str, reduction: Any) -> None:
         raise ArgumentError(f"{name}: reduction must be one of 'none', 'mean', 'sum', got {reduction!r}")
 
 
+def broadcasts_to(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
+    """Whether an array of `shape` can be repeated to the other shape."""
+    try:
+        return np.broadcast_shapes(shape, larger) == larger
+    except ValueError:
+        return False
+
+
 def checked_dtype(name: str, dtype: Any) -> np.dtype[Any]:
     """A dtype that tensors can have, in the machine's byte order: kernels trust the bytes."""
     try:

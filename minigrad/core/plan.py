@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import RuleError
 from ..kernels.arrays import sum_to
+from .check import broadcasts_to
 from .tensor import Array, stamp_of
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Record:
     def fit(self, k: int, gradient: Any) -> Any:
         """A rule's result, array or Tensor, summed where its input was broadcast, checked, and cast to the input's dtype."""
         shape, dtype = self.targets[k]
-        if gradient.shape != shape and self.plan.op.broadcasts and _is_broadcast(shape, gradient.shape):
+        if gradient.shape != shape and self.plan.op.broadcasts and broadcasts_to(shape, gradient.shape):
             gradient = sum_to(gradient, shape)
         if gradient.dtype != dtype:
             gradient = gradient.astype(dtype) if isinstance(gradient, np.ndarray) else gradient.to(dtype)
@@ -173,17 +174,9 @@ class Record:
         hint = ""
         if gradient.shape == shape[::-1] != shape:
             hint = ": it is transposed"
-        elif _is_broadcast(shape, gradient.shape):
+        elif shape != gradient.shape and broadcasts_to(shape, gradient.shape):
             hint = ": the rule lacks the sum over the axes along which the input was broadcast"
         raise RuleError(
             f"{operation.name}: the gradient of {name} has shape {gradient.shape} and dtype {gradient.dtype}, "
             f"{name} itself {shape} and {dtype}{hint}"
         )
-
-
-def _is_broadcast(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
-    """Whether an array of `shape` broadcasts to the other, different shape."""
-    try:
-        return shape != larger == np.broadcast_shapes(shape, larger)
-    except ValueError:
-        return False

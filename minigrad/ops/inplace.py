@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from ..core import Tensor, apply, is_grad_enabled, replace, stamp_of, touch
+from ..core import Tensor, apply, broadcasts_to, is_grad_enabled, replace, stamp_of, touch
 from ..core.op import Op
 from ..errors import DtypeError, GraphError, InputTypeError, ShapeError
 from .convert import to
@@ -83,10 +83,8 @@ def _check_dtype(name: str, x: Tensor, dtype: Any) -> None:
 
 
 def _check_fits(name: str, x: Tensor, array: Any) -> None:
-    try:
-        np.broadcast_to(array, x.array.shape)
-    except ValueError:
-        raise ShapeError(f"{name}: a value of shape {array.shape} does not fit a tensor of shape {x.shape}") from None
+    if not broadcasts_to(array.shape, x.array.shape):
+        raise ShapeError(f"{name}: a value of shape {array.shape} does not fit a tensor of shape {x.shape}")
 
 
 _RANKS = {"b": 0, "u": 1, "i": 1, "f": 2}  # a value goes into a tensor of its own kind or of a wider one

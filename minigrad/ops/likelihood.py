@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, check_number, elementwise
+from ..core import Operand, Tensor, broadcasts_to, check_number, elementwise
 from ..errors import ArgumentError, DimError, DomainError, ShapeError
 from ..kernels import rows
 from ..kernels.cache import compilable, kernels_enabled
@@ -32,11 +32,7 @@ def _probabilities(name: str, **values: Any) -> None:
 
 def _weights_fit(name: str, input: Any, **weights: Any) -> None:
     for what, weight in weights.items():
-        try:
-            fits = np.broadcast_shapes(np.shape(weight), np.shape(input)) == np.shape(input)
-        except ValueError:
-            fits = False
-        if not fits:
+        if not broadcasts_to(np.shape(weight), np.shape(input)):
             raise ShapeError(
                 f"{name}: {what} of shape {np.shape(weight)} does not broadcast to the input's shape {np.shape(input)}"
             )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_number, op
+from ..core import Tensor, broadcasts_to, check_number, op
 from ..errors import ShapeError
 from ..kernels.arrays import total
 from ..kernels.cache import one_dtype
@@ -263,7 +263,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: f
 def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     check_number(name, beta=beta, alpha=alpha)
     check_tensors(name, input=input)
-    if not _broadcasts_to(input.shape, product.shape):
+    if not broadcasts_to(input.shape, product.shape):
         raise ShapeError(f"{name}: input {input.shape} does not broadcast to the product's shape {product.shape}")
     if product.dtype.kind != "f":
         whole = bool if product.dtype.kind == "b" else int
@@ -272,13 +272,6 @@ def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float)
     if beta == 0:
         return scaled
     return scaled + (input if beta == 1 else input * beta)
-
-
-def _broadcasts_to(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
-    try:
-        return np.broadcast_shapes(shape, larger) == larger
-    except ValueError:
-        return False
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
