@@ -6,6 +6,7 @@ are held to each other.
 
 from __future__ import annotations
 
+import inspect
 import os
 import pickle
 import subprocess
@@ -160,6 +161,20 @@ def test_special_values(case: OpCase, edge: Edge) -> None:
             g = mg.grad(y, inputs[position], mg.from_numpy(np.full(y.shape, 2, y.dtype)), retain_graph=True)[0]
             assert g is not None
             np.testing.assert_allclose(g.numpy() / 2, np.asarray(expected, np.float64), rtol=tolerance, atol=1e-37)
+
+
+def of_a_tensor(case: OpCase) -> bool:
+    """Whether the case is a public function, as it stands, whose first argument is one Tensor."""
+    function = inspect.unwrap(case.function)
+    plain = isinstance(function, mg.Op) or (function.__module__.startswith("minigrad.") and "<lambda>" not in function.__qualname__)
+    return plain and isinstance(case.samples[0].arguments()[0], np.ndarray)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if of_a_tensor(case)], ids=repr)
+def test_what_is_no_tensor_is_refused_by_name(case: OpCase) -> None:
+    _, *others = tensors(case.samples[0].arguments(), case.fixed)
+    with pytest.raises(MinigradError, match=r"^[\w.]+: .*(must be|expected)"):
+        case.function("a", *others, **case.samples[0].settings)
 
 
 @pytest.mark.parametrize(("case", "refused"), rows("refused"))

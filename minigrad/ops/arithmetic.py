@@ -11,7 +11,7 @@ from ..core.check import check_kind
 from ..errors import DtypeError
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
-from .convert import check_tensors, plain
+from .convert import check_tensors, on_tensor, plain
 
 
 def kind_of(value: object) -> str:
@@ -205,7 +205,7 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
         elif input.dtype.kind == "b":
             input = input.to(np.int64)
         return pow_scalar(input, exponent if input.dtype.kind != "f" else float(exponent))
-    if kind_of(exponent) == "i" and kind_of(input) != "f" and np.any(np.less(plain(exponent), 0)):
+    if kind_of(exponent) == "i" and kind_of(input) in "iub" and np.any(np.less(plain(exponent), 0)):
         return _whole_power(np.asarray(plain(input)), np.asarray(plain(exponent)))
     return pow_tensor(input, exponent)
 
@@ -281,6 +281,7 @@ def _(x):
 absolute, subtract, multiply, divide, true_divide, negative = abs, sub, mul, div, div, neg
 
 
+@on_tensor
 def positive(input: Tensor) -> Tensor:
     """input itself. Errors: DtypeError for booleans."""
     check_tensors("positive", input=input)

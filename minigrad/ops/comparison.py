@@ -11,7 +11,7 @@ from ..core.check import check_kind
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
-from .convert import check_tensors, to
+from .convert import check_tensors, on_tensor, to
 
 
 @elementwise(integers=True)
@@ -150,6 +150,7 @@ def _(g, condition):
     return choose(condition, 0, g)
 
 
+@on_tensor
 def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
     """`value` (a number or 0-d tensor, taken in the dtype of input) where the mask holds, else input; their shapes broadcast.
 

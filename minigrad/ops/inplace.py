@@ -12,7 +12,7 @@ from numpy.lib.array_utils import byte_bounds
 from ..core import Tensor, apply, broadcasts_to, is_grad_enabled, replace, stamp_of, touch
 from ..core.op import Op
 from ..errors import DtypeError, GraphError, InputTypeError, ShapeError
-from .convert import to
+from .convert import check_tensors, to
 from .indexing import index_error, index_put, kept_index, places, plain_index, slim, window
 from .shape import reshape_to
 
@@ -95,6 +95,7 @@ def in_place(operation: Any, name: str) -> Any:
     """The in-place form of an operation: `add_`, `+=`, …"""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        check_tensors(name, input=self)
         return _change(name, self, lambda x: operation(x, *args, **kwargs), *args, *kwargs.values())
 
     method.__name__ = name

@@ -274,6 +274,7 @@ def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float)
     return scaled + (input if beta == 1 else input * beta)
 
 
+@on_tensor
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """yₖ = Σᵢⱼ input1ᵢ weightₖᵢⱼ input2ⱼ + biasₖ.
 
