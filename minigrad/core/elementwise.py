@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
-from typing import Any, ParamSpec, overload
+from typing import Any, NamedTuple, ParamSpec, overload
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Elementwise(Op[P]):
         plan.dtype = self._result_dtype(arrays)
         plan.differentiable = plan.differentiable and plan.dtype.kind == "f"
         self._check_conditions(arrays)
-        sources = [(name, f"x[{i}]", spec) for i, (name, spec) in enumerate(zip(self.inputs, plan.specs, strict=True))]
+        sources = [Source(name, "x", i, spec) for i, (name, spec) in enumerate(zip(self.inputs, plan.specs, strict=True))]
         run = self._by_kernel("x, a", self.text, sources, plan, () if reduction != "none" else plan.shape, reduction)
         plan.by_kernel = run is not None
         plan.forward = run or self._by_formula(plan)
@@ -122,14 +122,27 @@ class Elementwise(Op[P]):
         reduced = self._reduction(plan) != "none"
         if rule.text.is_identity and whole and not reduced:
             return lambda g, s, a: g
-        sources = [(name, record.place(name), self._spec_of(plan, name)) for name in rule.needs if name not in self.attributes]
+        sources = [
+            Source(name, "g" if name == "g" else "s", record.slot(name), self._spec_of(plan, name))
+            for name in rule.needs
+            if name not in self.attributes
+        ]
         if reduced:
-            sources[0] = ("g", f"g.item() * {self.gradient_scale(plan) or 1.0!r}", None)
+            sources[0] = Source("g", "g", 0, ((), dtype), self.gradient_scale(plan) or 1.0)
         run = self._by_kernel("g, s, a", rule.text, sources, plan, plan.shape, "none")
         if run is None:
             return self._by_cast_formula(record, k)
-        kernel = run
-        return run if whole else lambda g, s, a: sum_to(kernel(g, s, a), shape).astype(dtype, copy=False)
+        return run if whole else self._summed(run, shape, dtype)
+
+    @staticmethod
+    def _summed(run: Callable[..., Array], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Callable[..., Array]:
+        """A rule's loop, and the sum over the axes along which its input was broadcast."""
+
+        def rule(g: Array, s: Sequence[Any], a: Sequence[Any]) -> Array:
+            return sum_to(run(g, s, a), shape).astype(dtype, copy=False)  # type: ignore[no-any-return]
+
+        rule.loop, rule.summed = run.loop, True  # type: ignore[attr-defined]
+        return rule
 
     def _spec_of(self, plan: Plan, name: str) -> Any:
         return (plan.shape, plan.dtype) if name in ("g", "y") else plan.specs[self.inputs.index(name)]
@@ -153,18 +166,21 @@ class Elementwise(Op[P]):
         self,
         parameters: str,
         text: Text,
-        sources: Sequence[tuple[str, str, Any]],
+        sources: Sequence[Source],
         plan: Plan,
         shape: tuple[int, ...],
         reduction: str,
     ) -> Callable[..., Array] | None:
-        """A function of `parameters` that runs the rule's loop; `sources` say for each input its name, place and (shape, dtype)."""
+        """A function of `parameters` that runs the rule's loop over what the sources say."""
         if not (kernels_enabled() and compilable(plan.dtype)):
             return None
         layout = _Layout(plan.shape)
-        operands, terms, constants = [], [], {}
-        for name, place, spec in sources:
-            operand, term = layout.meet(name, place, spec, plan.dtype, name in text.conditions)
+        operands: list[Operand] = []
+        terms: list[str] = []
+        constants: dict[str, Any] = {}
+        given: list[Source | float] = list(sources)
+        for source in sources:
+            operand, term = layout.meet(source, plan.dtype, source.name in text.conditions)
             operands.append(operand)
             terms.append(term)
         for name, value in zip(self.attributes, plan.attrs, strict=True):
@@ -173,12 +189,45 @@ class Elementwise(Op[P]):
             elif name in text.parameters and name != "reduction":
                 operands.append(Operand(name, "s"))
                 terms.append(repr(float(value)))
+                given.append(float(value))
         kernel = loop(text, operands, constants, plan.dtype.name, reduction)
         if kernel is None:
             return None
-        terms += [str(layout.rows), str(layout.columns)] if layout.rows is not None else []
-        body = f"out = empty(shape, dtype)\nkernel(out.ravel(), {', '.join(terms)})\nreturn out"
-        return closure(parameters, body, kernel=kernel, shape=shape, dtype=plan.dtype, full=plan.shape)
+        sizes = () if layout.rows is None or layout.columns is None else (layout.rows, layout.columns)
+        body = f"out = empty(shape, dtype)\nkernel(out.ravel(), {', '.join([*terms, *map(str, sizes)])})\nreturn out"
+        run = closure(parameters, body, kernel=kernel, shape=shape, dtype=plan.dtype, full=plan.shape)
+        run.loop = Loop(kernel, text, operands, given, constants, plan.shape, sizes, reduction)  # type: ignore[attr-defined]
+        return run
+
+
+class Source(NamedTuple):
+    """Where a loop's operand comes from: array `number` of a sequence "x" or "s", or "g", an array itself; its (shape, dtype),
+    None for a number. With a factor it is one number, and counts that many times."""
+
+    name: str
+    parameter: str
+    number: int
+    spec: Any
+    factor: float | None = None
+
+    @property
+    def place(self) -> str:
+        return self.parameter if self.parameter == "g" else f"{self.parameter}[{self.number}]"
+
+
+class Loop(NamedTuple):
+    """What the loop of a rule was made from, for who runs it otherwise, or makes one of several. For each operand its source, or the
+    number that it is; `shape` is that of the elements; `sizes` those of the matrix that the loop runs over, if an operand repeats over
+    rows or columns of one."""
+
+    kernel: Callable[..., Any]
+    text: Text
+    operands: Sequence[Operand]
+    given: Sequence[Source | float]
+    constants: Mapping[str, Any]
+    shape: tuple[int, ...]
+    sizes: tuple[int, ...]
+    reduction: str
 
 
 def _cast(value: Any, dtype: np.dtype[Any], mask: bool) -> Any:
@@ -198,11 +247,14 @@ class _Layout:
         self.rows: int | None = None
         self.columns: int | None = None
 
-    def meet(self, name: str, place: str, spec: Any, dtype: np.dtype[Any], mask: bool) -> tuple[Operand, str]:
+    def meet(self, source: Source, dtype: np.dtype[Any], mask: bool) -> tuple[Operand, str]:
         """The operand as the kernel sees it, and its argument as text."""
-        if spec is None:
+        name, place = source.name, source.place
+        if source.factor is not None:
+            return Operand(name, "s", mask), f"float({place}.item() * {source.factor!r})"
+        if source.spec is None:
             return Operand(name, "s", mask), place if mask else f"float({place})"
-        own, own_dtype = spec
+        own, own_dtype = source.spec
         letter = self._letter(own)
         if letter == "s":
             return Operand(name, "s", mask), f"{place}.item()"

@@ -100,6 +100,10 @@ class Record:
         slots = [f"s[{self.keep.index(i)}]" for i in self._positions[name]]
         return f"[{', '.join(slots)}]" if name == self.plan.op.sequence else slots[0]
 
+    def slot(self, name: str) -> int:
+        """The number, among what a step keeps, of the first value of a needed name; of the gradient, 0."""
+        return 0 if name == "g" else self.keep.index(self._positions[name][0])
+
     def _bind(self, k: int, needs: Sequence[str]) -> tuple[str, list[Any]]:
         """A rule's arguments as text over g (gradient), s (saved), a (live attributes) and c (constants), with those constants."""
         operation = self.plan.op
@@ -126,6 +130,16 @@ class Record:
             return [spec[0] for spec in plan.specs if spec is not None]
         spec = plan.specs[operation.inputs.index(argument)]
         return () if spec is None else spec[0]
+
+    def named(self, k: int, needs: Sequence[str], g: Any, saved: Sequence[Any]) -> dict[str, Any]:
+        """What a rule names, by name: the gradient, saved values, constants; but for live attributes."""
+        at = {name: [saved[self.keep.index(i)] for i in places if i in self.keep] for name, places in self._positions.items()}
+        given = {name: values if name == self.plan.op.sequence else values[0] for name, values in at.items() if values}
+        return {
+            name: g if name == "g" else given[name] if name in given else self._constant(k, name)
+            for name in needs
+            if name not in self.plan.op.live
+        }
 
     def formula(self, k: int) -> Callable[..., Any]:
         """The rule as written, for Tensors or arrays alike: (gradient, saved, live attributes) to gradient."""

@@ -204,10 +204,12 @@ def log_sums_backward(dx, g, x, y, n):
             level, s = y[b, 0] if y[b, 0] != T(-np.inf) else T(0), 0.0
             for begin in range(0, n, 1024):
                 block = T(0)
-                for j in range(begin, min(begin + 1024, n)):
-                    e = exp(part_x[j] - level)
-                    part[j] = e
-                    block = add_sum(block, e)
+                end = min(begin + 1024, n)
+                values, results = part_x[begin:end], part[begin:end]
+                for j in range(end - begin):
+                    results[j] = exp(values[j] - level)
+                for j in range(end - begin):  # apart: a loop that writes as well adds in another order where x lies behind dx
+                    block = add_sum(block, results[j])
                 s += block
             scale = T(g[b, 0] / s) if abs(y[b, 0]) < T(np.inf) else g[b, 0]
             for j in range(n):

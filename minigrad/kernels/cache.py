@@ -15,13 +15,13 @@ import types
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import ArgumentError
 
-__all__ = ["compilable", "compiled", "folder", "kernels_enabled", "one_dtype"]
+__all__ = ["compilable", "compiled", "folder", "in_cache", "kernels_enabled", "native", "one_dtype"]
 
 _lock = threading.RLock()
 if hasattr(os, "register_at_fork"):  # no child is born while another thread compiles: it would wait for that thread for ever
@@ -80,9 +80,22 @@ def _write(path: Path, source: str) -> None:
     os.replace(temporary, path)
 
 
+def _name(source: str) -> str:
+    return "minigrad_kernel_" + hashlib.sha256((_fingerprint() + source).encode()).hexdigest()[:20]
+
+
+def in_cache(source: str, function: str) -> bool:
+    """Whether a function of this source was compiled here, or is in the cache folder."""
+    name = _name(source)
+    if name in sys.modules:
+        return True
+    directory = folder()
+    return directory is not None and any((directory / "__pycache__").glob(f"{name}.{function}-*.nbi"))
+
+
 def _module(source: str) -> types.ModuleType:
     """The module of a generated source, executed from the text in memory; its file only anchors Numba's cache."""
-    name = "minigrad_kernel_" + hashlib.sha256((_fingerprint() + source).encode()).hexdigest()[:20]
+    name = _name(source)
     if name not in sys.modules:
         path = _anchor(name, source)
         try:
@@ -150,5 +163,26 @@ def compiled(source: str, function: str, signature: Sequence[Any]) -> Callable[.
 
 def _entry_point(dispatcher: Any, signature: tuple[Any, ...]) -> Callable[..., Any]:
     dispatcher.compile(signature)
-    entry: Callable[..., Any] = dispatcher.overloads[signature].entry_point
+    result = dispatcher.overloads[signature]
+    entry: Callable[..., Any] = result.entry_point
+    _results[entry] = result
     return entry
+
+
+_results: dict[Callable[..., Any], Any] = {}
+"""What Numba knows of each entry point."""
+
+
+class Native(NamedTuple):
+    """Where the machine code of a function stands, with Numba's types of its arguments and of its result."""
+
+    address: int
+    arguments: Sequence[Any]
+    result: Any
+
+
+def native(entry: Callable[..., Any], for_c: bool = False) -> Native:
+    """The machine code behind an entry point that `compiled` returned; `for_c`, the one that is called as C calls."""
+    result = _results[entry]
+    name = result.fndesc.llvm_cfunc_wrapper_name if for_c else result.fndesc.llvm_func_name
+    return Native(result.library.get_pointer_to_function(name), result.signature.args, result.signature.return_type)

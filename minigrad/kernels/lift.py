@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from .cache import compiled
 from .text import REDUCED, Number, Text
 
-__all__ = ["Operand", "head", "loop", "update_loop"]
+__all__ = ["NearFirst", "Operand", "fused_source", "head", "loop", "update_loop"]
 
 _HEAD = """\
 import numpy as np
@@ -59,15 +59,18 @@ def loop(
     if not text.notation & REDUCED.keys():
         return _loop(text, operands, constants, dtype, reduction)
     near = _loop(text, operands, constants, dtype, reduction, near=True)
-    if near is None:
-        return None
-    far = cache(lambda: _loop(text, operands, constants, dtype, reduction))
+    return None if near is None else NearFirst(near, cache(lambda: _loop(text, operands, constants, dtype, reduction)))
 
-    def run(*arguments: Any) -> None:
-        if not near(*arguments):
-            far()(*arguments)  # type: ignore[misc]
 
-    return run
+class NearFirst:
+    """Two kernels of a rule: one that says whether all arguments were near enough to 0 for it, and one for the other times."""
+
+    def __init__(self, near: Callable[..., bool], far: Callable[[], Any]):
+        self.near, self._far = near, far
+
+    def __call__(self, *arguments: Any) -> None:
+        if not self.near(*arguments):
+            self._far()(*arguments)
 
 
 def _loop(
@@ -128,6 +131,64 @@ def _loops(lines: Sequence[str], two: bool, full: str | None, reduction: str) ->
 
 def _indent(lines: Sequence[str]) -> list[str]:
     return [f"    {line}" for line in lines]
+
+
+def fused_source(
+    rules: Sequence[tuple[Text, Mapping[str, str | Number], str]],
+    arrays: Sequence[str],
+    written: Mapping[str, str],
+    scalars: Sequence[str],
+    two: bool,
+    dtype: str,
+    summed: tuple[str, str] | None = None,
+) -> str:
+    """The text of a kernel `fused(*arrays, *scalars)` that applies several rules to every element, one after the other.
+
+    Each rule comes with what stands for its parameters, and the name of its result. `written` says which array gets which result. With
+    `two` the arrays are matrices, NAME_[n, j], and the kernel takes the numbers of rows and columns too; else NAME[i]. `summed` names an
+    array for column sums, and the matrix that is summed, one of those written.
+    """
+    body: list[str] = []
+    for n, (text, words, result) in enumerate(rules):
+        lines, value = text.lines(words, f"t{n}_")
+        body += [*lines, f"{result} = {value}"]
+    index = "_[n, j]" if two else "[i]"
+    body += [f"{name}{index} = {result}" for name, result in written.items()]
+    whole = sorted({name for name in arrays if f"{name}_[" in "\n".join(body)}) if two else []
+    lines = [f"{name} = T({name})" for name in scalars] + [f"{name}_ = {name}.reshape(rows, columns)" for name in whole]
+    if summed is not None:
+        lines += _with_column_sums(["for j in range(columns):", *_indent(body)], summed[0], f"{summed[1]}_")
+    elif two:
+        lines += ["for n in range(rows):", *_indent(["for j in range(columns):", *_indent(body)])]
+    else:
+        lines += [f"for i in range({next(iter(written))}.size):", *_indent(body)]
+    used = set[str]().union(*(text.notation for text, _, _ in rules))
+    parameters = [*arrays, *scalars, *(("rows", "columns") if two else ())]
+    return head("fused", parameters, used, dtype) + "".join(f"    {line}\n" for line in lines)
+
+
+def _with_column_sums(row: Sequence[str], out: str, x: str) -> list[str]:
+    """A loop over the rows n, which writes those of a matrix x, with its column sums: in the order of `rows.column_sums`."""
+    each = ["for j in range(columns):", f"    {out}[j] += {x}[n, j]"]
+    four = f"({x}[first, j] + {x}[first + 1, j]) + ({x}[first + 2, j] + {x}[first + 3, j])"
+    block = [
+        "stop = min(first + 4, end)",
+        "for n in range(first, stop):",
+        *_indent(row),
+        "if stop == first + 4:",
+        *_indent(["for j in range(columns):", f"    {out}[j] += {four}"]),
+        "else:",
+        *_indent(["for n in range(first, stop):", *_indent(each)]),
+    ]
+    return [
+        "total = np.zeros(columns if rows > 64 else 0, np.float64)",
+        "for begin in range(0, rows, 64):",
+        *_indent(["end = min(begin + 64, rows)", "for j in range(columns):", f"    {out}[j] = T(0)"]),
+        *_indent(["for first in range(begin, end, 4):", *_indent(block)]),
+        *_indent(["for j in range(total.size):", f"    total[j] += {out}[j]"]),
+        "for j in range(total.size):",
+        f"    {out}[j] = T(total[j])",
+    ]
 
 
 def update_loop(text: Text, arrays: Sequence[str], changed: int, dtype: str) -> Callable[..., None]:

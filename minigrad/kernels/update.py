@@ -17,6 +17,7 @@ from .notation import absolute, maximum, minimum, sqrt, where
 from .text import Text
 
 __all__ = [
+    "Update",
     "adadelta",
     "adagrad",
     "adam",

@@ -1,0 +1,134 @@
+"""What compiled code needs in order to go by addresses alone, for which Numba has no word: words of memory, arrays over memory, calls
+of what stands at an address.
+
+Each is a few lines of LLVM's own language. Nothing is checked here: who writes the addresses answers for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
+
+__all__ = ["array", "caller", "digest", "element", "foreign", "instruction", "number", "store", "word"]
+
+_WORD = ir.IntType(64)
+
+
+def digest() -> str:
+    """A hash of all that decides the machine code of these functions, for the names of cached kernels."""
+    return sha256(Path(__file__).read_bytes()).hexdigest()
+
+
+def _loaded(result: Any, kind: Any) -> Any:
+    """Reads item `n` of the array of LLVM type `kind` that stands at an address."""
+
+    @intrinsic
+    def load(typingctx: Any, address: Any, n: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            start = builder.inttoptr(arguments[0], kind.as_pointer())
+            return builder.load(builder.gep(start, [arguments[1]]))
+
+        return result(types.int64, types.int64), emit
+
+    return load
+
+
+word = _loaded(types.int64, _WORD)
+number = _loaded(types.float64, ir.DoubleType())
+
+
+@intrinsic
+def store(typingctx: Any, address: Any, value: Any) -> Any:
+    """Write a word to an address."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[1], builder.inttoptr(arguments[0], _WORD.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64), emit
+
+
+def array(dtype: str, ndim: int) -> Any:
+    """A function of an address and of `ndim` sizes: the row-major array of Numba's dtype over that memory."""
+    kind = types.Array(getattr(types, dtype), ndim, "C")
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        made = make_array(kind)(context, builder)  # type: ignore[no-untyped-call]
+        element = context.get_data_type(kind.dtype)
+        itemsize = _WORD(context.get_abi_sizeof(element))
+        shape, strides = list(arguments[1:]), [itemsize]
+        for size in shape[:0:-1]:
+            strides.insert(0, builder.mul(size, strides[0]))
+        data = builder.inttoptr(arguments[0], element.as_pointer())
+        populate_array(  # type: ignore[no-untyped-call]
+            made, data=data, shape=shape, strides=strides, itemsize=itemsize, meminfo=None
+        )
+        return made._getvalue()
+
+    @intrinsic
+    def vector(typingctx: Any, address: Any, size: Any) -> Any:
+        return kind(types.int64, types.int64), emit
+
+    @intrinsic
+    def matrix(typingctx: Any, address: Any, rows: Any, columns: Any) -> Any:
+        return kind(types.int64, types.int64, types.int64), emit
+
+    return vector if ndim == 1 else matrix
+
+
+def element(dtype: str) -> Any:
+    """A function of an address: the number there."""
+    kind: Any = getattr(types, dtype)
+
+    @intrinsic
+    def load(typingctx: Any, address: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.load(builder.inttoptr(arguments[0], context.get_data_type(kind).as_pointer()))
+
+        return kind(types.int64), emit
+
+    return load
+
+
+def caller(result: Any, kinds: Any) -> Callable[..., Any]:
+    """What emits the call of a compiled kernel at an address, with arguments of these Numba types."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        form = context.call_conv.get_function_type(result, kinds)
+        function = builder.inttoptr(arguments[0], form.as_pointer())
+        _, value = context.call_conv.call_function(builder, function, result, kinds, arguments[1:])
+        return context.get_dummy_value() if result == types.none else value
+
+    return emit
+
+
+@intrinsic
+def instruction(typingctx: Any, trampoline: Any, function: Any, block: Any) -> Any:
+    """Call a trampoline, as C does, with two words; it returns one."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        form = ir.FunctionType(_WORD, [_WORD, _WORD])
+        return builder.call(builder.inttoptr(arguments[0], form.as_pointer()), arguments[1:])
+
+    return types.int64(types.int64, types.int64, types.int64), emit
+
+
+def foreign(letters: str) -> Callable[..., Any]:
+    """What emits the call of a C function at an address that returns nothing; a letter an argument: i int, w word, f float, d double,
+    p pointer, given as a word."""
+    c = {"i": ir.IntType(32), "w": _WORD, "f": ir.FloatType(), "d": ir.DoubleType(), "p": ir.IntType(8).as_pointer()}
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        form = ir.FunctionType(ir.VoidType(), [c[letter] for letter in letters])
+        values = [builder.inttoptr(a, c["p"]) if letter == "p" else a for letter, a in zip(letters, arguments[1:], strict=True)]
+        builder.call(builder.inttoptr(arguments[0], form.as_pointer()), values)
+        return context.get_dummy_value()
+
+    return emit
