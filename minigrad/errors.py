@@ -6,6 +6,7 @@ A message names the operation, the argument, what came and what was expected.
 __all__ = [
     "AnomalyError",
     "ArgumentError",
+    "CompileError",
     "DimError",
     "DomainError",
     "DtypeError",
@@ -65,6 +66,10 @@ class GraphError(MinigradError, RuntimeError):
 
 class AnomalyError(GraphError):
     """Anomaly mode met a NaN or an infinity."""
+
+
+class CompileError(MinigradError, RuntimeError):
+    """A function that `compile` cannot record, because a replay would not do the same."""
 
 
 class RuleError(MinigradError, TypeError):

@@ -15,6 +15,7 @@ from minigrad import errors, nn, optim
 from minigrad.errors import (
     AnomalyError,
     ArgumentError,
+    CompileError,
     DimError,
     DomainError,
     DtypeError,
@@ -43,6 +44,7 @@ BUILT_IN: dict[type[Exception], tuple[type[Exception], ...]] = {
     DomainError: (RuntimeError, ValueError),
     GraphError: (RuntimeError,),
     AnomalyError: (GraphError, RuntimeError),
+    CompileError: (RuntimeError,),
     RuleError: (TypeError,),
     StateDictError: (RuntimeError,),
     MissingExtraError: (ImportError,),

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core import Op, Tensor, broadcasts_to, enable_grad, no_grad, stamp_of
+from ..core import Op, Tensor, broadcasts_to, derived, enable_grad, no_grad, stamp_of
 from ..core.tensor import tick
 from ..errors import ArgumentError, GraphError, InputTypeError
 
@@ -129,7 +129,7 @@ class Call:
         if any(tensor is y for tensor in ctx._saved):
             ctx._output = (y, None)
         shared = any(np.may_share_memory(y.array, arg.array) for arg in args if isinstance(arg, Tensor))
-        return y.array.copy() if shared else y.array
+        return derived("copy", np.copy, y.array) if shared else y.array
 
     def gradient(self, g: Any, y: Any, position: int) -> Any:
         """The gradient of one Tensor argument; in each pass, backward runs once for all of them."""

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import AnomalyError, ArgumentError, GraphError, InputTypeError, ShapeError
+from ..errors import ArgumentError, GraphError, InputTypeError, ShapeError
 from ..kernels.quiet import quiet
-from .engine import Step, lines
+from .engine import Step
 from .hooks import run_after_accumulation, run_hooks
-from .mode import ANOMALY, GRAD, defect, enable_grad, get_mode
+from .mode import ANOMALY, GRAD, RECORD, enable_grad, get_mode
 from .plan import Record
-from .tensor import Tensor, output_stamp
+from .recorder import array_of, derived, recorder
+from .tensor import Tensor, output_stamp, wrapped
+from .watch import watch_rule
 
-__all__ = ["backward", "grad"]
-
-_new = object.__new__
+__all__ = ["backward", "grad", "is_one"]
 
 
 def backward(
@@ -47,10 +47,11 @@ def backward(
     else:
         starts = [(root, _seed(root, seed, "backward")) for root, seed in zip(tensor, gradient, strict=True)]  # type: ignore[arg-type]
     if inputs is None:
-        reached = _walk(starts, retain, create_graph)
+        reached, watched = _walk(starts, retain, create_graph), get_mode() & RECORD
         while reached:
             leaf, g = reached.popitem()
-            if leaf._grad is None and not leaf.hooks and g.dtype is (array := leaf.array).dtype and g.shape == array.shape:
+            plain = leaf._grad is None and not leaf.hooks and not watched
+            if plain and g.dtype is (array := leaf.array).dtype and g.shape == array.shape:
                 leaf._grad = _own(g, 1)
             else:
                 _deposit(leaf, g, create_graph)
@@ -137,8 +138,8 @@ def _deposit(target: Tensor, g: Any, create_graph: bool) -> None:
         )
     if target.hooks:
         g = run_hooks(target.hooks.values(), g, create_graph)
-    before = target._grad
-    target._grad = _own(g, 2) if before is None else _plus(before, g if create_graph else Tensor(g), create_graph)
+    before = target.grad
+    target.grad = _own(g, 2) if before is None else _plus(before, g if create_graph else Tensor(g), create_graph)
     if target.hooks:
         run_after_accumulation(target, create_graph)
 
@@ -158,7 +159,7 @@ def _walk(
     pending: dict[Any, Any] = {}
     reached: dict[Any, Any] = {}
     heap: list[tuple[int, Step]] = []
-    anomaly = get_mode() & ANOMALY
+    mode = get_mode()
     for tensor, seed in starts:
         node = tensor.step or tensor
         g = seed if create_graph else seed.array
@@ -187,18 +188,25 @@ def _walk(
         for rule, edge in zip(rules, step.edges):  # noqa: B905  (strict costs time here; a record makes both)
             if needed is not None and edge not in needed and edge not in wanted:
                 continue
-            if edge not in pending:
-                pending[edge] = gi = rule(g, saved, step.live)
-                if type(edge) is Step:
-                    heappush(heap, (-edge.seq, edge))
-            elif create_graph or anomaly:
-                gi = rule(g, saved, step.live)
+            if edge in pending and not create_graph:
+                if mode <= GRAD:
+                    _add_to(pending, edge, step.record, rule, g, saved, step.live)
+                    continue
+                adder = step.record.adders.get(rule)
+                if adder is not None and not mode & ANOMALY:
+                    pending[edge] = derived("add_in", _added, adder, pending[edge], g, saved, step.live)
+                    continue
+            gi = rule(g, saved, step.live)
+            if mode > GRAD:
+                watch_rule(mode, step, rules.index(rule), g, saved, gi)
+            if edge in pending:
                 pending[edge] = _plus(pending[edge], gi, create_graph)
             else:
-                _add_to(pending, edge, step.record, rule, g, saved, step.live)
-                continue
-            if anomaly:
-                _check_backward(step, rules.index(rule), gi)
+                pending[edge] = gi
+                if type(edge) is Step:
+                    heappush(heap, (-edge.seq, edge))
+        if mode & RECORD:
+            recorder.get().stepped(step)
         if step.live and step.op.finish is not None:
             step.op.finish(*step.live)
         if saved and not retain:
@@ -233,6 +241,11 @@ def _one(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
     return Tensor(ones)
 
 
+def is_one(g: Any) -> bool:
+    """Whether a gradient is that of a number at itself, which is 1 without a look at it."""
+    return g.size == 1 and not g.flags.writeable and g is _one(g.shape, g.dtype).array
+
+
 def _seed(tensor: Tensor, seed: Any, caller: str) -> Tensor:
     if not isinstance(tensor, Tensor):
         raise InputTypeError(f"{caller}: expected a Tensor, got {type(tensor).__name__}")
@@ -248,6 +261,7 @@ def _seed(tensor: Tensor, seed: Any, caller: str) -> Tensor:
         return _one(array.shape, array.dtype)
     if not isinstance(seed, Tensor):
         seed = Tensor(np.asarray(seed))
+    array_of(seed, caller)
     if seed.array.shape != array.shape:
         raise ShapeError(f"{caller}: gradient has shape {seed.shape} but the tensor has shape {tensor.shape}")
     return seed if seed.array.dtype == array.dtype else seed.to(array.dtype)  # type: ignore[no-any-return]
@@ -259,6 +273,10 @@ def _plus(a: Any, b: Any, create_graph: bool) -> Any:
         return a + b
     if isinstance(a, Tensor):
         return Tensor(_plus(a.array, b.array, False))
+    return derived("add", _sum, a, b)
+
+
+def _sum(a: Any, b: Any) -> Any:
     return np.asarray(quiet.run(np.add, a, b))
 
 
@@ -280,17 +298,22 @@ def _add_to(
     quiet.run(adder, total, g, saved, live)
 
 
+def _added(adder: Callable[..., None], total: Any, g: Any, saved: Sequence[Any], live: Sequence[Any]) -> Any:
+    """The sum of gradients with one more in it, in a new array."""
+    total = total.copy()
+    quiet.run(adder, total, g, saved, live)
+    return total
+
+
 def _own(g: Any, held: int) -> Tensor:
     """A gradient as a Tensor of its own. An array that is held elsewhere than by `held` names of the engine (a rule handed it on) is
     copied."""
     if isinstance(g, Tensor):
         return g.clone()  # type: ignore[no-any-return]
-    y = _new(Tensor)
+    if get_mode() & RECORD:
+        return Tensor(derived("copy", np.copy, g))
     # Two more references are this argument and getrefcount's own.
-    y.array = g if g.base is None and getrefcount(g) <= held + 2 else g.copy()
-    y._grad = y.step = y.stamp = y.hooks = None
-    y._requires_grad = False
-    return y
+    return wrapped(g if g.base is None and getrefcount(g) <= held + 2 else g.copy())
 
 
 def _tensor_rules(step: Step) -> list[Callable[..., Tensor]]:
@@ -341,13 +364,3 @@ def _raise_stale(step: Step) -> None:
         f"backward: {step.name} needs {kept} as it was in the forward pass, but it was changed in place afterwards; "
         "clone() it before the change"
     )
-
-
-def _check_backward(step: Step, k: int, gi: Any) -> None:
-    what = defect(gi.array if isinstance(gi, Tensor) else gi)
-    if what is not None:
-        name = step.op.input_name(step.record.tracked[k])
-        raise AnomalyError(
-            f"anomaly: the backward pass of {step.name} made {what} in the gradient of {name}; the operation was called at "
-            f"{lines.get(step, 'a line outside detect_anomaly()')}"
-        )

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 import numpy as np
 
-from ..errors import AnomalyError, GraphError, InputTypeError
-from .mode import ANOMALY, GRAD, defect, get_mode, user_line
+from ..errors import GraphError, InputTypeError
+from .mode import GRAD, get_mode
 from .tensor import Stamp, Tensor, stamp_of, tick
+from .watch import watch_forward
 
 if TYPE_CHECKING:
     from .op import Op
     from .plan import Record
 
-__all__ = ["Step", "apply", "lines"]
+__all__ = ["Step", "apply"]
 
 _new = object.__new__
 
@@ -77,7 +78,7 @@ def apply(op: Op[Any], inputs: Sequence[Any], attrs: tuple[Any, ...] = (), live:
     mode = get_mode()
     if op.guard is not None:
         op.guard(*inputs)
-    out = plan.forward(arrays, live)
+    made = out = plan.forward(arrays, live)
     y = _new(Tensor)
     y._grad = y.stamp = y.hooks = None
     if tracked and mode & GRAD and plan.differentiable:
@@ -107,8 +108,8 @@ def apply(op: Op[Any], inputs: Sequence[Any], attrs: tuple[Any, ...] = (), live:
     y.array = out
     if plan.view:
         _share_stamp(y, inputs[0])
-    if mode & ANOMALY:
-        _check_forward(op, inputs, y)
+    if mode > GRAD:
+        watch_forward(mode, plan, inputs, arrays, live, made, y)
     return y
 
 
@@ -121,19 +122,3 @@ def _share_stamp(y: Tensor, x: Tensor) -> None:
         stamp.views = WeakValueDictionary({id(x): x})
     stamp.views[id(y)] = y
     y.stamp = stamp
-
-
-lines: WeakKeyDictionary[Step, str] = WeakKeyDictionary()
-"""Where the operations recorded in anomaly mode were called."""
-
-
-def _check_forward(op: Op[Any], inputs: Sequence[Any], y: Tensor) -> None:
-    line = user_line()
-    if y.step is not None:
-        lines[y.step] = line
-    what = defect(y.array)
-    if what is None:
-        return
-    already = [op.input_name(i) for i, x in enumerate(inputs) if isinstance(x, Tensor) and defect(x.array)]
-    source = f"its input {already[0]} already held one" if already else "its inputs were finite"
-    raise AnomalyError(f"anomaly: the forward pass of {op.name} made {what} (shape {y.shape}; {source}), called at {line}")

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import ref
 
+import numpy as np
+
 from ..errors import DtypeError, GraphError, ShapeError
 from .engine import Step
-from .mode import GRAD, mode, switched
-from .tensor import Tensor, tick
+from .mode import GRAD, RECORD, get_mode, mode, switched
+from .recorder import derived, recorder
+from .tensor import Tensor, changes, tick
 
 __all__ = [
     "Handle",
@@ -26,7 +29,13 @@ class Handle:
     """What `register_hook` returns; `remove()` takes the hook away."""
 
     def __init__(self, remove: Callable[[], None]):
-        self.remove = remove
+        self._remove = remove
+        changes[0] += 1
+
+    def remove(self) -> None:
+        """Take the hook away."""
+        self._remove()
+        changes[0] += 1
 
     def __enter__(self) -> Handle:
         return self
@@ -105,8 +114,11 @@ def _retains(tensor: Tensor, step: Step) -> bool:
 def replace(tensor: Tensor, other: Tensor) -> Tensor:
     """`tensor` takes the value, and the place in the graph, that `other` has: a recorded write. What was asked of it stays asked."""
     before = tensor.step
+    if get_mode() & RECORD:
+        recorder.get().keep(tensor, "made another one by a recorded write")
     tensor.array, tensor.step, tensor.stamp = other.array, other.step, other.stamp
     tensor._requires_grad = other._requires_grad
+    changes[0] += 1
     if before is not None and _retains(tensor, before):
         before.hooks = [hook for hook in before.hooks or () if not (isinstance(hook, _Keep) and hook.tensor() is tensor)]
         retain_grad(tensor)
@@ -115,7 +127,7 @@ def replace(tensor: Tensor, other: Tensor) -> Tensor:
 
 def run_hooks(hooks: Iterable[Callable[[Tensor], Tensor | None]], g: Any, create_graph: bool) -> Any:
     """Hand a gradient through hooks; what they compute is recorded with `create_graph` only."""
-    value = g if create_graph else Tensor(g.copy())
+    value = g if create_graph else Tensor(derived("copy", np.copy, g))
     token = mode.set(switched(GRAD, create_graph))
     try:
         for hook in list(hooks):
@@ -131,4 +143,4 @@ def run_hooks(hooks: Iterable[Callable[[Tensor], Tensor | None]], g: Any, create
             value = result
     finally:
         mode.reset(token)
-    return value if create_graph else value.array.copy()
+    return value if create_graph else derived("copy", np.copy, value.array)

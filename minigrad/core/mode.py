@@ -12,12 +12,14 @@ from types import FrameType
 from typing import Any, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .tensor import Array
+Array = NDArray[Any]
 
 __all__ = [
     "ANOMALY",
     "GRAD",
+    "RECORD",
     "defect",
     "detect_anomaly",
     "enable_grad",
@@ -33,7 +35,7 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-GRAD, ANOMALY = 1, 2
+GRAD, ANOMALY, RECORD = 1, 2, 4  # what is above GRAD looks on while operations run
 
 mode: ContextVar[int] = ContextVar("minigrad_mode", default=GRAD)
 get_mode = mode.get

@@ -21,7 +21,7 @@ from .check import check_kind, checked_dtype
 from .engine import apply
 from .plan import Plan, Record, closure
 from .signature import Signature
-from .tensor import Array, Tensor
+from .tensor import Array, Tensor, changes
 
 __all__ = ["Op", "Rule", "get_default_dtype", "op", "set_default_dtype"]
 
@@ -40,6 +40,7 @@ def set_default_dtype(dtype: Any) -> None:
     if wanted.name not in ("float32", "float64"):
         raise DtypeError(f"set_default_dtype: expected float32 or float64, got {wanted}")
     _default_dtype = wanted
+    changes[0] += 1
     for operation in Op.instances:
         operation.plans.clear()
 
@@ -83,6 +84,7 @@ class Op(Signature, Generic[P]):
         self.rules: dict[str, Rule] = {}
         self.plans: dict[tuple[Any, ...], Plan] = {}
         self.guard: Callable[..., None] | None = None
+        self.guards_values = False  # whether the guard looks at values, not only at where they come from
         self.finish: Callable[..., None] | None = None
         self.numbers = False  # whether it takes plain numbers alone: the first one is then made a tensor
         self._check: Callable[..., Any] | None = None
@@ -140,6 +142,11 @@ class Op(Signature, Generic[P]):
 
     def guarded(self, function: Callable[..., None]) -> Callable[..., None]:
         """Declare what values must satisfy. Called with the inputs before every run."""
+        self.guard, self.guards_values = function, True
+        return function
+
+    def guarded_graph(self, function: Callable[..., None]) -> Callable[..., None]:
+        """The same for what the inputs come from, which is no question to a program that has no graph."""
         self.guard = function
         return function
 

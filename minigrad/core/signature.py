@@ -74,6 +74,10 @@ class Signature:
         bare = self.inputs == [name for name in self.parameters if name != "inplace"] and self.sequence is None
         self._bare = len(self.inputs) if bare else -1
 
+    def default(self, name: str) -> Any:
+        """The default of a parameter."""
+        return self._defaults[name]
+
     # ---- calls
 
     def _make_caller(self, count: int, keywords: tuple[str, ...]) -> Callable[..., Any]:
@@ -142,7 +146,7 @@ class Signature:
                     converted.append(default)
                     continue
             if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-                value = Tensor(np.asarray(value, value.dtype.newbyteorder("=")))
+                value = Tensor(value)
             elif isinstance(value, np.generic) and value.dtype.kind in "fiub":
                 value = value.item()
             else:

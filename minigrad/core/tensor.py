@@ -11,15 +11,22 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError, DimError, GraphError, InputTypeError, ShapeError
 from .check import check_device
+from .mode import RECORD, get_mode
+from .recorder import recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .engine import Step
 
-__all__ = ["Array", "Operand", "Stamp", "Tensor", "output_stamp", "stamp_of", "tick", "touch"]
+__all__ = ["Array", "Operand", "Stamp", "Tensor", "output_stamp", "stamp_of", "tick", "touch", "wrapped"]
 
 Array = NDArray[Any]
+
+_new = object.__new__
+
+changes = [0]
+"""Counts what a program cannot see: settings of modules, tensors that are given other arrays, or asked to require grad or not."""
 
 tick = count(1).__next__
 """The one clock: it numbers recorded steps and in-place writes."""
@@ -77,6 +84,8 @@ class Tensor:
         self.array = np.asarray(array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("=")))
         self._grad = self.step = self.stamp = self.hooks = None
         self._requires_grad = False
+        if get_mode() & RECORD:
+            recorder.get().made(self)
         if requires_grad:
             self.requires_grad = True
 
@@ -176,7 +185,10 @@ class Tensor:
             raise GraphError(f"requires_grad: only floating-point tensors can require gradients, got dtype {self.array.dtype}")
         if self.step is not None and not value:
             raise GraphError("requires_grad: only leaf tensors can be switched off; use detach() for a copy without a graph")
+        if get_mode() & RECORD and self._requires_grad is not bool(value):
+            recorder.get().keep(self, "asked to require grad, or not,")
         self._requires_grad = bool(value)
+        changes[0] += 1
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Switch recording for this leaf on or off, in place."""
@@ -186,6 +198,10 @@ class Tensor:
     @property
     def grad(self) -> Tensor | None:
         """The gradient that backward passes have added up here; None before the first."""
+        if self._grad.__class__ is Lent:
+            self._grad = wrapped(self._grad.array.copy())
+        if get_mode() & RECORD:
+            recorder.get().look(self)
         return self._grad
 
     @grad.setter
@@ -195,6 +211,8 @@ class Tensor:
         if value is not None and value.array.shape != self.array.shape:
             raise ShapeError(f"grad: a gradient of shape {value.shape} does not fit a tensor of shape {self.shape}")
         self._grad = value
+        if get_mode() & RECORD:
+            recorder.get().bind(self, value)
 
     @property
     def is_leaf(self) -> bool:
@@ -207,6 +225,8 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same values outside the graph. The storage is shared: writing into one changes the other."""
+        if get_mode() & RECORD:
+            recorder.get().use(self, "detach")
         out = Tensor(self.array)
         out.stamp = stamp_of(self)
         return out
@@ -226,8 +246,16 @@ class Tensor:
             )
         if self._requires_grad and new.dtype.kind != "f":
             raise GraphError(f"data: only floating-point tensors can require gradients, got dtype {new.dtype}")
+        if get_mode() & RECORD:
+            if isinstance(value, Tensor):
+                recorder.get().use(value, "data")
+            if new is not self.array:
+                recorder.get().keep(self, "given another array")
         touch(self)
         self.array = new
+        if get_mode() & RECORD:
+            recorder.get().made(self)
+        changes[0] += 1
         self.stamp = stamp_of(value) if isinstance(value, Tensor) else None
 
     # ---- its values
@@ -236,6 +264,12 @@ class Tensor:
         """The array itself, shared. Refused while gradients are required, unless by `force`: call detach() first."""
         if self._requires_grad and not force:
             raise GraphError("numpy: this tensor requires grad; use tensor.detach().numpy()")
+        return self._values("numpy")
+
+    def _values(self, how: str) -> Array:
+        """The array, for Python to look into: a recorder refuses, as a replay would not look again."""
+        if get_mode() & RECORD:
+            recorder.get().asked(self, how)
         return self.array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -251,10 +285,10 @@ class Tensor:
         """The value of a one-element tensor as a Python number."""
         if self.array.size != 1:
             raise ShapeError(f"item: only a tensor with one element can become a Python number, this one has shape {self.shape}")
-        return self.array.item()
+        return self._values("item").item()
 
     def tolist(self) -> Any:
-        return self.array.tolist()
+        return self._values("tolist").tolist()
 
     def __float__(self) -> float:
         return float(self.item())
@@ -270,7 +304,7 @@ class Tensor:
     def __bool__(self) -> bool:
         if self.array.size != 1:
             raise ShapeError(f"bool: the truth value of a tensor with shape {self.shape} is ambiguous; use .any() or .all()")
-        return bool(self.array.item())
+        return bool(self._values("bool").item())
 
     def __len__(self) -> int:
         if self.array.ndim == 0:
@@ -283,7 +317,7 @@ class Tensor:
         return (self[i] for i in range(self.array.shape[0]))
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
+        return bool((self._values("in") == (value.array if isinstance(value, Tensor) else value)).any())
 
     def __format__(self, spec: str) -> str:
         plain = self.array.ndim == 0 or (spec and self.array.size == 1)
@@ -330,6 +364,21 @@ class Tensor:
         if self.step is not None:
             raise GraphError("pickle: only leaf tensors can be saved; use detach()")
         return _rebuild, (type(self), self.array, self._requires_grad)
+
+
+def wrapped(array: Array) -> Tensor:
+    """A Tensor of an array that is known to be fit for one, and of which no recorder needs to hear."""
+    y = _new(Tensor)
+    y.array = array
+    y._grad = y.step = y.stamp = y.hooks = None
+    y._requires_grad = False
+    return y
+
+
+class Lent(Tensor):
+    """A gradient in memory that will be written again: `grad` hands out a copy."""
+
+    __slots__ = ()
 
 
 Operand = Tensor | float | int | bool

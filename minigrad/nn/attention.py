@@ -13,6 +13,7 @@ from ..errors import ArgumentError, ShapeError
 from ..ops.arranging import pad
 from ..ops.attention import attention_weights
 from ..ops.comparison import where
+from ..ops.convert import constant
 from ..ops.joining import cat
 from ..ops.shape import broadcast_to, transpose, unsqueeze
 from . import functional as F
@@ -135,7 +136,7 @@ class MultiheadAttention(Module):
     def _extra(self, dtype: Any) -> list[tuple[Tensor, Tensor]]:
         """Keys and values, of shape (1, heads, 1, E / heads), that every query may look at."""
         found = [] if self.bias_k is None or self.bias_v is None else [(self._heads(self.bias_k), self._heads(self.bias_v))]
-        zeros = Tensor(np.zeros((1, self.num_heads, 1, self.head_dim), dtype))
+        zeros = constant(0, dtype, (1, self.num_heads, 1, self.head_dim))
         return [*found, (zeros, zeros)] if self.add_zero_attn else found
 
     def _mask(self, q: Tensor, k: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None) -> Tensor | None:
@@ -154,7 +155,7 @@ class MultiheadAttention(Module):
                 continue
             if given.shape not in shapes:
                 raise ShapeError(f"MultiheadAttention: {name} must have shape {' or '.join(map(str, shapes))}, got {given.shape}")
-            numbers = where(given, -math.inf, Tensor(np.zeros((), q.dtype))) if given.dtype.kind == "b" else given
+            numbers = where(given, -math.inf, constant(0, q.dtype)) if given.dtype.kind == "b" else given
             shaped = numbers.reshape(shapes[given.shape])
             found = shaped if found is None else found + shaped
         return found

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_probability, touch
+from ..core import Tensor, check_probability, no_grad, touch
 from ..errors import ArgumentError, InputTypeError, ShapeError
 from ..ops.attention import padding_row
 from ..ops.reduction import axis_of
@@ -179,7 +179,8 @@ class Embedding(Module):
         """Draw the table anew."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
-            self.weight.array[self.padding_idx] = 0
+            with no_grad():
+                self.weight[self.padding_idx] = 0
 
     def forward(self, input: Tensor) -> Tensor:
         settings = (self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse)

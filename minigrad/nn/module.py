@@ -9,8 +9,11 @@ from typing import Any, Self
 import numpy as np
 
 from ..core import Tensor, check_device, checked_dtype, get_default_dtype, stamp_of
-from ..core.tensor import touch
+from ..core.mode import RECORD, get_mode
+from ..core.recorder import recorder
+from ..core.tensor import changes, touch
 from ..errors import ArgumentError, InputTypeError, RegistrationError
+from ..ops.create import zeros_like
 from .hooks import BackwardWatch, Hooked
 from .members import Members
 from .state import IncompatibleKeys, load
@@ -73,8 +76,12 @@ class Module(Hooked):
             raise InputTypeError(
                 f"{type(self).__name__}: {name} is a buffer, a Tensor or None, and cannot be {type(value).__name__}"
             )
+        if get_mode() & RECORD and isinstance(value, Tensor) and value is not (held := vars(self).get(name)) and held is not None:
+            recorder.get().keep(held, f"replaced as {type(self).__name__}.{name}")
         if value is None and (before := vars(self).get(name)) is not None:
             self._note_absent(name, next((kind for kind in (Parameter, Module) if isinstance(before, kind)), None))
+        if vars(self).get(name, self) is not value:
+            changes[0] += 1
         super().__setattr__(name, value)
 
     def _note_absent(self, name: str, kind: type | None) -> None:
@@ -93,6 +100,8 @@ class Module(Hooked):
             self._transient = tuple(known for known in self._transient if known != name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if get_mode() & RECORD:
+            recorder.get().called(self)
         return self._call_with_hooks(args, kwargs) if self._hooks else self.forward(*args, **kwargs)
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -299,7 +308,7 @@ class Module(Hooked):
             if set_to_none:
                 parameter.grad = None
             elif parameter.grad is not None:
-                parameter.grad = Tensor(np.zeros_like(parameter.grad.array))
+                parameter.grad = zeros_like(parameter.grad)
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call `fn` on every module, children first."""
@@ -323,9 +332,12 @@ class Module(Hooked):
             raise InputTypeError(f"Module.to: expected a floating-point dtype, got {kind}")
         for tensor in (*self.parameters(), *self.buffers()):
             if tensor.dtype.kind == "f" and tensor.dtype != kind:
+                if get_mode() & RECORD:
+                    recorder.get().keep(tensor, f"given dtype {kind}")
                 touch(tensor)
                 tensor.array = tensor.array.astype(kind)
                 tensor.stamp = None
+                changes[0] += 1
                 if tensor.grad is not None:
                     tensor.grad = Tensor(tensor.grad.array.astype(kind))
         return self

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor
+from ..core import Tensor, by_replay
 from ..errors import ArgumentError, ShapeError
 from . import functional as F
 from . import init
@@ -172,6 +172,11 @@ class _Running(_Affine):
         )
 
 
+@by_replay("write")
+def _count_up(count: Tensor) -> None:
+    count.array += 1
+
+
 class BatchNorm1d(_Running):
     """Batch normalization of channels, see `nn.functional.batch_norm`.
 
@@ -198,7 +203,7 @@ class BatchNorm1d(_Running):
             raise ShapeError(f"BatchNorm1d: input must have shape (N, C) or (N, C, L), got {input.shape}")
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.array += 1
+            _count_up(self.num_batches_tracked)
             if self.momentum is None:
                 momentum = 1 / self.num_batches_tracked.item()
         of_batch = self.training or self.running_mean is None

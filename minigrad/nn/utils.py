@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_number, get_default_dtype, no_grad, touch
+from ..core import Tensor, array_of, by_replay, check_number, derived, get_default_dtype, no_grad, touch
 from ..errors import ArgumentError, DomainError, InputTypeError, ShapeError
 from ..ops.convert import check_tensors
 from ..ops.joining import cat
@@ -47,6 +47,7 @@ def get_total_norm(
     return _total_norm("get_total_norm", _listed("get_total_norm", tensors), norm_type, error_if_nonfinite)
 
 
+@by_replay("free")
 def _total_norm(name: str, tensors: list[Tensor], norm_type: float, error_if_nonfinite: bool) -> Tensor:
     norm_type = math.inf if norm_type == "inf" else norm_type  # type: ignore[comparison-overlap]  # as in PyTorch's examples
     check_number(name, norm_type=norm_type)
@@ -74,12 +75,21 @@ def clip_grads_with_norm_(
 ) -> None:
     """Scale gradients by max_norm / (total_norm + 10⁻⁶), but never up."""
     check_number("clip_grads_with_norm_", max_norm=max_norm)
-    factor = max_norm / (total_norm.array + 1e-6)
-    factor = np.where(factor > 1, 1, factor)  # NaN stays
+    factor = derived("factor", _factor, max_norm, array_of(total_norm, "clip_grads_with_norm_"))
     for g in _gradients("clip_grads_with_norm_", parameters):
-        touch(g)
-        with np.errstate(all="ignore"):
-            g.array *= factor.astype(g.dtype)
+        _scale(g, factor)
+
+
+def _factor(max_norm: float, total_norm: Any) -> Any:
+    factor = max_norm / (total_norm + 1e-6)
+    return np.where(factor > 1, 1, factor)  # NaN stays
+
+
+@by_replay("write")
+def _scale(g: Tensor, factor: Any) -> None:
+    touch(g)
+    with np.errstate(all="ignore"):
+        g.array *= factor.astype(g.dtype)
 
 
 def clip_grad_norm_(
@@ -106,8 +116,13 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
     """Clamp every element of all gradients to [−clip_value, clip_value], in place."""
     check_number("clip_grad_value_", clip_value=clip_value)
     for g in _gradients("clip_grad_value_", parameters):
-        touch(g)
-        np.clip(g.array, -clip_value, clip_value, out=g.array)
+        _clip(g, clip_value)
+
+
+@by_replay("write")
+def _clip(g: Tensor, clip_value: float) -> None:
+    touch(g)
+    np.clip(g.array, -clip_value, clip_value, out=g.array)
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from ..core import Operand, Tensor, elementwise, get_default_dtype
+from ..core import Operand, Tensor, by_replay, elementwise, get_default_dtype
 from ..core.check import check_kind
 from ..errors import DtypeError
 from ..kernels import notation as math
@@ -205,16 +203,18 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
         elif input.dtype.kind == "b":
             input = input.to(np.int64)
         return pow_scalar(input, exponent if input.dtype.kind != "f" else float(exponent))
-    if kind_of(exponent) == "i" and kind_of(input) in "iub" and np.any(np.less(plain(exponent), 0)):
-        return _whole_power(np.asarray(plain(input)), np.asarray(plain(exponent)))
+    if kind_of(exponent) == "i" and kind_of(input) in "iub":
+        return pow_tensor(*_whole_factors(input, exponent))
     return pow_tensor(input, exponent)
 
 
-def _whole_power(x: Any, exponent: Any) -> Tensor:
-    """Powers of integers, some of them negative."""
+@by_replay("free")
+def _whole_factors(input: Operand, power: Operand) -> tuple[Tensor, Tensor]:
+    """For a power of integers those without negative exponents that give the same."""
+    x, exponent = np.asarray(plain(input)), np.asarray(plain(power))
     gone = (exponent < 0) & (np.abs(x) != 1)
-    dtype = np.result_type(*([v.dtype for v in (x, exponent) if v.ndim] or [x.dtype, exponent.dtype]))  # plain numbers are weak
-    return pow_tensor(Tensor(np.where(gone, 0, x).astype(dtype)), Tensor(np.abs(exponent).astype(dtype)))
+    dtype = np.result_type(*(v.dtype if isinstance(v, Tensor) else v for v in (input, power)))
+    return Tensor(np.where(gone, 0, x).astype(dtype)), Tensor(np.abs(exponent).astype(dtype))
 
 
 def float_power(input: Operand, exponent: Operand) -> Tensor:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, apply, op
+from ..core import Tensor, apply, derived, of_constants, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, DimError, ShapeError
 from ..kernels.arrays import sum_to
-from .convert import on_tensor
+from .convert import constant, on_tensor
 from .indexing import along, getitem, index_put, put_tensor
 from .reduction import axes_of, axis_of
 from .shape import diagonal_index, last_diagonal, last_two, permute_to, reshape_to, sizes_of, transpose
@@ -144,23 +144,27 @@ def repeat_interleave(
     Without `repeats`, input holds the counts, and the result are the positions 0, 1, …. `output_size` is not needed here.
     """
     if repeats is None:
-        return Tensor(np.repeat(np.arange(input.numel()), _counts(input)))
+        return Tensor(_spread(input.numel(), _counts(input)))
     if dim is not None and not input.ndim:
         raise DimError("repeat_interleave: dim of a 0-d tensor, which has no axis")
     axis = 0 if dim is None else axis_of("repeat_interleave", dim, input.ndim)
     x = reshape_to(input, (-1,)) if dim is None else input
-    counts = _counts(repeats) if isinstance(repeats, Tensor) else np.asarray(repeats)
+    counts = _counts(repeats) if isinstance(repeats, Tensor) else derived("counts", np.asarray, repeats)
     if counts.dtype.kind not in "iu" or counts.ndim > 1 or (counts < 0).any():
         raise ArgumentError(f"repeat_interleave: repeats must be ints of at least 0, got {repeats}")
     if counts.size not in (1, x.shape[axis]):
         raise ShapeError(f"repeat_interleave: {counts.size} repeats do not fit axis {axis} of shape {x.shape}")
-    return along(x, axis, np.repeat(np.arange(x.shape[axis]), counts))
+    return along(x, axis, derived("repeated", _spread, x.shape[axis], counts))
+
+
+def _spread(n: int, counts: Any) -> Any:
+    return np.repeat(np.arange(n), counts)
 
 
 def _counts(repeats: Tensor) -> Any:
     if repeats.dtype.kind not in "iu" or repeats.ndim > 1:
         raise ShapeError(f"repeat_interleave: repeats must be a vector of ints, got shape {repeats.shape}, dtype {repeats.dtype}")
-    return repeats.array
+    return repeats._values("repeat_interleave by a tensor of counts")
 
 
 # ---- triangles and diagonals
@@ -220,11 +224,17 @@ def fill_diagonal(input: Tensor, fill_value: float, wrap: bool = False) -> Tenso
     if input.ndim < 2 or (input.ndim > 2 and len(set(input.shape)) > 1):
         raise ShapeError(f"fill_diagonal_: expected a matrix, or more axes of one length, got shape {input.shape}")
     rows, columns = input.shape[:2]
-    places = np.arange(0, rows if wrap and input.ndim == 2 else min(input.shape))
     if input.ndim > 2 or rows <= columns or not wrap:
-        return apply(index_put, (input, fill_value), (), ((places,) * input.ndim,))
+        return apply(index_put, (input, fill_value), (), ((derived("arange", np.arange, min(input.shape)),) * input.ndim,))
+    return apply(index_put, (input, fill_value), (), (_wrapped_diagonal(rows, columns),))
+
+
+@of_constants
+def _wrapped_diagonal(rows: int, columns: int) -> tuple[Any, Any]:
+    """The places of a diagonal that starts anew after each block, and one row."""
+    places = np.arange(rows)
     places = places[places % (columns + 1) < columns]
-    return apply(index_put, (input, fill_value), (), ((places, places % (columns + 1)),))
+    return places, places % (columns + 1)
 
 
 # ---- padding
@@ -276,9 +286,10 @@ def _pad_constant(x: Tensor, pairs: Sequence[tuple[int, int, int]], value: float
     for axis, before, after in pairs:
         place[axis] = slice(max(before, 0), max(before, 0) + x.shape[axis])
         shape[axis] += max(before, 0) + max(after, 0)
-    return apply(index_put, (Tensor(np.full(shape, value, x.dtype)), x), (), (tuple(place),))
+    return apply(index_put, (constant(value, x.dtype, tuple(shape)), x), (), (tuple(place),))
 
 
+@of_constants
 def _places(mode: str, length: int, before: int, after: int) -> Any:
     """Where the elements of a padded axis come from."""
     limit = {"reflect": length - 1, "circular": length, "replicate": abs(before) + abs(after) if length else 0}[mode]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_number, check_probability, op
+from ..core import Tensor, array_of, by_replay, check_number, check_probability, derived, of_constants, op
 from ..errors import ArgumentError, DtypeError, IndexRangeError, InputTypeError, ShapeError
 from ..kernels import rows
 from ..kernels.arrays import put
@@ -43,12 +43,14 @@ def embedding(
     if max_norm is not None:
         check_number("embedding", max_norm=max_norm, norm_type=norm_type)
         _check_table(input, weight)
-        _shorten(weight, np.unique(input.array), max_norm, norm_type)
+        _shorten(weight, input, max_norm, norm_type)
     return taken_rows(input, weight, padding_idx, scale_grad_by_freq)
 
 
-def _shorten(weight: Tensor, rows_: Any, max_norm: float, norm_type: float) -> None:
-    """Scale those of the rows of a table whose norm is above max_norm to it."""
+@by_replay("write")
+def _shorten(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> None:
+    """Scale those of the rows of a table that are asked for and whose norm is above max_norm to it."""
+    rows_ = np.unique(input.array)
     _refuse_outside(rows_, weight.shape[0])
     table = weight.detach()
     chosen = table[rows_]
@@ -176,7 +178,7 @@ def attention_weights(
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = matmul(query * factor, (_for_each_head(key, query) if enable_gqa else key).mT)
     if is_causal:
-        attn_mask = Tensor(np.tri(*scores.shape[-2:], dtype=bool))
+        attn_mask = _causal(*scores.shape[-2:])
     if attn_mask is None:
         return softmax(scores, -1)
     if not isinstance(attn_mask, Tensor):
@@ -184,8 +186,18 @@ def attention_weights(
     if attn_mask.dtype.kind not in "bf":
         raise DtypeError(f"{name}: attn_mask must hold booleans or floats, got dtype {attn_mask.dtype}")
     scores = where(attn_mask, scores, -math.inf) if attn_mask.dtype.kind == "b" else scores + attn_mask
-    blind = Tensor((scores.array == -math.inf).all(-1, keepdims=True))
+    blind = Tensor(derived("blind", _blind, array_of(scores, name)))
     return where(blind, 0.0, softmax(where(blind, 0.0, scores), -1))
+
+
+@of_constants
+def _causal(queries: int, keys: int) -> Tensor:
+    return Tensor(np.tri(queries, keys, dtype=bool))
+
+
+def _blind(scores: Any) -> Any:
+    """Which queries may look nowhere."""
+    return (scores == -math.inf).all(-1, keepdims=True)
 
 
 def _for_each_head(x: Tensor, query: Tensor) -> Tensor:
@@ -193,4 +205,4 @@ def _for_each_head(x: Tensor, query: Tensor) -> Tensor:
     heads, own = query.shape[-3], x.shape[-3]
     if own == 0 or heads % own:
         raise ShapeError(f"scaled_dot_product_attention: {heads} heads of query do not share {own} heads of key or value evenly")
-    return x[..., np.repeat(np.arange(own), heads // own), :, :]
+    return x[..., [i // (heads // own) for i in range(heads)], :, :]

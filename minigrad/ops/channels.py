@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, op, touch
+from ..core import Tensor, by_replay, op, touch
 from ..errors import ArgumentError, DimError, ShapeError
 from ..kernels import normalize
 from ..kernels.arrays import total
@@ -172,13 +172,15 @@ def batch_norm(
     _several("batch_norm", count, input)
     moments = channel_moments(input.detach())
     if count and running_mean is not None and running_var is not None:
-        _move(running_mean, moments.array[0], momentum)
-        _move(running_var, moments.array[1] * (count / (count - 1)), momentum)
+        _move(running_mean, moments, 0, 1.0, momentum)
+        _move(running_var, moments, 1, count / (count - 1), momentum)
     return normalize_channels(input, moments, weight, bias, eps, True)
 
 
-def _move(running: Tensor, new: Any, momentum: float) -> None:
-    """running ← (1 − momentum) running + momentum · new, in its storage."""
+@by_replay("write")
+def _move(running: Tensor, moments: Tensor, row: int, factor: float, momentum: float) -> None:
+    """running ← (1 − momentum) running + momentum · new, in its storage, new being a row of moments times a factor."""
+    new = moments.array[row] * factor
     touch(running)
     running.array *= 1 - momentum
     running.array += (momentum * new).astype(running.dtype, copy=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_reduction, op, user_depth
+from ..core import Tensor, check_reduction, is_one, op, user_depth
 from ..errors import ArgumentError, DomainError, DtypeError, IndexRangeError, ShapeError
 from ..kernels import cross_entropy as kernels
 from ..kernels.arrays import total
@@ -142,7 +142,7 @@ def _(input, target, weight, ignore_index, reduction, label_smoothing):
         raise ArgumentError(f"cross_entropy: label_smoothing must be in [0, 1], got {label_smoothing}")
 
 
-@cross_entropy.guarded
+@cross_entropy.guarded_graph
 def _(input, target, weight):
     step = input.step
     if step is not None and step.op.name == "softmax":
@@ -262,7 +262,7 @@ def scaled(gradient: Any, g: Any) -> Any:
 
 @cross_entropy.backward_kernel("input")
 def _(g, residual):
-    if not g.shape and g.item() == 1:
+    if is_one(g):
         return residual
     return scaled(residual, g)
 

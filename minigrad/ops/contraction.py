@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor
+from ..core import Tensor, derived
 from ..errors import ArgumentError, InputTypeError, ShapeError
 from .convert import check_tensors
 from .linalg import matmul
@@ -119,7 +119,7 @@ def _plain(x: Tensor, own: list[str], sizes: dict[str, int]) -> tuple[Tensor, li
     while repeated := [i for i in own if own.count(i) > 1]:
         first, second = [k for k, i in enumerate(own) if i == repeated[0]][:2]
         rest = [k for k in range(x.ndim) if k not in (first, second)]
-        along = np.arange(x.shape[first])
+        along = derived("arange", np.arange, x.shape[first])
         x, own = _permuted(x, [first, second, *rest])[along, along], [own[first], *(own[k] for k in rest)]
     kept = [k for k, i in enumerate(own) if x.shape[k] == sizes[i]]
     return _reshaped(x, [x.shape[k] for k in kept]), [own[k] for k in kept]

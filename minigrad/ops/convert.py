@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from ..core import Tensor, check_device, checked_dtype, get_default_dtype, op
+from ..core import Tensor, array_of, check_device, checked_dtype, get_default_dtype, of_constants, op
 from ..core.check import NUMPY_WORDS
 from ..errors import DtypeError, InputTypeError
 
@@ -77,6 +77,18 @@ def _tensor_of(name: str, value: Any) -> Tensor:
 def plain(value: Any) -> Any:
     """The array of a Tensor; any other value as it is."""
     return value.array if isinstance(value, Tensor) else value
+
+
+@of_constants
+def constant(value: Any, dtype: Any = None, shape: tuple[int, ...] | None = None) -> Tensor:
+    """A Tensor of plain numbers; with a shape, of one number in it."""
+    array = np.asarray(value, dtype)
+    return Tensor(array if shape is None else np.full(shape, array))
+
+
+def operand(name: str, value: Any) -> Any:
+    """`plain`, for what a function makes of arrays beside the operations."""
+    return array_of(value, name) if isinstance(value, Tensor) else value
 
 
 def check_tensors(name: str, **values: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_number, checked_dtype, get_default_dtype
+from ..core import Tensor, check_number, checked_dtype, get_default_dtype, of_constants
 from ..errors import ArgumentError, DomainError, DtypeError, InputTypeError, ShapeError
 from .convert import dtype_or_default, on_cpu, on_tensor
 from .random import Generator, rand, randint, randn
@@ -16,6 +16,7 @@ from .shape import new_shape
 
 
 @on_cpu
+@of_constants
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor holding a copy of `data`: numbers, nested lists, arrays, other Tensors.
 
@@ -30,6 +31,11 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     """A tensor of `data`, sharing its memory where it is an array of that dtype; a Tensor of that dtype is returned as it is."""
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
+    return _shared(data, dtype)
+
+
+@of_constants
+def _shared(data: Any, dtype: Any) -> Tensor:
     return Tensor(_array("as_tensor", data, dtype, copy=False))
 
 
@@ -100,24 +106,28 @@ def _holds_float64(data: Any) -> bool:
 
 
 @on_cpu
+@of_constants
 def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of a shape."""
     return Tensor(np.zeros(new_shape(size), dtype_or_default("zeros", dtype)), requires_grad)
 
 
 @on_cpu
+@of_constants
 def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of a shape."""
     return Tensor(np.ones(new_shape(size), dtype_or_default("ones", dtype)), requires_grad)
 
 
 @on_cpu
+@of_constants
 def empty(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of a shape whose values are whatever the memory held."""
     return Tensor(np.empty(new_shape(size), dtype_or_default("empty", dtype)), requires_grad)
 
 
 @on_cpu
+@of_constants
 def full(size: Sequence[int], fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """One value in a shape; the dtype follows the value."""
     value = _array("full", fill_value, dtype, copy=False)
@@ -223,6 +233,7 @@ def _numbers(name: str, **values: Any) -> list[Any]:
 
 
 @on_cpu
+@of_constants
 def arange(
     start: float | Tensor | None = None,
     end: float | Tensor | None = None,
@@ -264,6 +275,7 @@ def _spaced(name: str, start: float | Tensor, end: float | Tensor, steps: int, k
 
 
 @on_cpu
+@of_constants
 def linspace(start: float | Tensor, end: float | Tensor, steps: int, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """`steps` evenly spaced numbers from start to end, both included (which for an integer dtype are cut to whole numbers first)."""
     kind = dtype_or_default("linspace", dtype)
@@ -271,6 +283,7 @@ def linspace(start: float | Tensor, end: float | Tensor, steps: int, *, dtype: A
 
 
 @on_cpu
+@of_constants
 def logspace(
     start: float | Tensor, end: float | Tensor, steps: int, base: float = 10.0, *, dtype: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -282,6 +295,7 @@ def logspace(
 
 
 @on_cpu
+@of_constants
 def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """The identity matrix n × n, or n × m."""
     rows, columns = new_shape((n, n if m is None else m))
@@ -289,6 +303,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool 
 
 
 @on_cpu
+@of_constants
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = np.int64) -> Tensor:
     """The places on and below a diagonal of a row × col matrix: their rows, and below them their columns."""
     rows, columns = new_shape((row, col))
@@ -296,6 +311,7 @@ def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = np.int64) 
 
 
 @on_cpu
+@of_constants
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = np.int64) -> Tensor:
     """The places on and above a diagonal of a row × col matrix: their rows, and below them their columns."""
     rows, columns = new_shape((row, col))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core import Operand, Tensor, op
+from ..core import Operand, Tensor, derived, op
 from ..errors import DimError, ShapeError
 from ..kernels.arrays import put_along, take_along
 from ..kernels.notation import where
@@ -120,10 +120,14 @@ def values_at(x: Tensor, indices: Any, dim: int, keepdim: bool = True) -> Values
     if not x.ndim:
         return ValuesAndIndices(x.clone(), Tensor(indices))
     values = pick(x, indices, dim, keepdim)
-    mine = indices.reshape(values.shape)
-    return ValuesAndIndices(
-        values, Tensor(mine.copy() if values.requires_grad else mine)
-    )  # what the graph holds nobody writes into
+    mine = derived("indices", _in_shape, indices, values.shape, values.requires_grad)
+    return ValuesAndIndices(values, Tensor(mine))
+
+
+def _in_shape(indices: Any, shape: tuple[int, ...], own: bool) -> Any:
+    """Indices in the shape of their values; what a graph holds nobody else writes into."""
+    mine = indices.reshape(shape)
+    return mine.copy() if own else mine
 
 
 def _along(name: str, x: Tensor, arg: Any, dim: int, keepdim: bool) -> ValuesAndIndices:

@@ -8,20 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, apply, is_grad_enabled, op
+from ..core import Operand, Tensor, apply, array_of, derived, is_grad_enabled, op
 from ..errors import IndexRangeError, InputTypeError, ShapeError
 from ..kernels.arrays import add_at, names_slices, put, sum_to
 from ..kernels.notation import where
 
 
-def plain_index(index: Any) -> Any:
-    """An index with Tensors and lists made arrays, as NumPy takes it."""
+def plain_index(index: Any, masks: bool = True) -> Any:
+    """An index with Tensors and lists made arrays, as NumPy takes it. A recorder refuses masks of which a shape would depend, unless
+    these `masks` do not matter."""
     if isinstance(index, tuple):
-        return tuple(plain_index(part) for part in index)
+        return tuple(plain_index(part, masks) for part in index)
     if isinstance(index, (Tensor, list)):
-        array = index.array if isinstance(index, Tensor) else np.asarray([plain_index(part) for part in index])
-        if array.size == 0 and not isinstance(index, Tensor):
-            array = array.astype(np.int64)
+        if isinstance(index, list):
+            array = derived("index", _listed, [plain_index(part, masks) for part in index])
+        else:
+            array = index._values("x[mask]") if masks and index.array.dtype.kind == "b" else array_of(index, "an index")
         if array.dtype.kind not in "iub":
             raise IndexRangeError(f"getitem: an index must be of integers or booleans, got dtype {array.dtype}")
         return array
@@ -30,6 +32,11 @@ def plain_index(index: Any) -> Any:
     if isinstance(index, str):
         raise InputTypeError(f"getitem: an index must be of integers or booleans, got {index!r}")
     return index
+
+
+def _listed(parts: Any) -> Any:
+    array = np.asarray(parts)
+    return array if array.size else array.astype(np.int64)
 
 
 def index_error(name: str, shape: tuple[int, ...], error: Exception) -> Exception:
@@ -71,7 +78,7 @@ def kept_index(index: Any) -> Any:
     """An index that a step may hold: what its owner writes into index arrays later does not reach it."""
     if isinstance(index, tuple):
         return tuple(kept_index(part) for part in index)
-    return index.copy() if isinstance(index, np.ndarray) else index
+    return derived("kept_index", np.copy, index) if isinstance(index, np.ndarray) else index
 
 
 @op(live=("index",))

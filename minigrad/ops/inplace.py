@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from ..core import Tensor, apply, broadcasts_to, is_grad_enabled, replace, stamp_of, touch
+from ..core import Tensor, apply, broadcasts_to, by_replay, derived, is_grad_enabled, replace, stamp_of, touch
+from ..core.mode import RECORD, get_mode
 from ..core.op import Op
+from ..core.recorder import recorder
 from ..errors import DtypeError, GraphError, InputTypeError, ShapeError
-from .convert import check_tensors, to
+from .convert import check_tensors, constant, to
 from .indexing import index_error, index_put, kept_index, places, plain_index, slim, window
 from .shape import reshape_to
 
@@ -39,7 +41,7 @@ def _take(name: str, x: Tensor, y: Tensor) -> Tensor:
     _check_root(name, root, family)
     windows = [(member, _window_of(member, root)) for member in {id(m): m for m in (x, *family)}.values() if member is not root]
     if x is not root:
-        at = places(*_window_of(x, root))
+        at = derived("places", places, *_window_of(x, root))
         y = reshape_to(index_put(reshape_to(root, (-1,)), reshape_to(y, (-1,)), at), root.shape)
     for member, value in [(root, y), *((member, window(y, *place)) for member, place in windows)]:
         replace(member, value)
@@ -67,14 +69,19 @@ def _window_of(member: Tensor, root: Tensor) -> tuple[tuple[int, ...], tuple[int
     return member.shape, tuple(n // size for n in member.array.strides), offset if member.array.size else 0
 
 
-def _store(name: str, x: Tensor, value: Any) -> Tensor:
+def _store(name: str, x: Tensor, value: Tensor) -> Tensor:
     """Write into the storage of x."""
-    array = value.array if isinstance(value, Tensor) else np.asarray(value)
-    _check_dtype(name, x, array.dtype)
-    _check_fits(name, x, array)
-    touch(x)
-    x.array[...] = array
+    _check_dtype(name, x, value.dtype)
+    _check_fits(name, x, value.array)
+    _write(x, value)
     return x
+
+
+@by_replay("write")
+def _write(x: Tensor, value: Tensor) -> None:
+    """Put values, which broadcast and are taken in x's dtype, into the storage of x."""
+    touch(x)
+    x.array[...] = value.array
 
 
 def _check_dtype(name: str, x: Tensor, dtype: Any) -> None:
@@ -137,7 +144,10 @@ def view_in_place(operation: Any) -> Any:
             raise GraphError(f"{operation.__name__}_: an in-place change {where}")
         if not self.is_leaf:
             return replace(self, operation(self, *args, **kwargs))
-        self.array = operation(self.detach(), *args, **kwargs).array
+        seen = operation(self.detach(), *args, **kwargs).array
+        if get_mode() & RECORD:
+            recorder.get().keep(self, "given another shape")
+        self.array = seen
         return self
 
     method.__name__ = f"{operation.__name__}_"
@@ -146,9 +156,9 @@ def view_in_place(operation: Any) -> Any:
 
 
 def setitem_method(self: Tensor, index: Any, value: Any) -> None:
-    index = plain_index(index)
+    index = plain_index(index, masks=False)
     if isinstance(value, (np.ndarray, list, tuple)):
-        value = Tensor(np.asarray(value))
+        value = constant(value)
     if (value.dtype.kind if isinstance(value, (Tensor, np.generic)) else np.dtype(type(value)).kind) not in "fiub":
         what = f"dtype {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
         raise InputTypeError(f"setitem: the value must be a Tensor or a number, got {what}")
@@ -157,14 +167,20 @@ def setitem_method(self: Tensor, index: Any, value: Any) -> None:
     if not _writable("setitem", self, value):
         _take("setitem", self, index_put(self, value, kept_index(index)))
         return
+    _write_at(self, index, value)
+
+
+@by_replay("write")
+def _write_at(x: Tensor, index: Any, value: Any) -> None:
+    """Put values into the storage of x at an index."""
     source = value.array if isinstance(value, Tensor) else value
-    touch(self)
+    touch(x)
     try:
-        self.array[index] = slim(source)
+        x.array[index] = slim(source)
     except IndexError as error:
-        raise index_error("setitem", self.shape, error) from None
+        raise index_error("setitem", x.shape, error) from None
     except ValueError as error:
-        raise ShapeError(f"setitem: {error} (the tensor has shape {self.shape}, the value {np.shape(source)})") from None
+        raise ShapeError(f"setitem: {error} (the tensor has shape {x.shape}, the value {np.shape(source)})") from None
 
 
 def detach_(self: Tensor) -> Tensor:
@@ -177,20 +193,21 @@ def detach_(self: Tensor) -> Tensor:
 
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Take over the values of `src`, which broadcasts, in place."""
-    return _overwrite("copy_", self, src if isinstance(src, Tensor) else Tensor(np.asarray(src)))
+    return _overwrite("copy_", self, src if isinstance(src, Tensor) else constant(src))
 
 
 def _overwrite(name: str, x: Tensor, value: Tensor) -> Tensor:
     """Every element of x replaced by a value that broadcasts: x's own history gets the gradient 0."""
-    if _writable(name, x, value):
-        return _store(name, x, value.array.astype(x.dtype))
     _check_fits(name, x, value.array)
+    if _writable(name, x, value):
+        _write(x, value)
+        return x
     return _take(name, x, index_put(x, to(value, x.dtype), ...))
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Set every element to one value, in place."""
-    value = value if isinstance(value, Tensor) else Tensor(np.asarray(value))
+    value = value if isinstance(value, Tensor) else constant(value)
     if value.ndim:
         raise ShapeError(f"fill_: expected one number, got a value of shape {value.shape}; use copy_")
     return _overwrite("fill_", self, value)

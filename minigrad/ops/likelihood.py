@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, broadcasts_to, check_number, elementwise
+from ..core import Operand, Tensor, broadcasts_to, by_replay, check_number, elementwise
 from ..errors import ArgumentError, DimError, DomainError, ShapeError
 from ..kernels import rows
 from ..kernels.cache import compilable, kernels_enabled
@@ -293,8 +293,7 @@ def gaussian_nll_loss(
         var = Tensor(var)
     if not isinstance(var, Tensor):
         check_number("gaussian_nll_loss", var=var)
-    if np.any((var.array if isinstance(var, Tensor) else var) < 0):
-        raise DomainError("gaussian_nll_loss: var must not be negative, but it holds negative values")
+    _check_variance(var)
     if not isinstance(var, Tensor):
         return gaussian_nll(input, target, max(var, eps), full, reduction)
     if var.shape != input.shape:
@@ -303,3 +302,9 @@ def gaussian_nll_loss(
         elif var.ndim != input.ndim or [n for n, m in zip(var.shape, input.shape, strict=True) if n != m] != [1]:
             raise ShapeError(f"gaussian_nll_loss: var of shape {var.shape} does not fit the input's shape {input.shape}")
     return gaussian_nll(input, target, raised(var, eps), full, reduction)
+
+
+@by_replay("free")
+def _check_variance(var: float | Tensor) -> None:
+    if np.any((var.array if isinstance(var, Tensor) else var) < 0):
+        raise DomainError("gaussian_nll_loss: var must not be negative, but it holds negative values")

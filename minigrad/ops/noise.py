@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_probability, elementwise
+from ..core import Tensor, by_replay, check_probability, elementwise
 from ..errors import ShapeError
 from ..kernels.notation import where
-from .convert import on_tensor
-from .random import Generator, uniform_for
+from .convert import constant, on_tensor
+from .random import Generator, uniform
 
 
 @elementwise
@@ -54,10 +55,10 @@ def _dropout(
     if not training or p == 0:
         return x
     if inplace:
-        return x.mul_(_dropout(name, Tensor(np.ones(drawn, x.dtype)), drawn, p, True, False, generator))
+        return x.mul_(_dropout(name, constant(1, x.dtype, drawn), drawn, p, True, False, generator))
     if p == 1:
         return x * 0.0
-    return keep_above(x, uniform_for(x, drawn, generator), p)
+    return keep_above(x, uniform(x.array.dtype, drawn, generator), p)
 
 
 @on_tensor
@@ -94,9 +95,15 @@ def _alpha_dropout(
         return x
     if p == 1:
         return x.mul_(0.0) if inplace else x * 0.0
+    factor, offset = _alpha_noise(x.dtype, drawn, p, generator)
+    return x.mul_(factor).add_(offset) if inplace else x * factor + offset
+
+
+@by_replay("free")
+def _alpha_noise(dtype: np.dtype[Any], shape: tuple[int, ...], p: float, generator: Generator | None) -> tuple[Tensor, Tensor]:
+    """What elements are multiplied by, and what is added then."""
     scale = 1 / math.sqrt((1 - p) * (1 + p * _ALPHA**2))
     shift = scale * p * _ALPHA
-    kept = uniform_for(x, drawn, generator).array >= p
-    factor = Tensor(np.where(kept, scale, 0).astype(x.dtype))
-    offset = Tensor(np.where(kept, shift, shift - scale * _ALPHA).astype(x.dtype))
-    return x.mul_(factor).add_(offset) if inplace else x * factor + offset
+    kept = uniform(dtype, shape, generator).array >= p
+    factor = Tensor(np.where(kept, scale, 0).astype(dtype))
+    return factor, Tensor(np.where(kept, shift, shift - scale * _ALPHA).astype(dtype))

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, check_number, op
+from ..core import Operand, Tensor, array_of, by_replay, check_number, derived, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, DomainError, DtypeError, InputTypeError, ShapeError
 from .comparison import lerp, where
-from .convert import check_tensors, float_only, on_tensor
+from .convert import check_tensors, constant, float_only, on_tensor
 from .extremes import ValuesAndIndices, shared_by_ties, values_at
 from .picking import take_along_dim
 from .reduction import axis_of, kept, not_empty
@@ -55,7 +55,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     """
     axis = axis_of("topk", dim, input.ndim)
     _check_rank("topk", k, 0, input.shape[axis] if input.ndim else 1)
-    return values_at(input, _best(input.array, k, axis, largest), axis)
+    return values_at(input, derived("topk", _best, array_of(input, "topk"), k, axis, largest), axis)
 
 
 def _best(x: Any, k: int, axis: int, largest: bool) -> Any:
@@ -123,15 +123,19 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 
 def _ranked(x: Tensor, dim: int, rank: int, keepdim: bool, spread_nan: bool = False) -> ValuesAndIndices:
     """The elements that stand at `rank` in order, counted from 0, each where it first occurs; with `spread_nan` NaN where there is one."""
-    if not x.ndim:
-        return values_at(x, np.zeros((), np.int64), dim)
-    array = x.array
+    return values_at(x, derived("ranked", _place_of_rank, array_of(x, "kthvalue"), dim, rank, spread_nan), dim, keepdim)
+
+
+def _place_of_rank(array: Any, dim: int, rank: int, spread_nan: bool) -> Any:
+    """The indices of those elements, the axis kept."""
+    if not array.ndim:
+        return np.zeros((), np.int64)
     value = np.take(np.partition(array, rank, dim), [rank], dim)
     nan = array != array
     if spread_nan:
         value = np.where(nan.any(dim, keepdims=True), np.nan, value)
     hit = (array == value) | (nan & (value != value))
-    return values_at(x, hit.argmax(dim, keepdims=True), dim, keepdim)
+    return hit.argmax(dim, keepdims=True)
 
 
 def _check_rank(name: str, k: Any, least: int, most: int) -> None:
@@ -170,14 +174,12 @@ def quantile(
     x = reshape_to(input, (-1,)) if whole else movedim(input, axis_of("quantile", dim, input.ndim), -1)
     if not input.numel():
         raise ArgumentError(f"quantile: has no value for an empty tensor (shape {input.shape})")
-    ranks = shares.array * (x.shape[-1] - 1)
     rounded = _RANKS[interpolation]
-    low, high = (rounded or np.floor)(ranks).astype(np.int64), (rounded or np.ceil)(ranks).astype(np.int64)
-    weight = 0.5 if interpolation == "midpoint" else shares * (x.shape[-1] - 1) - Tensor(np.asarray(low, input.dtype))
+    low, high = _neighbours(shares, x.shape[-1] - 1, rounded)
+    weight = 0.5 if interpolation == "midpoint" else shares * (x.shape[-1] - 1) - low.to(input.dtype)
     ordered = sort(x).values
     out = ordered[..., low] if rounded else lerp(ordered[..., low], ordered[..., high], weight)
-    spoilt = np.isnan(x.array).any(-1)
-    out = where(Tensor(spoilt.reshape(spoilt.shape + (1,) * shares.ndim)), np.nan, out)
+    out = where(Tensor(derived("spoilt", _spoilt, array_of(x, "quantile"), shares.ndim)), np.nan, out)
     out = movedim(out, -1, 0) if shares.ndim else out
     if not keepdim:
         return out
@@ -185,19 +187,33 @@ def quantile(
     return reshape_to(out, shares.shape + kept_shape)
 
 
+@by_replay("free")
+def _neighbours(shares: Tensor, most: int, rounded: Any) -> tuple[Tensor, Tensor]:
+    """The places, from 0 to `most`, between which shares in [0, 1] lie, or to which they are rounded."""
+    if not ((shares.array >= 0) & (shares.array <= 1)).all():
+        raise DomainError("quantile: q must be in [0, 1]")
+    ranks = shares.array * most
+    low = Tensor(np.asarray((rounded or np.floor)(ranks), np.int64))
+    return low, low if rounded else Tensor(np.asarray(np.ceil(ranks), np.int64))
+
+
+def _spoilt(x: Any, more: int) -> Any:
+    """Which rows hold a NaN, with so many axes more."""
+    return np.isnan(x).any(-1, keepdims=True).reshape(x.shape[:-1] + (1,) * more)
+
+
 def _shares(input: Tensor, q: Any) -> Tensor:
     """The shares of a quantile as a Tensor of input's dtype."""
     if not isinstance(q, Tensor):
         check_kind("quantile", "q", q, "float")
-        q = Tensor(np.asarray(q, input.dtype))
+        q = constant(q, input.dtype)
     if q.dtype != input.dtype or q.ndim > 1:
         raise DtypeError(f"quantile: q must be a number or a vector of dtype {input.dtype}, got {q.dtype}, shape {q.shape}")
-    if not ((q.array >= 0) & (q.array <= 1)).all():
-        raise DomainError("quantile: q must be in [0, 1]")
     return q
 
 
 @on_tensor
+@by_replay("free")
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """How many elements lie in each of so many equal bins from min to max (by default from the smallest to the largest element).
 
@@ -226,7 +242,9 @@ def unique(
     Complexity: n log n for n elements.
     """
     axis = None if dim is None else axis_of("unique", dim, input.ndim)
-    values, inverse, counts = np.unique(input.array, return_inverse=True, return_counts=True, axis=axis, equal_nan=False)
+    values, inverse, counts = np.unique(
+        input._values("unique"), return_inverse=True, return_counts=True, axis=axis, equal_nan=False
+    )
     wanted = (True, return_inverse, return_counts)
     inverse = inverse.reshape(input.shape if dim is None else -1)
     results = tuple(Tensor(array) for array, want in zip((values, inverse, counts), wanted, strict=True) if want)
@@ -240,7 +258,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     The result has max + 1 elements, at least `minlength`.
     """
     check_kind("bincount", "minlength", minlength, "int")
-    if input.dtype.kind not in "iu" or input.ndim != 1 or (input.array < 0).any():
+    if input.dtype.kind not in "iu" or input.ndim != 1 or (input._values("bincount") < 0).any():
         raise ArgumentError(
             f"bincount: input must be a vector of non-negative integers, got shape {input.shape}, dtype {input.dtype}"
         )
@@ -256,6 +274,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 
 
 @on_tensor
+@by_replay("free")
 def searchsorted(
     sorted_sequence: Tensor,
     input: Operand,

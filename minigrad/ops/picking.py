@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, apply, is_grad_enabled, op
+from ..core import Operand, Tensor, apply, by_replay, derived, is_grad_enabled, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, DimError, DtypeError, IndexRangeError, InputTypeError, ShapeError
 from ..kernels.arrays import flat_places
 from .arithmetic import scaled
 from .comparison import eq, where
-from .convert import check_tensors, on_tensor, to
+from .convert import check_tensors, constant, on_tensor, to
 from .extremes import pick, place
 from .indexing import along, getitem, index_put, plain_index, put_tensor
 from .joining import unbind
@@ -91,9 +91,14 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     except ValueError:
         raise ShapeError(f"take_along_dim: {input.shape} and {indices.shape} do not broadcast outside of dim {dim}") from None
     x, places = (expand_to(x, (*shape[:axis], x.shape[axis], *shape[axis + 1 :])) for x in (input, indices))
-    if places.array.min(initial=0) < 0:
-        places = Tensor(np.where(places.array < 0, places.array + x.shape[axis], places.array))
-    return gather(x, axis, places)
+    return gather(x, axis, _from_start(places, x.shape[axis]))
+
+
+@by_replay("free")
+def _from_start(places: Tensor, length: int) -> Tensor:
+    """Places, of which negative ones count from the end, counted from the start."""
+    found = places.array
+    return Tensor(np.where(found < 0, found + length, found) if found.min(initial=0) < 0 else found.view())
 
 
 @on_tensor
@@ -119,7 +124,7 @@ def scatter(
     values = value if src is None else src
     places = _flat_places("scatter", input, dim, index)
     if reduce is not None:
-        src = values if isinstance(values, Tensor) else Tensor(np.full(places.shape, values, input.dtype))
+        src = values if isinstance(values, Tensor) else constant(values, input.dtype, places.shape)
         if reduce == "add":
             return _added("scatter", input, dim, index, src)
         return combined(input, _source("scatter", input, index, src), places, "prod")
@@ -202,7 +207,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor
     if not input.ndim:
         return reshape_to(index_fill(reshape_to(input, (1,)), dim, index, value), ())
     axis, length = axis_and_length("index_fill", input, dim, DimError)
-    value = value if isinstance(value, Tensor) else Tensor(np.asarray(value))
+    value = value if isinstance(value, Tensor) else constant(value)
     if value.ndim:
         raise ShapeError(f"index_fill: value must be a number or a 0-d tensor, got shape {value.shape}")
     places = _places("index_fill", index, axis, length, vector=True, from_end=True)
@@ -218,7 +223,7 @@ def put_at(input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate:
     if not isinstance(indices, (tuple, list)) or not all(isinstance(index, Tensor) for index in indices):
         raise InputTypeError(f"index_put: indices must be a tuple of Tensors, got {indices!r}")
     _same_dtype("index_put", input, values)
-    index = plain_index(tuple(index.clone() for index in indices))
+    index = plain_index(tuple(index.clone() for index in indices), masks=accumulate)
     if not accumulate:
         return apply(index_put, (input, values), (), (index,))
     picked = apply(getitem, (input.detach(),), (), (index,))
@@ -235,6 +240,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     return along(flat, 0, _places("take", index, 0, input.numel(), from_end=True))
 
 
+@by_replay("free")
 def unravel_index(indices: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
     """For places of a flat tensor those in a shape, one tensor an axis (int64); those outside wrap around. No gradient."""
     check_tensors("unravel_index", indices=indices)
@@ -252,7 +258,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where a mask (bool) holds, as a vector; both broadcast. Backward: g at those places."""
     _check_mask("masked_select", mask)
     input, mask = broadcast_tensors(input, mask)
-    return apply(getitem, (input,), (), (mask.array.copy(),))
+    return apply(getitem, (input,), (), (mask._values("masked_select").copy(),))
 
 
 @on_tensor
@@ -261,7 +267,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     _check_mask("masked_scatter", mask)
     _same_dtype("masked_scatter", input, source)
     input, mask = broadcast_tensors(input, mask)
-    count = int(mask.array.sum())
+    count = int(mask._values("masked_scatter").sum())
     if source.numel() < count:
         raise ShapeError(f"masked_scatter: the mask takes {count} elements, but source has {source.numel()}")
     values = apply(getitem, (reshape_to(source, (-1,)),), (), (slice(count),))
@@ -272,6 +278,11 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 def argwhere(x: Tensor) -> Tensor:
     """The places of the elements that are not 0, one a row (int64). No gradient."""
     return np.argwhere(x)
+
+
+@argwhere.guarded_graph
+def _(x):
+    x._values("nonzero")
 
 
 @on_tensor
@@ -292,17 +303,21 @@ def _(condition: Tensor) -> tuple[Tensor, ...]:
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """A new last axis with 1 at the place of each class and 0 elsewhere (int64); as many classes as needed, or as said."""
     check_kind("one_hot", "num_classes", num_classes, "int")
-    classes = tensor.array
-    if classes.dtype.kind not in "iu":
+    if tensor.dtype.kind not in "iu":
         raise DtypeError(f"one_hot: expected class indices (integers), got dtype {tensor.dtype}")
     if num_classes == -1:
-        if not classes.size:
+        if not tensor.numel():
             raise ArgumentError("one_hot: without elements num_classes must be given")
-        num_classes = int(classes.max()) + 1
-    if num_classes < 1 and classes.size == 0:
+        num_classes = int(tensor._values("one_hot without num_classes").max()) + 1
+    if num_classes < 1 and tensor.numel() == 0:
         raise ArgumentError(f"one_hot: num_classes must be at least 1, got {num_classes}")
-    _check_range("one_hot", classes, num_classes, "classes")
-    return to(eq(reshape_to(tensor, (*tensor.shape, 1)), np.arange(num_classes)), np.int64)
+    _check_classes(tensor, num_classes)
+    return to(eq(reshape_to(tensor, (*tensor.shape, 1)), constant(range(num_classes), np.int64)), np.int64)
+
+
+@by_replay("free")
+def _check_classes(tensor: Tensor, num_classes: int) -> None:
+    _check_range("one_hot", tensor.array, num_classes, "classes")
 
 
 # ---- what is asked of an index
@@ -317,6 +332,11 @@ def _places(name: str, index: Any, axis: int, length: int, vector: bool = False,
         raise DtypeError(f"{name}: index must hold integers, got dtype {index.dtype}")
     if vector and index.ndim > 1:
         raise DimError(f"{name}: index must be a vector, got shape {index.shape}")
+    return _read_places(name, index, axis, length, vector, from_end, own)
+
+
+@by_replay("free")
+def _read_places(name: str, index: Tensor, axis: int, length: int, vector: bool, from_end: bool, own: bool) -> Any:
     places = np.array(index.array, np.int64, ndmin=int(vector), copy=own or None)
     if from_end:
         places = np.where((places < 0) & (places >= -length), places + length, places)
@@ -360,7 +380,11 @@ def _flat_places(name: str, x: Tensor, dim: int, index: Any) -> Any:
     axis, places = _places_like(name, x, dim, index)
     if not places.size:
         return places
-    return flat_places(places.reshape(places.shape or (1,)), axis, x.shape or (1,)).reshape(places.shape)
+    return derived("flat_places", _flat_in, places, axis, x.shape or (1,))
+
+
+def _flat_in(places: Any, axis: int, shape: tuple[int, ...]) -> Any:
+    return flat_places(places.reshape(places.shape or (1,)), axis, shape).reshape(places.shape)
 
 
 def _source(name: str, x: Tensor, index: Tensor, src: Tensor) -> Tensor:

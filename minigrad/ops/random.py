@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_number, check_probability, checked_dtype
+from ..core import Tensor, by_replay, check_number, check_probability, checked_dtype
 from ..core.check import check_kind
 from ..errors import ArgumentError, DomainError, DtypeError, InputTypeError, ShapeError
 from .convert import dtype_or_default, float_only, on_cpu, on_tensor, plain
 from .shape import new_shape
+
+
+class _State(dict[str, Any]):
+    """Where a stream stands: an object, into which every replay writes anew."""
 
 
 class Generator:
@@ -27,6 +31,7 @@ class Generator:
         self._seed = seed
         self.bits = np.random.Generator(np.random.PCG64(seed))
 
+    @by_replay("free")
     def manual_seed(self, seed: int) -> Generator:
         """Begin the stream that belongs to `seed` anew."""
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
@@ -40,8 +45,15 @@ class Generator:
 
     def get_state(self) -> dict[str, Any]:
         """Where the stream stands, for `set_state`."""
-        return dict(self.bits.bit_generator.state)
+        state = _State()
+        self._note(state)
+        return state
 
+    @by_replay("free")
+    def _note(self, state: _State) -> None:
+        state.update(self.bits.bit_generator.state)
+
+    @by_replay("free")
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from where `get_state` was called."""
         self.bits.bit_generator.state = state
@@ -71,24 +83,27 @@ def _dtype(name: str, dtype: Any) -> np.dtype[Any]:
 
 
 @on_cpu
+@by_replay("free")
 def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Uniform numbers in [0, 1)."""
     return Tensor(np.asarray(_bits(generator).random(new_shape(size), _dtype("rand", dtype).type)), requires_grad)
 
 
-def uniform_for(x: Tensor, shape: tuple[int, ...], generator: Generator | None) -> Tensor:
-    """`rand` in x's dtype, for what draws in every training step: it asks nothing else."""
-    dtype = x.array.dtype
+@by_replay("free")
+def uniform(dtype: np.dtype[Any], shape: tuple[int, ...], generator: Generator | None) -> Tensor:
+    """`rand`, for what draws in every training step: it asks nothing else."""
     return Tensor(_bits(generator).random(shape, dtype.type if dtype.char in "fd" else _dtype("rand", dtype).type))
 
 
 @on_cpu
+@by_replay("free")
 def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers."""
     return Tensor(np.asarray(_bits(generator).standard_normal(new_shape(size), _dtype("randn", dtype).type)), requires_grad)
 
 
 @on_cpu
+@by_replay("free")
 def randint(
     low: int,
     high: int | Sequence[int] | None = None,
@@ -112,6 +127,7 @@ def randint(
 
 
 @on_cpu
+@by_replay("free")
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """The integers 0 … n − 1 in random order (int64, unless another dtype is asked for)."""
     order = _bits(generator).permutation(*new_shape((n,)))
@@ -119,6 +135,7 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, r
 
 
 @on_tensor
+@by_replay("free")
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that each element says (or that `p` says for all), else 0."""
     if p is not None:
@@ -140,8 +157,12 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
     check_number("uniform_", a=a, b=b)
     if not a <= b:
         raise ArgumentError(f"uniform_: a must not be above b, got a {a}, b {b}")
-    drawn = _bits(generator).random(self.shape, self.dtype.type)
-    return self.copy_(Tensor(np.asarray(drawn * self.dtype.type(b - a) + self.dtype.type(a))))
+    return self.copy_(_uniform_between(a, b, self.shape, self.dtype.type, generator))
+
+
+@by_replay("free")
+def _uniform_between(a: float, b: float, shape: tuple[int, ...], kind: Any, generator: Generator | None) -> Tensor:
+    return Tensor(np.asarray(_bits(generator).random(shape, kind) * kind(b - a) + kind(a)))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -150,21 +171,32 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
     check_number("normal_", mean=mean, std=std)
     if std < 0:
         raise ArgumentError(f"normal_: std must not be negative, got {std}")
-    drawn = _bits(generator).standard_normal(self.shape, self.dtype.type)
-    return self.copy_(Tensor(np.asarray(drawn * self.dtype.type(std) + self.dtype.type(mean))))
+    return self.copy_(_normal_around(mean, std, self.shape, self.dtype.type, generator))
+
+
+@by_replay("free")
+def _normal_around(mean: float, std: float, shape: tuple[int, ...], kind: Any, generator: Generator | None) -> Tensor:
+    return Tensor(np.asarray(_bits(generator).standard_normal(shape, kind) * kind(std) + kind(mean)))
 
 
 def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fill with 1 by a probability (or one for each element, as a tensor that broadcasts), else 0, in place."""
+    return self.copy_(_hits(p, self.shape, generator))
+
+
+@by_replay("free")
+def _hits(p: float | Tensor, shape: tuple[int, ...], generator: Generator | None) -> Tensor:
+    """True by a probability."""
     chances = p.array if isinstance(p, Tensor) else p
     if isinstance(chances, np.ndarray):
         _check_chances("bernoulli_", chances)
     else:
         check_probability("bernoulli_", chances)
-    return self.copy_(Tensor(np.asarray(_bits(generator).random(self.shape) < chances)))
+    return Tensor(np.asarray(_bits(generator).random(shape) < chances))
 
 
 @on_cpu
+@by_replay("free")
 def normal(
     mean: float | Tensor,
     std: float | Tensor = 1.0,
@@ -194,6 +226,7 @@ def normal(
 
 
 @on_tensor
+@by_replay("free")
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
     """Indices (int64) drawn by weights, in each row `num_samples`; without replacement no index twice.
 

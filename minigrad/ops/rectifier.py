@@ -7,7 +7,7 @@ from ..errors import ArgumentError, ShapeError
 from ..kernels.notation import exp, expm1, maximum, minimum, where
 from .convert import check_tensors, float_only
 from .inplace import in_place
-from .random import Generator, uniform_for
+from .random import Generator, uniform
 
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 _SELU_PRODUCT = 1.7580993408473768  # rounded once
@@ -183,7 +183,7 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
     float_only("rrelu", input)
-    return scale_negative_between(input, uniform_for(input, input.shape, generator), lower, upper)
+    return scale_negative_between(input, uniform(input.dtype, input.shape, generator), lower, upper)
 
 
 @elementwise

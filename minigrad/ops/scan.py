@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, get_default_dtype, op
+from ..core import Tensor, array_of, derived, get_default_dtype, op
 from ..core.check import check_kind
 from ..errors import ArgumentError, ShapeError
 from ..kernels import arrays
@@ -16,7 +16,7 @@ from ..kernels.cache import compilable
 from ..kernels.notation import exp, where
 from .arithmetic import sub
 from .comparison import ne
-from .convert import astype, on_tensor, to
+from .convert import astype, constant, on_tensor, to
 from .extremes import ValuesAndIndices
 from .indexing import along
 from .joining import cat
@@ -187,11 +187,8 @@ def _cumulative(name: str, ufunc: Any) -> Any:
     def cumulative(input: Tensor, dim: int) -> ValuesAndIndices:
         axis = axis_of(name, dim, input.ndim)
         if not input.ndim:
-            return ValuesAndIndices(input.clone(), Tensor(np.zeros((), np.int64)))
-        x = np.moveaxis(input.array, axis, -1)
-        hit = (ufunc.accumulate(x, axis=-1) == x) | (x != x)
-        last = np.maximum.accumulate(np.where(hit, np.arange(x.shape[-1]), 0), axis=-1)
-        indices = Tensor(np.moveaxis(last, -1, axis).copy())
+            return ValuesAndIndices(input.clone(), constant(0, np.int64))
+        indices = Tensor(derived(name, _last_extremes, ufunc, array_of(input, name), axis))
         return ValuesAndIndices(gather(input, axis, indices), indices)
 
     cumulative.__name__ = cumulative.__qualname__ = name
@@ -201,6 +198,14 @@ def _cumulative(name: str, ufunc: Any) -> Any:
     Of equal elements the last one so far is taken. Backward: g, added up at the elements taken.
     """
     return on_tensor(cumulative)
+
+
+def _last_extremes(ufunc: Any, x: Any, axis: int) -> Any:
+    """For each element where the extreme so far last occurred."""
+    x = np.moveaxis(x, axis, -1)
+    hit = (ufunc.accumulate(x, axis=-1) == x) | (x != x)
+    last = np.maximum.accumulate(np.where(hit, np.arange(x.shape[-1]), 0), axis=-1)
+    return np.moveaxis(last, -1, axis).copy()
 
 
 cummax = _cumulative("cummax", np.maximum)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, apply, op
+from ..core import Operand, Tensor, apply, derived, op
 from ..kernels.arrays import put
 from ..kernels.notation import where
 from .convert import plain
@@ -82,20 +83,26 @@ def _share(g: Any, x: Any, src: Any, y: Any, places: Any) -> Any:
 def combined(input: Tensor, src: Tensor, places: Any, reduce: str) -> Tensor:
     """input with values multiplied by or compared with what is at flat places."""
     return reshape_to(
-        apply(combine_at, (reshape_to(input, (-1,)), reshape_to(src, (-1,))), (reduce,), (places.reshape(-1),)), input.shape
+        apply(combine_at, (reshape_to(input, (-1,)), reshape_to(src, (-1,))), (reduce,), (derived("flat", np.ravel, places),)),
+        input.shape,
     )
 
 
 def averaged(sums: Tensor, places: Any, more: int) -> Tensor:
     """Sums at flat places over the number of their terms, `more` than those that the places count; integers rounded down."""
-    counts = np.bincount(places.reshape(-1), minlength=sums.numel()) + more
-    divisor = Tensor(np.maximum(counts, 1).astype(sums.dtype).reshape(sums.shape))
+    divisor = Tensor(derived("counts", _counts, places, more, sums.shape, sums.dtype))
     return sums / divisor if sums.dtype.kind == "f" else div_whole(sums, divisor, "floor")
+
+
+def _counts(places: Any, more: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """How many terms there are at each place, at least 1."""
+    counts = np.bincount(places.reshape(-1), minlength=math.prod(shape)) + more
+    return np.maximum(counts, 1).astype(dtype).reshape(shape)
 
 
 def cleared(input: Tensor, places: Any, reduce: str) -> Tensor:
     """input with what changes nothing where it is combined at flat places."""
-    flat = apply(index_put, (reshape_to(input, (-1,)), _neutral(reduce, input.dtype)), (), (places.reshape(-1),))
+    flat = apply(index_put, (reshape_to(input, (-1,)), _neutral(reduce, input.dtype)), (), (derived("flat", np.ravel, places),))
     return reshape_to(flat, input.shape)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, op
+from ..core import Tensor, of_constants, op
 from ..errors import ArgumentError, DimError, InputTypeError, ShapeError
 from ..kernels.arrays import broadcast_to as repeated
 from ..kernels.arrays import put, sum_to
@@ -249,6 +249,7 @@ def _(g, x_shape, offset):
     return put(g, diagonal_index(g.shape[-1], offset), x_shape)
 
 
+@of_constants
 def diagonal_index(length: int, offset: int) -> tuple[Any, ...]:
     """The index of a diagonal of the last two axes."""
     places = np.arange(length)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Operand, Tensor, elementwise, op
+from ..core import Operand, Tensor, array_of, derived, elementwise, op
 from ..errors import DtypeError, InputTypeError
 from ..kernels import notation as math
 from ..kernels.notation import where as choose
-from .convert import check_tensors, on_tensor, plain
+from .convert import check_tensors, on_tensor, operand
 from .shape import broadcast_tensors
 
 
@@ -79,7 +79,11 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
     if input.dtype != values.dtype:
         raise DtypeError(f"heaviside: input and values must have one dtype, got {input.dtype} and {values.dtype}")
     input, values = broadcast_tensors(input, values)
-    return Tensor(np.where(input.array == 0, values.array, input.array > 0).astype(input.dtype))
+    return Tensor(derived("heaviside", _steps, array_of(input, "heaviside"), array_of(values, "heaviside")))
+
+
+def _steps(x: Any, values: Any) -> Any:
+    return np.where(x == 0, values, x > 0).astype(x.dtype)
 
 
 @op
@@ -114,5 +118,9 @@ def isin(elements: Operand, test_elements: Operand, *, assume_unique: bool = Fal
     """
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
         raise InputTypeError(f"isin: needs a Tensor, got {type(elements).__name__}, {type(test_elements).__name__}")
-    found: Any = np.isin(plain(elements), plain(test_elements), assume_unique=assume_unique, invert=invert)
-    return Tensor(np.asarray(found))
+    return Tensor(derived("isin", _among, operand("isin", elements), operand("isin", test_elements), assume_unique, invert))
+
+
+def _among(elements: Any, test_elements: Any, assume_unique: bool, invert: bool) -> Any:
+    found: Any = np.isin(elements, test_elements, assume_unique=assume_unique, invert=invert)
+    return np.asarray(found)

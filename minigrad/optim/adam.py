@@ -9,7 +9,7 @@ from typing import Any
 from ..core import Tensor
 from ..core.tensor import Array
 from ..kernels import update
-from .optimizer import Optimizer, settings_of
+from .optimizer import Call, Optimizer, settings_of
 
 __all__ = ["Adam", "AdamW", "Adamax", "NAdam", "RAdam"]
 
@@ -27,10 +27,12 @@ class _Moments(Optimizer):
     def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
         return ("exp_avg", "exp_avg_sq")
 
-    def decay(self, group: Mapping[str, Any]) -> tuple[float, float]:
-        """By what the parameters shrink, and how much of them is added to the gradient."""
-        weight_decay = float(group["weight_decay"])
-        return (1 - group["lr"] * weight_decay, 0.0) if group["decoupled_weight_decay"] else (1.0, weight_decay)
+    def common(self, group: Mapping[str, Any]) -> tuple[float, ...]:
+        """The numbers that all kernels but Adamax's take: shrink, weight_decay (one of the two decays), beta1, beta2, rest1, rest2."""
+        (beta1, beta2), weight_decay = group["betas"], float(group["weight_decay"])
+        decoupled = group["decoupled_weight_decay"]
+        shrink, weight_decay = (float(1 - group["lr"] * weight_decay), 0.0) if decoupled else (1.0, weight_decay)
+        return shrink, weight_decay, float(beta1), float(beta2), float(1 - beta1), float(1 - beta2)
 
 
 class Adam(_Moments):
@@ -62,16 +64,14 @@ class Adam(_Moments):
     def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
-    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
+    def updates(self, group: Mapping[str, Any], step: int, state: Mapping[str, Array]) -> Sequence[Call]:
         beta1, beta2 = group["betas"]
         root = math.sqrt(1 - beta2**step)
         step_size, eps = group["lr"] * root / (1 - beta1**step), group["eps"] * root
-        settings = (step_size, *self.decay(group), beta1, beta2, 1 - beta1, 1 - beta2, eps)
-        m, v = state["exp_avg"], state["exp_avg_sq"]
+        numbers = (float(step_size), *self.common(group), float(eps))
         if group["amsgrad"]:
-            update.adam_amsgrad[p.dtype](p, m, v, state["max_exp_avg_sq"], g, *settings)
-        else:
-            update.adam[p.dtype](p, m, v, g, *settings)
+            return [(update.adam_amsgrad, ("p", "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "g"), numbers)]
+        return [(update.adam, ("p", "exp_avg", "exp_avg_sq", "g"), numbers)]
 
 
 class AdamW(Adam):
@@ -129,7 +129,7 @@ class NAdam(_Moments):
         super().check(group)
         self.require_not_negative(group, "momentum_decay")
 
-    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
+    def updates(self, group: Mapping[str, Any], step: int, state: Mapping[str, Array]) -> Sequence[Call]:
         (beta1, beta2), lr = group["betas"], group["lr"]
         mu, mu_next = (beta1 * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"])) for t in (step, step + 1))
         product = state["mu_product"]
@@ -137,8 +137,8 @@ class NAdam(_Moments):
         root = math.sqrt(1 - beta2**step)
         step_size = lr * root * (1 - mu) / (1 - product.item())
         step_size_next = lr * root * mu_next / (1 - product.item() * mu_next)
-        settings = (*self.decay(group), beta1, beta2, 1 - beta1, 1 - beta2, group["eps"] * root)
-        update.nadam[p.dtype](p, state["exp_avg"], state["exp_avg_sq"], g, step_size, step_size_next, *settings)
+        numbers = (float(step_size), float(step_size_next), *self.common(group), float(group["eps"] * root))
+        return [(update.nadam, ("p", "exp_avg", "exp_avg_sq", "g"), numbers)]
 
 
 class RAdam(_Moments):
@@ -165,7 +165,7 @@ class RAdam(_Moments):
     ):
         super().__init__(params, settings_of(locals()))
 
-    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
+    def updates(self, group: Mapping[str, Any], step: int, state: Mapping[str, Array]) -> Sequence[Call]:
         beta1, beta2 = group["betas"]
         correction = 1 - beta2**step
         most = 2 / (1 - beta2) - 1
@@ -173,8 +173,8 @@ class RAdam(_Moments):
         adaptive, step_size = rho > 5, group["lr"] / (1 - beta1**step)
         if adaptive:
             step_size *= math.sqrt(correction * (rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
-        settings = (*self.decay(group), beta1, beta2, 1 - beta1, 1 - beta2, group["eps"], float(adaptive))
-        update.radam[p.dtype](p, state["exp_avg"], state["exp_avg_sq"], g, step_size, *settings)
+        numbers = (float(step_size), *self.common(group), float(group["eps"]), float(adaptive))
+        return [(update.radam, ("p", "exp_avg", "exp_avg_sq", "g"), numbers)]
 
 
 class Adamax(_Moments):
@@ -201,7 +201,7 @@ class Adamax(_Moments):
     def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
         return ("exp_avg", "exp_inf")
 
-    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
+    def updates(self, group: Mapping[str, Any], step: int, state: Mapping[str, Array]) -> Sequence[Call]:
         (beta1, beta2), step_size = group["betas"], group["lr"] / (1 - group["betas"][0] ** step)
-        settings = (step_size, float(group["weight_decay"]), beta1, beta2, 1 - beta1, group["eps"])
-        update.adamax[p.dtype](p, state["exp_avg"], state["exp_inf"], g, *settings)
+        numbers = (step_size, group["weight_decay"], beta1, beta2, 1 - beta1, group["eps"])
+        return [(update.adamax, ("p", "exp_avg", "exp_inf", "g"), tuple(map(float, numbers)))]

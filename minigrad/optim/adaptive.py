@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..core import Tensor
 from ..core.tensor import Array
 from ..kernels import update
-from .optimizer import Optimizer, settings_of
+from .optimizer import Call, Optimizer, settings_of
 
 __all__ = ["Adadelta", "Adagrad", "RMSprop", "Rprop"]
 
@@ -46,11 +44,12 @@ class Adagrad(Optimizer):
     def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
         return ("sum",)
 
-    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
-        if step == 1:
+    def updates(self, group: Mapping[str, Any], step: int, state: Mapping[str, Array]) -> Sequence[Call]:
+        if step == 1:  # once: its start, which is not 0
             state["sum"].fill(self.defaults["initial_accumulator_value"])
         step_size = group["lr"] / (1 + (step - 1) * group["lr_decay"])
-        update.adagrad[p.dtype](p, state["sum"], g, step_size, float(group["weight_decay"]), float(group["eps"]))
+        numbers = (float(step_size), float(group["weight_decay"]), float(group["eps"]))
+        return [(update.adagrad, ("p", "sum", "g"), numbers)]
 
 
 class RMSprop(Optimizer):
@@ -83,18 +82,15 @@ class RMSprop(Optimizer):
     def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
         return ("square_avg", *(("momentum_buffer",) if group["momentum"] else ()), *(("grad_avg",) if group["centered"] else ()))
 
-    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
+    def updates(self, group: Mapping[str, Any], step: int, state: Mapping[str, Array]) -> Sequence[Call]:
         lr, momentum, alpha = float(group["lr"]), float(group["momentum"]), group["alpha"]
-        settings = (float(group["weight_decay"]), alpha, 1 - alpha, group["eps"])
-        direction, v = np.empty_like(p), state["square_avg"]
+        numbers = (float(group["weight_decay"]), float(alpha), float(1 - alpha), float(group["eps"]))
+        scale: Call = (update.rmsprop, ("work", "square_avg", "p", "g"), numbers)
         if group["centered"]:
-            update.rmsprop_centered[p.dtype](direction, v, state["grad_avg"], p, g, *settings)
-        else:
-            update.rmsprop[p.dtype](direction, v, p, g, *settings)
+            scale = (update.rmsprop_centered, ("work", "square_avg", "grad_avg", "p", "g"), numbers)
         if momentum:
-            update.sgd_momentum[p.dtype](p, state["momentum_buffer"], direction, lr, 0.0, momentum, 1.0, 0.0)
-        else:
-            update.sgd[p.dtype](p, direction, lr, 0.0)
+            return [scale, (update.sgd_momentum, ("p", "momentum_buffer", "work"), (lr, 0.0, momentum, 1.0, 0.0))]
+        return [scale, (update.sgd, ("p", "work"), (lr, 0.0))]
 
 
 class Adadelta(Optimizer):
@@ -126,10 +122,10 @@ class Adadelta(Optimizer):
     def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
         return ("square_avg", "acc_delta")
 
-    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
+    def updates(self, group: Mapping[str, Any], step: int, state: Mapping[str, Array]) -> Sequence[Call]:
         rho = group["rho"]
-        settings = (float(group["lr"]), float(group["weight_decay"]), rho, 1 - rho, group["eps"])
-        update.adadelta[p.dtype](p, state["square_avg"], state["acc_delta"], g, *settings)
+        numbers = (float(group["lr"]), float(group["weight_decay"]), float(rho), float(1 - rho), float(group["eps"]))
+        return [(update.adadelta, ("p", "square_avg", "acc_delta", "g"), numbers)]
 
 
 class Rprop(Optimizer):
@@ -163,7 +159,8 @@ class Rprop(Optimizer):
     def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
         return ("prev", "step_size")
 
-    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
-        if step == 1:
+    def updates(self, group: Mapping[str, Any], step: int, state: Mapping[str, Array]) -> Sequence[Call]:
+        if step == 1:  # once: their start, which is not 0
             state["step_size"].fill(group["lr"])
-        update.rprop[p.dtype](p, state["prev"], state["step_size"], g, *group["etas"], *group["step_sizes"])
+        numbers = tuple(map(float, (*group["etas"], *group["step_sizes"])))
+        return [(update.rprop, ("p", "prev", "step_size", "g"), numbers)]

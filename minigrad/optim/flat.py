@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from ..core import Tensor, get_default_dtype, stamp_of
-from ..core.tensor import Array, tick
+from ..core.tensor import Array, changes, tick
 from ..errors import ArgumentError, DtypeError, ShapeError
 
 __all__ = ["Flat"]
@@ -95,18 +95,18 @@ class Flat:
                 return False
         view[...] = p.array
         p.array = view
+        changes[0] += 1
         return True
 
     def step(self, update: Update, group: Mapping[str, Any], ascend: bool) -> None:
         """Update every parameter that has a gradient; with `ascend` by the opposite gradient."""
         now = tick()
         if self._gathered(now):
-            if ascend:
-                np.negative(self.gradients, self.gradients)
+            gradients = -self.gradients if ascend else self.gradients
             step = self.steps[0] + 1
             self.steps = [step] * len(self.steps)
             state = {**self.state, **self._numbers_of(0)} if self.numbers else self.state
-            update(group, step, self.values, self.gradients, state)
+            update(group, step, self.values, gradients, state)
             for numbers in self.numbers.values():
                 numbers[:] = numbers[0]
         else:
@@ -134,7 +134,8 @@ class Flat:
             g = p._grad
             if g is None or (p.array is not view and not (p.array.shape == view.shape and self._adopt(p, view))):
                 return False
-            place[...] = g.array
+            if g.array is not place:  # a program has written it there
+                place[...] = g.array
             (p.stamp or stamp_of(p)).written = now
         return True
 

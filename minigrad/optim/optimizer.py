@@ -14,12 +14,19 @@ from typing import Any
 import numpy as np
 
 from ..core import Handle, Tensor, enable_grad
-from ..core.tensor import Array, tick
+from ..core.mode import RECORD, get_mode
+from ..core.recorder import recorder
+from ..core.tensor import Array, changes, tick
 from ..errors import ArgumentError, InputTypeError, StateDictError
+from ..kernels.update import Update
+from ..ops.create import zeros_like
 from .flat import Flat
 from .state import States
 
-__all__ = ["Optimizer", "settings_of"]
+__all__ = ["Call", "Optimizer", "settings_of"]
+
+Call = tuple[Update, Sequence[str], Sequence[float]]
+"""A kernel of a step: its rule, the names of the arrays it takes, its numbers."""
 
 _NUMBER = (int, float, np.number)
 
@@ -42,8 +49,8 @@ class Optimizer:
     schedule may come out a rounding error below 0. With the setting "maximize" an optimizer goes up the gradient. A learning rate (or a
     pair of betas) may be a Tensor of one element, which is looked at in every step. `foreach` and `fused` choose among PyTorch's loops
     and change nothing here; `capturable` and `differentiable` must be False.
-    A subclass says which state arrays it needs and updates stretches of flat arrays; or, as in PyTorch, it defines `step` itself and
-    keeps what it likes in `state[p]`; step hooks run around either.
+    A subclass says which state arrays it needs and which kernels update them (`updates`), or updates stretches of flat arrays in a way
+    of its own (`update`); or, as in PyTorch, it defines `step` itself and keeps what it likes in `state[p]`. Step hooks run around each.
     Errors: ArgumentError for an empty list or settings out of range; InputTypeError for what is no Tensor.
     """
 
@@ -88,15 +95,33 @@ class Optimizer:
         """The names of the state arrays that a group needs, each of the parameters' size; they start from 0."""
         return ()
 
+    def updates(self, group: Mapping[str, Any], step: int, state: Mapping[str, Array]) -> Sequence[Call]:
+        """The kernels of a step, in order: each with the names of its arrays (in the kernel's order: "p", "g", names of states, or
+        "work", scratch of the parameters' size) and its numbers. `step` counts from 1.
+
+        To be called once a step, as it moves the states of `number_names` on. State arrays may be filled at step 1 (those that do not
+        start from 0), but their values are never looked at: so the kernels may run later, by whoever reads this.
+        """
+        raise NotImplementedError(f"{self.name} does not define updates")
+
     def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
-        """Overwrite flat parameters `p` and state, given flat gradients `g`; `step` counts from 1."""
-        raise NotImplementedError(f"{self.name} does not define update")
+        """Overwrite flat parameters `p` and state, given flat gradients `g`: run the kernels of `updates`, if not defined anew."""
+        arrays = {"p": p, "g": g, **state}
+        for rule, names, numbers in self.updates(group, step, state):
+            if "work" in names and "work" not in arrays:
+                arrays["work"] = np.empty_like(p)
+            rule[p.dtype](*map(arrays.__getitem__, names), *numbers)
 
     # ---- what they share
 
     @property
     def name(self) -> str:
         return type(self).__name__
+
+    @property
+    def _steps_itself(self) -> bool:
+        """Whether `step` is the subclass's own: it defines neither `updates` nor `update`."""
+        return type(self).updates is Optimizer.updates and type(self).update is Optimizer.update
 
     def require(self, group: Mapping[str, Any], name: str, condition: bool, expected: str) -> None:
         """Raise ArgumentError unless a setting is as expected."""
@@ -156,6 +181,7 @@ class Optimizer:
         self._checked.append(_noted(group))
         self._flats.append(self._storage(group))
         self._states = None
+        changes[0] += 1
         self._held.append(list(params))
 
     def _check(self, group: Mapping[str, Any], scheduled: bool = False) -> None:
@@ -195,6 +221,7 @@ class Optimizer:
     def _follow_groups(self) -> None:
         """Allocate anew where groups, or lists of parameters, were edited by hand; who stays keeps the state."""
         groups, state = list(self.param_groups), self.state
+        changes[0] += 1
         self.param_groups.clear()
         try:
             for group in groups:
@@ -233,12 +260,15 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients (or set them to zero)."""
+        watched = get_mode() & RECORD
         for group in self.param_groups:
             for p in group["params"]:
                 if set_to_none:
                     p._grad = None
+                    if watched:
+                        recorder.get().bind(p, None)
                 elif p.grad is not None:
-                    p.grad = Tensor(np.zeros_like(p.grad.array))
+                    p.grad = zeros_like(p.grad)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient. With a closure, call it first (recording) and return its loss."""
@@ -252,14 +282,30 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        groups, held = self.param_groups, self._held
-        if len(groups) != len(held) or not all(map(_same, groups, held)):
+        if get_mode() & RECORD:
+            recorder.get().call(self._update_all, (), {}, "barrier")
+        else:
+            self._update_all()
+        return loss
+
+    def _update_all(self) -> None:
+        if not self.as_held():
             self._follow_groups()
         for n, flats in enumerate(self._flats):
             settings = self._recheck(n)
             for flat in flats:
                 flat.step(self.update, settings, settings.get("maximize", False))
-        return loss
+
+    def as_held(self) -> bool:
+        """Whether groups and parameters are those that the flat arrays were made for."""
+        groups, every = self.param_groups, self._held
+        if len(groups) != len(every):
+            return False
+        for group, held in zip(groups, every):  # noqa: B905  (strict costs time here)
+            params = group["params"]
+            if len(params) != len(held) or not all(map(is_, params, held)):
+                return False
+        return True
 
     # ---- hooks
 
@@ -309,7 +355,7 @@ class Optimizer:
         self._load_state(state, self.param_groups)
 
     def _state_view(self) -> MutableMapping[Tensor, Any]:
-        if type(self).update is Optimizer.update:
+        if self._steps_itself:
             return self._own_state
         if self._states is None:
             self._states = States([flat for flats in self._flats for flat in flats])
@@ -343,7 +389,7 @@ class Optimizer:
             group.update(new)
 
     def _load_state(self, state: Mapping[int, Mapping[str, Any]], groups: Sequence[Mapping[str, Any]]) -> None:
-        if type(self).update is Optimizer.update:
+        if self._steps_itself:
             self._own_state = defaultdict(
                 dict, {p: deepcopy(dict(state[n])) for n, p in enumerate(self._all_params()) if n in state}
             )
@@ -408,12 +454,6 @@ def _tensors_in(group: Mapping[str, Any]) -> bool:
     """Whether settings are Tensors."""
     settings = [value if isinstance(value, tuple) else (value,) for name, value in group.items() if name != "params"]
     return any(isinstance(part, Tensor) for parts in settings for part in parts)
-
-
-def _same(group: Mapping[str, Any], held: list[Tensor]) -> bool:
-    """Whether a group's parameters are these."""
-    params = group["params"]
-    return len(params) == len(held) and all(map(is_, params, held))
 
 
 def _noted(group: dict[str, Any]) -> tuple[dict[str, Any], bool]:

@@ -9,7 +9,7 @@ from ..core import Tensor
 from ..core.tensor import Array
 from ..errors import ArgumentError
 from ..kernels import update
-from .optimizer import Optimizer, settings_of
+from .optimizer import Call, Optimizer, settings_of
 
 __all__ = ["ASGD", "SGD"]
 
@@ -49,13 +49,13 @@ class SGD(Optimizer):
     def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
         return ("momentum_buffer",) if group["momentum"] else ()
 
-    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
+    def updates(self, group: Mapping[str, Any], step: int, state: Mapping[str, Array]) -> Sequence[Call]:
         lr, weight_decay, momentum = float(group["lr"]), float(group["weight_decay"]), float(group["momentum"])
         if not momentum:
-            update.sgd[p.dtype](p, g, lr, weight_decay)
-            return
-        undamped, buffer = 1.0 if step == 1 else 1.0 - group["dampening"], state["momentum_buffer"]
-        update.sgd_momentum[p.dtype](p, buffer, g, lr, weight_decay, momentum, undamped, float(group["nesterov"]))
+            return [(update.sgd, ("p", "g"), (lr, weight_decay))]
+        undamped = 1.0 if step == 1 else float(1.0 - group["dampening"])
+        numbers = (lr, weight_decay, momentum, undamped, float(group["nesterov"]))
+        return [(update.sgd_momentum, ("p", "momentum_buffer", "g"), numbers)]
 
 
 class ASGD(Optimizer):
@@ -91,10 +91,10 @@ class ASGD(Optimizer):
     def state_names(self, group: Mapping[str, Any]) -> Sequence[str]:
         return ("ax",)
 
-    def update(self, group: Mapping[str, Any], step: int, p: Array, g: Array, state: Mapping[str, Array]) -> None:
+    def updates(self, group: Mapping[str, Any], step: int, state: Mapping[str, Array]) -> Sequence[Call]:
         lr, lambd, eta, mu = group["lr"], group["lambd"], state["eta"], state["mu"]
         if step == 1:
             eta[:], mu[:] = lr, 1
-        settings = (eta.item(), 1 - lambd * eta.item(), float(group["weight_decay"]), mu.item())
-        update.asgd[p.dtype](p, state["ax"], g, *settings)
+        numbers = (eta.item(), float(1 - lambd * eta.item()), float(group["weight_decay"]), mu.item())
         eta[:], mu[:] = lr / (1 + lambd * lr * step) ** group["alpha"], 1 / max(1, step - group["t0"])
+        return [(update.asgd, ("p", "ax", "g"), numbers)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, check_device, no_grad, touch
+from ..core import Tensor, by_replay, check_device, no_grad, touch
 from ..errors import ArgumentError, InputTypeError
 from ..nn.module import Module
 from .lr_scheduler.base import LRScheduler, by_group, rate_of
@@ -105,6 +105,7 @@ class AveragedModel(Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self.module(*args, **kwargs)
 
+    @by_replay("barrier")
     @no_grad()
     def update_parameters(self, model: Module) -> None:
         """Take the model's present parameters into the averages."""
@@ -130,6 +131,7 @@ class AveragedModel(Module):
         return (parameters + buffers, []) if self.use_buffers else (parameters, buffers)
 
 
+@by_replay("barrier")
 @no_grad()
 def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     """Set the running statistics of batch normalization to the means over the batches of a loader, of which each is an input or starts

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
-from ...core import Tensor
+from ...core import Tensor, by_replay
 from ...core.check import check_number
 from ...errors import ArgumentError, InputTypeError, StateDictError
 from ..optimizer import Optimizer
@@ -87,6 +87,7 @@ class LRScheduler:
         """The learning rates that the last step set, one a group."""
         return self._last_lr
 
+    @by_replay("barrier")
     def step(self, epoch: int | None = None) -> None:
         """Go on to the next epoch (or, deprecated as in PyTorch, to `epoch`)."""
         if self._step_count == 1 and not self.optimizer.stepped:
@@ -94,7 +95,7 @@ class LRScheduler:
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`: the first learning rate of the schedule is skipped; "
                 "call `optimizer.step()` first",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         self._step_count += 1
         if epoch is not None:
@@ -177,4 +178,4 @@ def set_momentum(group: dict[str, Any], value: float) -> None:
 
 
 def warn_of_epoch(name: str) -> None:
-    warnings.warn(f"{name}.step: the argument epoch is deprecated; call step() once an epoch", UserWarning, stacklevel=3)
+    warnings.warn(f"{name}.step: the argument epoch is deprecated; call step() once an epoch", UserWarning, stacklevel=4)

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...core import by_replay
 from ...errors import ArgumentError, InputTypeError
 from ..optimizer import Optimizer
 from .base import LRScheduler, rate_of, set_rate
@@ -72,6 +73,7 @@ class SequentialLR(_Combined):
         first._initial_step()
         self._last_lr = first.get_last_lr()
 
+    @by_replay("barrier")
     def step(self) -> None:  # type: ignore[override]
         """Go on to the next epoch."""
         self.last_epoch += 1
@@ -91,6 +93,7 @@ class ChainedScheduler(_Combined):
         self._take(schedulers, optimizer)
         self._last_lr = [rate_of(group) for group in self.optimizer.param_groups]
 
+    @by_replay("barrier")
     def step(self) -> None:  # type: ignore[override]
         """Go on to the next epoch."""
         for scheduler in self._schedulers:

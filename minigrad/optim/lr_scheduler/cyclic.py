@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ...core import by_replay
 from ...errors import ArgumentError
 from ..optimizer import Optimizer
 from .base import LRScheduler, by_group, check_optimizer, check_positive, held, rate_of, set_momentum, set_rate
@@ -63,6 +64,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     def rates(self) -> Sequence[float]:
         return _cosine(self.base_lrs, self.eta_min, self.T_cur, self.T_i)
 
+    @by_replay("barrier")
     def step(self, epoch: float | None = None) -> None:
         """Go on to the next epoch, or to `epoch`, which may lie between two."""
         if epoch is None and self.last_epoch >= 0:

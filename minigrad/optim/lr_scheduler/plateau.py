@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ...core import by_replay
 from ...errors import ArgumentError, InputTypeError
 from ..optimizer import Optimizer
 from .base import LRScheduler, by_group, rate_of, set_rate, warn_of_epoch
@@ -49,6 +50,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown_counter = self.num_bad_epochs = 0
         self._last_lr = [rate_of(group) for group in optimizer.param_groups]
 
+    @by_replay("barrier")
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """Look at a metric (a number, or a Tensor of one element), and lower the learning rates if it is time."""
         if isinstance(metrics, str):
