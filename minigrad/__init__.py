@@ -3,6 +3,7 @@
 from math import e, inf, nan, pi
 
 from . import autograd, data, errors, linalg, nn, optim
+from .compiler import compile  # noqa: A004
 from .core import (
     Elementwise,
     Op,
@@ -44,6 +45,7 @@ __all__ = [
     "apply",
     "autograd",
     "bool",
+    "compile",
     "data",
     "detect_anomaly",
     "device",
