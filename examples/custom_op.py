@@ -111,17 +111,19 @@ def make_network(activation: Callable[[], nn.Module]) -> nn.Sequential:
     )
 
 
-def train(network: nn.Module, x: Tensor, y: Tensor, steps: int) -> list[float]:
+def train(network: nn.Module, x: Tensor, y: Tensor, steps: int, eager: bool = False) -> list[float]:
     """Full-batch steps; the loss of each."""
     optimizer = optim.Adam(network.parameters(), lr=LEARNING_RATE)
-    losses = []
-    for _ in range(steps):
+
+    def learn(x: Tensor, y: Tensor) -> Tensor:
         optimizer.zero_grad()
         loss = F.mse_loss(network(x), y)
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
-    return losses
+        return loss
+
+    step = learn if eager else mg.compile(learn)
+    return [step(x, y).item() for _ in range(steps)]
 
 
 def look(network: nn.Module, grid: Array) -> Fit:
@@ -162,7 +164,7 @@ def plot(points: tuple[Tensor, Tensor], grid: Array, fits: dict[str, Fit], path:
     figure.savefig(path, dpi=150)
 
 
-def main(seed: int = 0, steps: int = STEPS, out: Path | None = OUT) -> float:
+def main(seed: int = 0, steps: int = STEPS, out: Path | None = OUT, eager: bool = False) -> float:
     """Check squareplus, and train with it and with ReLU; the distance of the curve learned with squareplus from the sine."""
     if out is not None:
         if not is_installed("matplotlib"):
@@ -176,7 +178,7 @@ def main(seed: int = 0, steps: int = STEPS, out: Path | None = OUT) -> float:
     for name, activation in (("squareplus", Squareplus), ("relu", nn.ReLU)):
         mg.manual_seed(seed)  # both begin with the same weights
         network = make_network(activation)
-        losses[name] = train(network, *points, steps)
+        losses[name] = train(network, *points, steps, eager)
         fits[name] = look(network, grid)
     print(*loss_rows(losses), sep="\n")
     if out is not None:
@@ -216,6 +218,7 @@ def command_line() -> None:
     flag("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="of points and weights (default: %(default)s)")
     flag("--out", type=Path, default=OUT, metavar="FOLDER", help="where the picture goes (default: %(default)s)")
     flag("--no-plots", action="store_const", dest="out", const=None, help="draw nothing")
+    flag("--eager", action="store_true", help="run the training steps operation by operation: slower, for a debugger")
     try:
         main(**vars(parser.parse_args()))
     except OSError as error:

@@ -118,20 +118,25 @@ def score(network: nn.Module, data: TensorDataset) -> Score:
     return Score(F.cross_entropy(logits, y).item(), correct.float().mean().item())
 
 
-def train(network: nn.Module, digits: Digits, epochs: int, lr: float, batch_size: int) -> list[Epoch]:
+def train(network: nn.Module, digits: Digits, epochs: int, lr: float, batch_size: int, eager: bool = False) -> list[Epoch]:
     """Train, show a table row an epoch, and leave the network with the weights of its lowest validation loss."""
     loader = DataLoader(digits.train, batch_size=batch_size, shuffle=True)
     optimizer = optim.AdamW(network.parameters(), lr=lr, weight_decay=WEIGHT_DECAY)
+
+    def learn(X: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(network(X), y, label_smoothing=LABEL_SMOOTHING)
+        loss.backward()
+        optimizer.step()
+
+    step = learn if eager else mg.compile(learn)
     history: list[Epoch] = []
     best_weights: dict[str, Tensor] = {}
     with Progress(epochs * len(loader)) as progress:
         progress.line(TABLE_HEAD)
         for epoch in range(1, epochs + 1):
             for X, y in loader:
-                optimizer.zero_grad()
-                loss = F.cross_entropy(network(X), y, label_smoothing=LABEL_SMOOTHING)
-                loss.backward()
-                optimizer.step()
+                step(X, y)
                 progress.advance()
             history.append(Epoch(score(network, digits.train), score(network, digits.validation)))
             progress.line(row(epoch, history[-1]))
@@ -293,6 +298,7 @@ def main(
     lr: float = LEARNING_RATE,
     batch_size: int = BATCH_SIZE,
     out: Path | None = OUT,
+    eager: bool = False,
 ) -> float:
     """Train and judge a network; the test accuracy. Plots go to the folder `out`, or nowhere if it is None."""
     require(sklearn="scikit-learn", **({} if out is None else {"matplotlib": "matplotlib"}))
@@ -305,7 +311,7 @@ def main(
     print(f"digits: {sizes}\n{network}\n")
 
     start = time.perf_counter()
-    history = train(network, digits, epochs, lr, batch_size)
+    history = train(network, digits, epochs, lr, batch_size, eager)
     seconds = time.perf_counter() - start
     print(f"trained for {seconds:.1f} s; kept the weights of epoch {best_epoch(history)}, where the validation loss is lowest")
 
@@ -358,6 +364,7 @@ def command_line() -> None:
     flag("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="of split, weights and order (default: %(default)s)")
     flag("--out", type=Path, default=OUT, metavar="FOLDER", help="where the plots go (default: %(default)s)")
     flag("--no-plots", action="store_const", dest="out", const=None, help="write no plots")
+    flag("--eager", action="store_true", help="run the training steps operation by operation: slower, for a debugger")
     flags = parser.parse_args()
     try:
         main(**vars(flags))

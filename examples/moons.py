@@ -2,6 +2,7 @@
 
     python examples/moons.py
     python examples/moons.py --epochs 1 --no-plots      (the quickest way to see the library train)
+    python examples/moons.py --eager                    (the same numbers, each step run operation by operation)
 
 The last line of the output is (other processors round differently, and may be a point or two off):
 
@@ -53,16 +54,21 @@ def score(network: nn.Module, data: TensorDataset) -> tuple[float, int]:
     return F.cross_entropy(logits, y).item(), correct.sum().item()
 
 
-def train(network: nn.Module, data: TensorDataset, epochs: int) -> None:
+def train(network: nn.Module, data: TensorDataset, epochs: int, eager: bool = False) -> None:
     loader = DataLoader(data, batch_size=BATCH_SIZE, shuffle=True)
     optimizer = optim.Adam(network.parameters(), lr=LEARNING_RATE)
+
+    def learn(X: mg.Tensor, y: mg.Tensor) -> None:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(network(X), y)
+        loss.backward()
+        optimizer.step()
+
+    step = learn if eager else mg.compile(learn)
     print("epoch  train loss  train accuracy")
     for epoch in range(1, epochs + 1):
         for X, y in loader:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(network(X), y)
-            loss.backward()
-            optimizer.step()
+            step(X, y)
         if epoch == 1 or epoch == epochs or epoch * SHOWN // epochs > (epoch - 1) * SHOWN // epochs:
             mean_loss, correct = score(network, data)
             clock = f"   {perf_counter() - STARTED:.2f} s after the start" if epoch == 1 else ""
@@ -97,7 +103,7 @@ def plot_boundary(network: nn.Module, parts: dict[str, TensorDataset], path: Pat
     figure.savefig(path, dpi=150)
 
 
-def main(seed: int = 0, epochs: int = EPOCHS, out: Path | None = OUT) -> float:
+def main(seed: int = 0, epochs: int = EPOCHS, out: Path | None = OUT, eager: bool = False) -> float:
     """Train a network and draw its boundary into the folder `out` (None: draw nothing); the test accuracy."""
     if out is not None:
         if not is_installed("matplotlib"):
@@ -109,7 +115,7 @@ def main(seed: int = 0, epochs: int = EPOCHS, out: Path | None = OUT) -> float:
     X, y = two_moons(TRAIN + TEST, noise=NOISE, seed=seed)
     train_set, test_set = TensorDataset(X[:TRAIN], y[:TRAIN]), TensorDataset(X[TRAIN:], y[TRAIN:])
     network = make_network()
-    train(network, train_set, epochs)
+    train(network, train_set, epochs, eager)
     if out is not None:
         path = out / "moons.png"
         plot_boundary(network, {"train": train_set, "test": test_set}, path)
@@ -145,6 +151,7 @@ def command_line() -> None:
     flag("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="of points, weights and order (default: %(default)s)")
     flag("--out", type=Path, default=OUT, metavar="FOLDER", help="where the plot goes (default: %(default)s)")
     flag("--no-plots", action="store_const", dest="out", const=None, help="write no plot")
+    flag("--eager", action="store_true", help="run the training step operation by operation: slower, for a debugger")
     flags = parser.parse_args()
     try:
         main(**vars(flags))

@@ -121,6 +121,17 @@ def test_digits_keep_the_weights_of_the_lowest_validation_loss():
 
 
 @needs_digits
+def test_compiled_and_eager_steps_learn_the_same(capsys):
+    for example, settings in ((moons, {"epochs": 3}), (digits, {"epochs": 2}), (custom_op, {"steps": 40})):
+        runs = []
+        for eager in (False, True):
+            accuracy = example.main(out=None, eager=eager, **settings)
+            printed = re.sub(r"\d+\.\d+ s\b", "", capsys.readouterr().out)
+            runs.append((accuracy, printed))
+        assert runs[0] == runs[1]
+
+
+@needs_digits
 @needs_plots
 def test_digits_from_the_command_line(tmp_path):
     flags = ("--epochs", "2", "--hidden", "32", "16", "--activation", "gelu", "--lr", "0.01", "--batch-size", "64", "--seed", "1")
