@@ -17,7 +17,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import cast
 
-from benchmarks import accuracy, chain, kernels, layers, losses, startup, steps
+from benchmarks import (
+    accuracy,
+    chain,
+    compiled,
+    digits_race,
+    first_steps,
+    growth,
+    inference,
+    kernels,
+    layers,
+    losses,
+    memory,
+    startup,
+    steps,
+)
+from benchmarks.contenders import installed
 from benchmarks.runner import ROOT, Section, run
 from benchmarks.table import MISSED, Table
 
@@ -25,6 +40,12 @@ SECTIONS = {
     name: cast(Section, module)
     for name, module in {
         "steps": steps,
+        "compiled": compiled,
+        "growth": growth,
+        "inference": inference,
+        "first_steps": first_steps,
+        "digits_race": digits_race,
+        "memory": memory,
         "kernels": kernels,
         "losses": losses,
         "layers": layers,
@@ -35,7 +56,7 @@ SECTIONS = {
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
 ACCURACY = ROOT / "docs" / "accuracy.md"
-PACKAGES = ("numpy", "numba", "torch", "jax")
+PACKAGES = ("numpy", "numba", "torch", "jax", "scikit-learn", "onnxruntime")
 
 HOW_TO_READ = f"""\
 Written by `make bench` (`python -m benchmarks`), all in one run. Every contender is measured in processes of its own, which take
@@ -47,7 +68,7 @@ done again, within limits; "disturbed" says how many stayed so. Compare ratios r
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure minigrad against PyTorch and JAX.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure minigrad against other libraries.")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all if none is named")
     parser.add_argument("--quick", action="store_true", help="few rounds, short samples: a look, not a result")
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each contender has its turn")
@@ -140,6 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     jobs = disturbed = 0
     for name in options.sections:
         results = run(name, SECTIONS[name], options.quick, options.rounds)
+        if options.write and SECTIONS[name] is growth and installed("matplotlib"):
+            growth.draw(results)
         made = SECTIONS[name].tables(results)
         tables += made
         failures += results.failures

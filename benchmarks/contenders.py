@@ -14,8 +14,9 @@ import numpy as np
 
 
 def installed(contender: str) -> bool:
-    """Can this contender, named as its import is, be measured here? ("python" is the bare interpreter.)"""
-    return contender == "python" or find_spec(contender) is not None
+    """Can this contender be measured here? The first word of its name is the import it needs. ("python" is the bare interpreter.)"""
+    package = contender.split()[0]
+    return package == "python" or find_spec(package) is not None
 
 
 class Eager:

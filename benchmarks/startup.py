@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+from benchmarks.children import surroundings
 from benchmarks.runner import ROOT, Results
 from benchmarks.table import Table, duration, number
 
@@ -53,10 +53,8 @@ def work(contender: str, group: str, quick: bool) -> Iterator[tuple[str, float]]
         yield group, seconds([sys.executable, "-c", "pass" if contender == "python" else f"import {contender}"])
     elif EXAMPLE.exists():
         with TemporaryDirectory() as folder:
-            # Python keeps compiled modules from one run to the next, as it does for a user, whatever is set here.
-            kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
             for case in LIMITS:
-                epoch, end = first_epoch(kept | {"MINIGRAD_CACHE": folder})
+                epoch, end = first_epoch(surroundings(folder))
                 yield case, epoch
                 yield f"{case}, end", end
 

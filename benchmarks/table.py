@@ -40,6 +40,7 @@ class Table:
     note: str = ""
     rows: list[tuple[str, ...]] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
+    picture: str = ""  # a file beside RESULTS.md
 
     def add(self, *cells: str) -> None:
         if len(cells) != len(self.columns):
@@ -74,6 +75,6 @@ class Table:
             return "| " + " | ".join(cells) + " |"
 
         rule = "|---|" + "---:|" * (len(self.columns) - 1)
-        return "\n".join(
-            [f"## {self.title}", "", *([self.note, ""] if self.note else []), line(self.columns), rule, *map(line, self.rows)]
-        )
+        above = filter(None, (self.note, self.picture and f"![{self.title}]({self.picture})"))
+        head = [f"## {self.title}", "", *(part for text in above for part in (text, ""))]
+        return "\n".join([*head, line(self.columns), rule, *map(line, self.rows)])

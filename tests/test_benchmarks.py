@@ -9,10 +9,27 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import accuracy, chain, kernels, layers, quiet, startup, steps
+from benchmarks import (
+    accuracy,
+    chain,
+    compiled,
+    digits_race,
+    first_steps,
+    growth,
+    inference,
+    kernels,
+    layers,
+    losses,
+    memory,
+    quiet,
+    startup,
+    steps,
+)
+from benchmarks.contenders import Eager, installed
 from benchmarks.runner import Results
 from benchmarks.table import Table, duration, number, ratio
 from benchmarks.timing import SAMPLE_SECONDS, calibrate
+from benchmarks.workloads import NETS, data, dense, training
 from minigrad.core.elementwise import Elementwise
 from minigrad.core.op import Op
 
@@ -116,7 +133,24 @@ def test_only_a_full_run_writes_unasked() -> None:
     assert command.parse(["chain", "steps"]).sections == ["steps", "chain"]
 
 
-@pytest.mark.parametrize("section", [steps, kernels, layers, startup, chain, accuracy])
+@pytest.mark.parametrize(
+    "section",
+    [
+        steps,
+        compiled,
+        growth,
+        inference,
+        first_steps,
+        digits_race,
+        memory,
+        kernels,
+        losses,
+        layers,
+        startup,
+        chain,
+        accuracy,
+    ],
+)
 def test_tables_without_any_result(section: Any) -> None:
     nothing = Results()
     nothing.missing = {contender for contender, _ in section.JOBS}
@@ -188,3 +222,70 @@ def test_every_elementwise_operation_has_a_row_of_accuracy_or_a_reason() -> None
     assert rows <= set(accuracy.ROWS)
     assert set(accuracy.ROWS) - rows <= composed
     assert accuracy.WITHOUT_A_ROW.keys() <= operations
+
+
+def test_a_contender_needs_the_import_that_its_name_begins_with() -> None:
+    assert installed("numba by hand")
+    assert installed("python")
+    assert not installed("no_such_library eager")
+
+
+def test_the_name_of_a_net() -> None:
+    assert str(NETS["moons"]) == "2-16-16-2, 100"
+    assert str(compiled.NETS["deep"]) == "64-12×64-10, 64"
+
+
+@pytest.mark.parametrize("order", ["in, out", "out, in"])
+@pytest.mark.parametrize("exp", ["in the kernel", "NumPy's"])
+def test_the_step_by_hand_does_what_minigrads_does(order: str, exp: str) -> None:
+    from benchmarks.by_hand import ByHand
+
+    net, rate, library = NETS["moons"], 1e-2, Eager("minigrad")
+    by_hand, model = ByHand(*net, (order, exp), rate), dense(library, net.sizes)
+    arrays = [array.T if order == "in, out" else array for array in by_hand.parameters]  # a bias is its own transpose
+    with library.root.no_grad():
+        for parameter, array in zip(model.parameters(), arrays, strict=True):
+            parameter.copy_(library.tensor(array.copy()))
+    step = training(library, model, rate)
+    for x, y in data(net):
+        assert by_hand.step(x, y) == pytest.approx(step(library.tensor(x), library.tensor(y)).item(), rel=1e-5)
+    for parameter, array in zip(model.parameters(), arrays, strict=True):
+        np.testing.assert_allclose(array, parameter.detach().numpy(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("net", inference.NAMES)
+def test_inference_of_given_weights(net: str) -> None:
+    sizes, x = inference.NAMES[net], np.random.default_rng(0).standard_normal((3, inference.NAMES[net][0]), np.float32)
+    predict, tensor, mode = inference.forward("minigrad", sizes)
+    with mode():
+        for _ in range(3):
+            np.testing.assert_allclose(np.asarray(predict(tensor(x))), inference.expected(sizes, x), rtol=1e-4, atol=1e-5)
+
+
+def test_a_fit_finds_the_terms_of_a_sum_and_leaves_out_negative_ones() -> None:
+    axis = growth.AXES["width"]
+    w = np.array(axis.values, float)
+    found = growth.fit(axis, 1e-5 + 2e-8 * w + 3e-9 * w**2)
+    np.testing.assert_allclose(found.coefficients, [1e-5, 2e-8, 3e-9], rtol=1e-6)
+    assert found.worst < 1e-6
+    assert found.slope == pytest.approx(2, abs=0.02)
+    assert growth.fit(axis, 1e-5 - 2e-8 * w + 3e-9 * w**2).coefficients.min() == 0
+
+
+def test_a_table_with_a_picture() -> None:
+    table = Table("Growth", ("net",), "A note.", picture="growth.png")
+    assert "A note.\n\n![Growth](growth.png)\n\n| net |" in table.markdown()
+    assert "png" not in table.text()
+
+
+def test_the_picture_of_growth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    made = Results()
+    for contender in growth.HEADS:
+        for name, axis in growth.AXES.items():
+            for value in axis.values:
+                made.values[contender, growth.case(name, value)] = [1e-5 + 1e-6 * value]
+    monkeypatch.setattr(growth, "PICTURE", tmp_path / "growth.png")
+    growth.draw(made)
+    assert (tmp_path / "growth.png").stat().st_size > 10_000
+    assert growth.tables(made)[0].picture == "growth.png"
