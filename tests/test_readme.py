@@ -12,14 +12,12 @@ import minigrad as mg
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+GUIDE = (ROOT / "docs" / "compile.md").read_text(encoding="utf-8")
+BLOCKS = [*PYTHON.findall(TEXT), *PYTHON.findall(GUIDE)]
 
 
-def test_there_is_python_to_run():
-    assert 3 == len(BLOCKS)
-
-
-@pytest.mark.parametrize("block", BLOCKS, ids=["first", "pytorch", "rule"])
+@pytest.mark.parametrize("block", BLOCKS, ids=["first", "pytorch", "rule", "compile", "guide", "side effects", "refused"])
 def test_python_prints_what_its_comments_say(block, tmp_path):
     if "sklearn" in block:
         pytest.importorskip("sklearn")
