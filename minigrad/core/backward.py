@@ -17,10 +17,12 @@ from .hooks import run_after_accumulation, run_hooks
 from .mode import ANOMALY, GRAD, RECORD, enable_grad, get_mode
 from .plan import Record
 from .recorder import array_of, derived, recorder
-from .tensor import Tensor, output_stamp, wrapped
+from .tensor import Tensor, output_stamp
 from .watch import watch_rule
 
 __all__ = ["backward", "grad", "is_one"]
+
+_new = object.__new__
 
 
 def backward(
@@ -47,14 +49,14 @@ def backward(
     else:
         starts = [(root, _seed(root, seed, "backward")) for root, seed in zip(tensor, gradient, strict=True)]  # type: ignore[arg-type]
     if inputs is None:
-        reached, watched = _walk(starts, retain, create_graph), get_mode() & RECORD
+        reached = _walk(starts, retain, create_graph)
+        told = get_mode() & RECORD
         while reached:
             leaf, g = reached.popitem()
-            plain = leaf._grad is None and not leaf.hooks and not watched
-            if plain and g.dtype is (array := leaf.array).dtype and g.shape == array.shape:
-                leaf._grad = _own(g, 1)
-            else:
+            if told or leaf._grad is not None or leaf.hooks or g.dtype is not (array := leaf.array).dtype or g.shape != array.shape:
                 _deposit(leaf, g, create_graph)
+            else:
+                leaf._grad = _own(g, 1)
     else:
         wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
         for target, g in _gradients(starts, retain, create_graph, wanted, "backward"):
@@ -99,7 +101,7 @@ def grad(
     starts = [(root, _seed(root, seed, "grad")) for root, seed in zip(roots, seeds, strict=True)]
     found = {}
     for target, g in _gradients(starts, retain, create_graph, wanted, "grad"):
-        found[id(target)] = _own(run_hooks(target.hooks.values(), g, create_graph) if target.hooks else g, 2)
+        found[id(target)] = _own_told(run_hooks(target.hooks.values(), g, create_graph) if target.hooks else g)
     for position, target in enumerate(wanted):
         if id(target) in found:
             continue
@@ -139,7 +141,7 @@ def _deposit(target: Tensor, g: Any, create_graph: bool) -> None:
     if target.hooks:
         g = run_hooks(target.hooks.values(), g, create_graph)
     before = target.grad
-    target.grad = _own(g, 2) if before is None else _plus(before, g if create_graph else Tensor(g), create_graph)
+    target.grad = _own_told(g) if before is None else _plus(before, g if create_graph else Tensor(g), create_graph)
     if target.hooks:
         run_after_accumulation(target, create_graph)
 
@@ -188,24 +190,17 @@ def _walk(
         for rule, edge in zip(rules, step.edges):  # noqa: B905  (strict costs time here; a record makes both)
             if needed is not None and edge not in needed and edge not in wanted:
                 continue
-            if edge in pending and not create_graph:
-                if mode <= GRAD:
-                    _add_to(pending, edge, step.record, rule, g, saved, step.live)
-                    continue
-                adder = step.record.adders.get(rule)
-                if adder is not None and not mode & ANOMALY:
-                    pending[edge] = derived("add_in", _added, adder, pending[edge], g, saved, step.live)
-                    continue
-            gi = rule(g, saved, step.live)
-            if mode > GRAD:
-                watch_rule(mode, step, rules.index(rule), g, saved, gi)
-            if edge in pending:
-                pending[edge] = _plus(pending[edge], gi, create_graph)
-            else:
-                pending[edge] = gi
+            if edge not in pending:
+                pending[edge] = gi = rule(g, saved, step.live)
                 if type(edge) is Step:
                     heappush(heap, (-edge.seq, edge))
-        if mode & RECORD:
+                if mode > GRAD:
+                    watch_rule(mode, step, rules.index(rule), g, saved, gi)
+            elif mode <= GRAD and not create_graph:
+                _add_to(pending, edge, step.record, rule, g, saved, step.live)
+            else:
+                pending[edge] = _sum_watched(pending[edge], step, rules.index(rule), rule, g, saved, create_graph)
+        if mode > GRAD and mode & RECORD:
             recorder.get().stepped(step)
         if step.live and step.op.finish is not None:
             step.op.finish(*step.live)
@@ -298,6 +293,18 @@ def _add_to(
     quiet.run(adder, total, g, saved, live)
 
 
+def _sum_watched(total: Any, step: Step, k: int, rule: Callable[..., Any], g: Any, saved: Sequence[Any], create_graph: bool) -> Any:
+    """A gradient that waits at an edge plus what a rule gives, where someone looks on, or where the sum is recorded in turn."""
+    mode = get_mode()
+    adder = None if create_graph or mode & ANOMALY else step.record.adders.get(rule)
+    if adder is not None:
+        return derived("add_in", _added, adder, total, g, saved, step.live)
+    gi = rule(g, saved, step.live)
+    if mode > GRAD:
+        watch_rule(mode, step, k, g, saved, gi)
+    return _plus(total, gi, create_graph)
+
+
 def _added(adder: Callable[..., None], total: Any, g: Any, saved: Sequence[Any], live: Sequence[Any]) -> Any:
     """The sum of gradients with one more in it, in a new array."""
     total = total.copy()
@@ -310,10 +317,19 @@ def _own(g: Any, held: int) -> Tensor:
     copied."""
     if isinstance(g, Tensor):
         return g.clone()  # type: ignore[no-any-return]
-    if get_mode() & RECORD:
-        return Tensor(derived("copy", np.copy, g))
+    y = _new(Tensor)  # as `wrapped` makes it, without the call
     # Two more references are this argument and getrefcount's own.
-    return wrapped(g if g.base is None and getrefcount(g) <= held + 2 else g.copy())
+    y.array = g if g.base is None and getrefcount(g) <= held + 2 else g.copy()
+    y._grad = y.step = y.stamp = y.hooks = None
+    y._requires_grad = False
+    return y
+
+
+def _own_told(g: Any) -> Tensor:
+    """The same, made known to a recorder."""
+    if get_mode() & RECORD and not isinstance(g, Tensor):
+        return Tensor(derived("copy", np.copy, g))
+    return _own(g, 3)
 
 
 def _tensor_rules(step: Step) -> list[Callable[..., Tensor]]:
