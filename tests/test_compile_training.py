@@ -31,9 +31,8 @@ def test_every_optimizer(kind: Any, settings: Any, dtype: str) -> None:
     assert fast.stats()["replayed"] == STEPS - 2
 
 
-def test_an_optimizer_that_needs_values_is_refused() -> None:
-    model = classifier()
-    optimizer = optim.LBFGS(model.parameters())
+def by_closure(model: Any, optimizer: Any) -> Any:
+    """A step whose forward and backward are a closure of the optimizer's."""
 
     def step(x: mg.Tensor, y: mg.Tensor) -> mg.Tensor:
         def closure() -> mg.Tensor:
@@ -44,7 +43,14 @@ def test_an_optimizer_that_needs_values_is_refused() -> None:
 
         return optimizer.step(closure)  # type: ignore[no-any-return]
 
-    fast = mg.compile(step)
+    return step
+
+
+def test_an_optimizer_that_needs_values_is_refused() -> None:
+    model = classifier()
+    optimizer = optim.LBFGS(model.parameters())
+
+    fast = mg.compile(by_closure(model, optimizer))
     arguments = batches(1)[0]()
     fast(*arguments)
     with pytest.raises(mg.errors.CompileError, match="looks at the values of a Tensor"):
@@ -55,17 +61,7 @@ def test_a_closure() -> None:
     def make() -> Any:
         model = classifier()
         optimizer = optim.Adam(model.parameters())
-
-        def step(x: mg.Tensor, y: mg.Tensor) -> mg.Tensor:
-            def closure() -> mg.Tensor:
-                optimizer.zero_grad()
-                loss = F.cross_entropy(model(x), y)
-                loss.backward()
-                return loss
-
-            return optimizer.step(closure)  # type: ignore[no-any-return]
-
-        return step, [model, optimizer]
+        return by_closure(model, optimizer), [model, optimizer]
 
     assert follow(make, batches(6)).stats()["replayed"] == 4
 

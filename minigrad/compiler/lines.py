@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Tensor
 
-__all__ = ["COPIES", "Argument", "Array", "Bind", "Line", "OfTensor", "Place", "Value", "values_in"]
+__all__ = ["COPIES", "Argument", "Array", "Bind", "Line", "OfTensor", "Place", "Value", "mapped", "values_in"]
 
 Array = np.ndarray[Any, Any]
 
@@ -111,6 +111,20 @@ class OfTensor:
 
     def __init__(self, value: Value, place: Place | None = None):
         self.value, self.place = value, place
+
+
+def mapped(given: Any, kinds: type | tuple[type, ...], put: Callable[[Any], Any]) -> Any:
+    """Nested arguments with what `put` makes of those of some kinds in place of them."""
+    if isinstance(given, kinds):
+        return put(given)
+    if isinstance(given, slice):
+        return slice(*(mapped(part, kinds, put) for part in (given.start, given.stop, given.step)))
+    if isinstance(given, (list, tuple)):
+        parts = [mapped(part, kinds, put) for part in given]
+        return type(given)(*parts) if hasattr(given, "_fields") else type(given)(parts)
+    if type(given) is dict:
+        return {key: mapped(part, kinds, put) for key, part in given.items()}
+    return given
 
 
 def values_in(given: Any) -> Iterator[Value]:

@@ -14,7 +14,7 @@ from ..kernels import moves
 from ..kernels.machine import Built
 from . import lower_rows  # noqa: F401  (declares statements)
 from .fuse import fuse
-from .lines import COPIES, Argument, Array, Bind, Line, OfTensor, Place, Value, values_in
+from .lines import COPIES, Argument, Array, Bind, Line, OfTensor, Place, Value, mapped, values_in
 from .lower import Statement, flat, lower
 from .record import Record
 from .update import Update, lower_update, places_of
@@ -220,13 +220,10 @@ def _taken(step: Any) -> Iterable[Value]:
 
 
 def _touched(step: Any) -> Iterable[Value]:
+    """The values that a step takes or makes."""
     if isinstance(step, Statement):
         return step.touches()
-    if isinstance(step, Bind):
-        return () if step.value is None else (step.value,)
-    if isinstance(step, Update):
-        return ()
-    return values_in((step.inputs, step.settings, step.made))
+    return values_in((step.inputs, step.settings, step.made)) if isinstance(step, Line) else _taken(step)
 
 
 # ---- what has to be done
@@ -330,20 +327,13 @@ def _plain(given: Any) -> Any:
 
 def _renamed(given: Any, names: Mapping[int, Value]) -> Any:
     """Nested arguments with other Values in the place of some."""
-    if not names:
-        return given
-    if isinstance(given, Value):
-        return names.get(id(given), given)
-    if isinstance(given, OfTensor):
-        return OfTensor(names.get(id(given.value), given.value), given.place)
-    if isinstance(given, slice):
-        return slice(*(_renamed(part, names) for part in (given.start, given.stop, given.step)))
-    if isinstance(given, (list, tuple)):
-        parts = [_renamed(part, names) for part in given]
-        return type(given)(*parts) if hasattr(given, "_fields") else type(given)(parts)
-    if type(given) is dict:
-        return {key: _renamed(part, names) for key, part in given.items()}
-    return given
+
+    def put(known: Value | OfTensor) -> Value | OfTensor:
+        if isinstance(known, OfTensor):
+            return OfTensor(names.get(id(known.value), known.value), known.place)
+        return names.get(id(known), known)
+
+    return mapped(given, (Value, OfTensor), put) if names else given
 
 
 def _needed(lines: Sequence[Line | Bind], result: Any) -> list[Line | Bind]:

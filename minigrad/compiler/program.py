@@ -12,7 +12,7 @@ from ..core import Tensor
 from ..core.plan import Plan
 from ..core.tensor import Lent, wrapped
 from ..kernels.machine import Code, may_fail, runner
-from .lines import Argument, Array, Bind, Line, OfTensor, Place, Value, values_in
+from .lines import Argument, Array, Bind, Line, OfTensor, Place, Value, mapped, values_in
 from .lower import Statement
 from .plan import Run, Schedule
 from .update import Update
@@ -134,12 +134,15 @@ class Program:
         made = line.made
         if not (isinstance(line.about, Plan) and isinstance(made, Value) and made.views is not None):
             return False
-        given = [self.array(value) for value in line.reads()]
-        if any(array is None for array in given):
+        arrays: dict[int, Any] = {id(value): self.array(value) for value in line.reads()}
+        if any(array is None for array in arrays.values()):
             return False
-        arrays = {id(value): self.array(value) for value in line.reads()}
-        view = line.call(*_filled(line.inputs, arrays))
-        if not any(np.may_share_memory(view, array) for array in given if array is not None):
+
+        def put(known: Value | OfTensor) -> Any:
+            return Tensor(arrays[id(known.value)]) if isinstance(known, OfTensor) else arrays[id(known)]
+
+        view = line.call(*mapped(line.inputs, (Value, OfTensor), put))
+        if not any(np.may_share_memory(view, array) for array in arrays.values()):
             return False
         self._static[id(made)] = view
         return True
@@ -286,16 +289,3 @@ class _Again:
             program.array(value)[...] = result  # type: ignore[index]
         after = stretch.begins[at + 1] if at + 1 < len(stretch.begins) else stretch.stop
         return program.scope["machine"](program.scope["table"], after, stop)  # type: ignore[no-any-return]
-
-
-def _filled(given: Any, arrays: dict[int, Any]) -> Any:
-    """Nested arguments with the arrays in place of Values."""
-    if isinstance(given, Value):
-        return arrays[id(given)]
-    if isinstance(given, OfTensor):
-        return Tensor(arrays[id(given.value)])
-    if isinstance(given, slice):
-        return slice(*(_filled(part, arrays) for part in (given.start, given.stop, given.step)))
-    if type(given) in (list, tuple):
-        return type(given)(_filled(part, arrays) for part in given)
-    return given

@@ -12,13 +12,14 @@ from weakref import WeakValueDictionary, ref
 
 import numpy as np
 
+from ..autograd.recompute import tensors_in
 from ..core import Step, Tensor, is_one
 from ..core.mode import RECORD, mode, switched, user_line
 from ..core.plan import Plan
 from ..core.recorder import recorder
 from ..errors import CompileError
 from ..optim import Optimizer
-from .lines import COPIES, Argument, Array, Bind, Line, OfTensor, Place, Value
+from .lines import COPIES, Argument, Array, Bind, Line, OfTensor, Place, Value, mapped
 
 __all__ = ["Record", "record"]
 
@@ -96,18 +97,13 @@ class Record:
 
     def _filled(self, given: Any, name: str) -> Any:
         """Nested arguments with Values in place of arrays."""
-        if isinstance(given, Tensor):
-            value = self.value_of(given, name)
-            return OfTensor(value, self._was_there(given))
-        if isinstance(given, np.ndarray):
-            return self._values.get(id(given)) or self._stranger(given, name)
-        if isinstance(given, slice):
-            return slice(*(self._filled(part, name) for part in (given.start, given.stop, given.step)))
-        if type(given) in (list, tuple):
-            return type(given)(self._filled(part, name) for part in given)
-        if type(given) is dict:
-            return {key: self._filled(part, name) for key, part in given.items()}
-        return given
+
+        def put(known: Tensor | Array) -> Value | OfTensor:
+            if isinstance(known, Tensor):
+                return OfTensor(self.value_of(known, name), self._was_there(known))
+            return self._values.get(id(known)) or self._stranger(known, name)
+
+        return mapped(given, (Tensor, np.ndarray), put)
 
     def _stranger(self, array: Array, name: str) -> Value:
         """An array that nobody told of: the gradient 1 of a number at itself, or one that a replay could not make again."""
@@ -240,7 +236,7 @@ class Record:
 
     def make(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         given = args, list(kwargs.values())
-        for tensor in _tensors(given):
+        for tensor in tensors_in(given):
             self.asked(tensor, function.__name__)
         if any(_strangers(given)):
             return function(*args, **kwargs)  # what is made of an array is refused where it is used
@@ -310,14 +306,6 @@ def _arrays(made: Any) -> Iterator[Array]:
     elif type(made) in (list, tuple):
         for part in made:
             yield from _arrays(part)
-
-
-def _tensors(given: Any) -> Iterator[Tensor]:
-    if isinstance(given, Tensor):
-        yield given
-    elif isinstance(given, (list, tuple)):
-        for part in given:
-            yield from _tensors(part)
 
 
 def _strangers(given: Any) -> Iterator[bool]:

@@ -39,8 +39,9 @@ class Update:
         rest = iter(words)
         for part in self._parts:
             part.slots = [[] for _ in part.updates]
-            for _, slots in (pair for _ in range(part.repeats) for pair in zip(part.updates, part.slots, strict=True)):
-                slots.append(8 * next(rest))
+            for _ in range(part.repeats):
+                for slots in part.slots:
+                    slots.append(8 * next(rest))
         self._memory = memory
 
     def look_again(self) -> None:
