@@ -13,14 +13,13 @@ import numpy as np
 
 from ..core.elementwise import Loop, Source
 from ..core.plan import Plan
-from ..kernels import blas, moves, rows
+from ..kernels import blas, moves, products, rows
 from ..kernels.along import sums
 from ..kernels.cache import compilable, kernels_enabled
 from ..kernels.lift import NearFirst, Operand
 from ..kernels.machine import Area, Element, Routine
 from ..kernels.text import Text
 from ..ops import add
-from ..ops.linalg import TURNED_FIRST
 from .lines import Line, Value, values_in
 
 __all__ = ["Part", "Statement", "flat", "lower", "lowers", "lowers_rule", "matrix", "scratch", "single"]
@@ -246,18 +245,21 @@ _ROW_MAJOR, _COLUMN_MAJOR, _AS_IT_IS, _TURNED = 101, 102, 111, 112
 
 
 def product(made: Value, a: Value, b: Value, a_turned: bool = False, b_turned: bool = False) -> Any:
-    """a b, or with one of them transposed, by the routine that NumPy takes, with the arguments that it takes; None where it does
-    something else (an operand with its own transpose, a scalar product)."""
+    """a b, or with one of them transposed: in tiles, or by the routine that NumPy takes, with the arguments that it takes; None where it
+    does something else (an operand with its own transpose, a scalar product)."""
     whole = all((value.contiguous or value.turned) and value.size for value in (a, b))
-    if len({value.dtype for value in (made, a, b)}) > 1 or not whole or a is b or not blas.address("gemm", made.dtype.name):
+    if len({value.dtype for value in (made, a, b)}) > 1 or not whole:
         return None
-    (n, k), (_, m) = (a.shape[::-1] if a_turned else a.shape), (b.shape[::-1] if b_turned else b.shape)
+    a_shape, b_shape = _as_matrix(a), _as_matrix(b)
+    (n, k), (_, m) = (a_shape[::-1] if a_turned else a_shape), (b_shape[::-1] if b_turned else b_shape)
     a_turned, b_turned = a_turned != a.turned, b_turned != b.turned
+    if products.tiled(made.dtype, n, k, m):
+        stored = [Area(a, (k, n) if a_turned else (n, k)), Area(b, (m, k) if b_turned else (k, m))]
+        work = flat(scratch(made, products.room(made.dtype, k))) if b_turned else flat(a)
+        return [(products.tiled_product[made.dtype], [Area(made, (n, m)), *stored, a_turned, b_turned, work])]
+    if a is b or not blas.address("gemm", made.dtype.name):
+        return None
     if min(n, m) > 1:
-        if b_turned and not a_turned and n * k * m in TURNED_FIRST:
-            turned = scratch(made, k, n)
-            moved = moves.transpose[made.dtype], [matrix(turned), Area(a, (n, k))]
-            return [moved, *_gemm(made, turned, b, True, True, (n, m, k))]
         return _gemm(made, a, b, a_turned, b_turned, (n, m, k))
     if k == 1 or n == m == 1:
         return None
@@ -274,9 +276,14 @@ def _gemm(made: Value, a: Value, b: Value, a_turned: bool, b_turned: bool, sizes
     return [(Routine("gemm", made.dtype.name), [_ROW_MAJOR, *turns, *sizes, *places])]
 
 
+def _as_matrix(value: Value) -> tuple[int, int]:
+    """The shape of a matrix; of a value with more axes, that with all but the last made into one."""
+    return value.size // value.shape[-1], value.shape[-1]
+
+
 def _stored_columns(value: Value) -> int:
     """The length of a row of a matrix, as it lies in memory."""
-    return int(value.shape[0] if value.turned else value.shape[1])
+    return int(value.shape[0] if value.turned else value.shape[-1])
 
 
 @lowers("matmul")

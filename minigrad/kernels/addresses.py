@@ -16,7 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-__all__ = ["array", "caller", "digest", "element", "foreign", "instruction", "number", "store", "word"]
+__all__ = ["array", "caller", "digest", "element", "foreign", "instruction", "number", "start", "store", "word"]
 
 _WORD = ir.IntType(64)
 
@@ -107,6 +107,17 @@ def caller(result: Any, kinds: Any) -> Callable[..., Any]:
         return context.get_dummy_value() if result == types.none else value
 
     return emit
+
+
+@intrinsic
+def start(typingctx: Any, given: Any) -> Any:
+    """The address of the values of an array."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = make_array(given)(context, builder, arguments[0]).data  # type: ignore[no-untyped-call]
+        return builder.ptrtoint(data, _WORD)
+
+    return types.int64(given), emit
 
 
 @intrinsic

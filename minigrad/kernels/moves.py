@@ -9,7 +9,7 @@ from .kernel import kernel
 if TYPE_CHECKING:
     T: Any
 
-__all__ = ["add_up", "copy", "spread", "transpose", "zero"]
+__all__ = ["add_up", "copy", "spread", "zero"]
 
 
 @kernel("aa")
@@ -24,15 +24,6 @@ def add_up(out, a, b):
     """out ← a + b."""
     for i in range(out.size):
         out[i] = a[i] + b[i]
-
-
-@kernel("mm")
-def transpose(out, x):
-    """out ← xᵀ."""
-    rows, columns = x.shape
-    for j in range(columns):
-        for i in range(rows):
-            out[j, i] = x[i, j]
 
 
 @kernel("a")

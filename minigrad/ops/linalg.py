@@ -11,21 +11,9 @@ from ..core import Tensor, broadcasts_to, check_number, derived, op
 from ..errors import ShapeError
 from ..kernels.arrays import total
 from ..kernels.cache import one_dtype
-from ..kernels.quiet import quiet
+from ..kernels.products import product
 from ..kernels.rows import add_to_rows, column_sums
 from .convert import check_tensors, on_tensor
-
-# Where a product a b of so many multiplications, a in row-major and b in column-major memory, is faster if a is moved to column-major
-# first. OpenBLAS's routines for small products (up to 10⁶) are slow if the right operand alone is transposed: 64×128 by 128×100 takes 50 µs,
-# with both transposed 10 µs, and moving a 2.4 µs (float32, AVX-512, one thread). Below 10⁵ nothing is gained.
-TURNED_FIRST = range(100_001, 1_000_001)
-
-
-def _matrix_product(a, b):
-    """a b for matrices."""
-    if a.size * b.shape[1] in TURNED_FIRST and a.flags.c_contiguous and not b.flags.c_contiguous and b.flags.f_contiguous:
-        a = np.ascontiguousarray(a.T).T
-    return quiet.run(a.dot, b)
 
 
 @op(broadcasts=True)
@@ -42,7 +30,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
 
 @matmul.kernel(when=lambda a, b: a.ndim == b.ndim == 2 and a.dtype == b.dtype and a.dtype.kind == "f")
 def _(a, b):
-    return _matrix_product(a, b)
+    return product(a, b)
 
 
 @matmul.check
@@ -78,12 +66,12 @@ def _(g, a, b_shape):
 
 @matmul.backward_kernel("a")
 def _(g, b):
-    return _matrix_product(g, b.T)
+    return product(g, b.T)
 
 
 @matmul.backward_kernel("b")
 def _(g, a):
-    return quiet.run(a.T.dot, g)
+    return product(a.T, g)
 
 
 def _vector(g, a_shape):
@@ -115,17 +103,17 @@ def _(x, weight, bias):
         raise ShapeError(f"linear: bias must have shape {weight.shape[:-1]} to go with weight {weight.shape}, got {bias.shape}")
 
 
-@linear.kernel(when=lambda x, weight, bias: x.ndim == weight.ndim == 2 and one_dtype(x, weight, bias))
+@linear.kernel(when=lambda x, weight, bias: x.ndim > 1 and weight.ndim == 2 and one_dtype(x, weight, bias))
 def _(x, weight, bias):
-    y = _matrix_product(x, weight.T)
+    y = product(_rows(x), weight.T)
     if bias is not None:
         add_to_rows[y.dtype](y, bias.ravel())
-    return y
+    return y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[1])
 
 
 def _rows(x):
     """x as a matrix: all axes but the last made into one."""
-    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 @linear.backward("x")
@@ -148,18 +136,19 @@ def _(g, bias_shape):
 
 @linear.backward_kernel("x")
 def _(g, weight):
-    return quiet.run(g.dot, weight)
+    dx = product(_rows(g), weight)
+    return dx if g.ndim == 2 else dx.reshape(*g.shape[:-1], dx.shape[1])
 
 
 @linear.backward_kernel("weight")
 def _(g, x):
-    return quiet.run(g.T.dot, x)
+    return product(_rows(g).T, _rows(x))
 
 
 @linear.backward_kernel("bias")
 def _(g, bias_shape):
     out = np.empty(bias_shape, g.dtype)
-    column_sums[g.dtype](out, np.ascontiguousarray(g))
+    column_sums[g.dtype](out, np.ascontiguousarray(_rows(g)))
     return out
 
 
