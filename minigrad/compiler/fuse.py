@@ -14,13 +14,12 @@ from typing import Any
 from ..kernels import rows
 from ..kernels.lift import fused_source
 from ..kernels.machine import Area, Built
+from .fuse_rows import Rows, with_rows
 from .lines import Value
+from .loops import Group, Rules
 from .lower import Part, Statement, flat
 
 __all__ = ["fuse"]
-
-# So many pairs of a written and another array does LLVM check for overlaps; with more it gives up vector instructions.
-_PAIRS = 8
 
 # From so many bytes on, a rule that stands alone gets a loop of its own if that writes in the place of what it takes.
 _LARGE = 1 << 20
@@ -30,61 +29,10 @@ _LARGE = 1 << 20
 _FAR = 1 << 16
 
 
-class _Group:
-    """Parts that become one loop."""
-
-    def __init__(self, statement: Statement, part: Part):
-        self.statements, self.parts = [statement], [part]
-        self.sizes = part.sizes
-        self.sums: Statement | None = None  # column sums of what it stores
-
-    def made(self) -> set[int]:
-        return {id(part.made) for part in self.parts}
-
-    def taken(self) -> dict[int, Value]:
-        """The values that come from outside of the loop, by id; what a part changes in place is among them."""
-        made: set[int] = set()
-        found: dict[int, Value] = {}
-        for part in self.parts:
-            bases = [part.made] if part.in_place else []
-            found.update({id(value): value for value in (*bases, *part.arrays()) if id(value) not in made})
-            made.add(id(part.made))
-        return found
-
-    def fits(self, part: Part) -> bool:
-        """Whether a part runs over the same elements, and shares a value."""
-        first = self.parts[0]
-        if part.made.size != first.made.size or part.made.dtype != first.made.dtype:
-            return False
-        if self.sizes and part.sizes and self.sizes != part.sizes:
-            return False
-        shared = {id(value) for value in part.arrays()}
-        return bool(shared & (self.made() | set(self.taken())))
-
-    def stored(self, needed: Mapping[int, int]) -> list[Value]:
-        """The values that others than these parts take."""
-        inside = Counter(id(value) for part in self.parts for value in part.reads())
-        return [part.made for part in self.parts if needed[id(part.made)] > inside[id(part.made)]]
-
-    def add(self, statement: Statement, part: Part, needed: Mapping[int, int]) -> bool:
-        """Take a part in, if LLVM can still tell all arrays apart."""
-        self.statements.append(statement)
-        self.parts.append(part)
-        before, self.sizes = self.sizes, self.sizes or part.sizes
-        stored = {id(value) for value in self.stored(needed)}
-        read = [value for key, value in self.taken().items() if key not in stored]
-        if len(stored) * len(read) + len(stored) * (len(stored) - 1) // 2 <= _PAIRS:
-            return True
-        self.statements.pop()
-        self.parts.pop()
-        self.sizes = before
-        return False
-
-
 def fuse(statements: Sequence[Statement], needed: Mapping[int, int], movable: Collection[int]) -> list[Statement]:
     """The statements with neighbours in one loop. `needed` counts, by id of a value, the places where it is taken; `movable` are the ids
     of those that may lie anywhere."""
-    order: list[Statement | _Group] = []
+    order: list[Statement | Group] = []
     made_at: dict[int, int] = {}
     for statement in statements:
         part = statement.part
@@ -101,9 +49,15 @@ def fuse(statements: Sequence[Statement], needed: Mapping[int, int], movable: Co
         )
         if at is None:
             at = len(order)
-            order.append(_Group(statement, part))
+            order.append(Group(statement, part))
         made_at[id(part.made)] = at
-    return [s for item in order for s in ([item] if isinstance(item, Statement) else _joined(item, needed, movable))]
+    fused = []
+    for item in with_rows(order, needed):
+        if isinstance(item, Statement):
+            fused.append(item)
+        else:
+            fused += item.joined(needed) if isinstance(item, Rows) else _joined(item, needed, movable)
+    return fused
 
 
 def _sums(statement: Statement, order: Sequence[Any], made_at: dict[int, int], needed: Mapping[int, int]) -> bool:
@@ -116,7 +70,7 @@ def _sums(statement: Statement, order: Sequence[Any], made_at: dict[int, int], n
         return False
     at = made_at.get(id(matrix.value), -1)
     group = order[at] if at >= 0 else None
-    if not isinstance(group, _Group) or group.sums is not None or group.sizes not in ((), matrix.sizes):
+    if not isinstance(group, Group) or group.sums is not None or group.sizes not in ((), matrix.sizes):
         return False
     if id(matrix.value) not in {id(value) for value in group.stored(needed)} or needed[id(matrix.value)] < 2:
         return False
@@ -125,11 +79,11 @@ def _sums(statement: Statement, order: Sequence[Any], made_at: dict[int, int], n
     return True
 
 
-def _takes(group: Statement | _Group, statement: Statement, part: Part, needed: Mapping[int, int]) -> bool:
-    return isinstance(group, _Group) and group.fits(part) and group.add(statement, part, needed)
+def _takes(group: Statement | Group, statement: Statement, part: Part, needed: Mapping[int, int]) -> bool:
+    return isinstance(group, Group) and group.fits(part) and group.add(statement, part, needed)
 
 
-def _joined(group: _Group, needed: Mapping[int, int], movable: Collection[int]) -> list[Statement]:
+def _joined(group: Group, needed: Mapping[int, int], movable: Collection[int]) -> list[Statement]:
     """The statement of a group, after that of the product which its first part changes; of one part, as it was, unless it is large."""
     first = group.statements[0]
     stored = {id(value): value for value in group.stored(needed)}
@@ -146,9 +100,11 @@ def _joined(group: _Group, needed: Mapping[int, int], movable: Collection[int]) 
     masks = {
         id(given.value) for part in group.parts for operand, given in part.operands if operand.mask and isinstance(given, Area)
     }
-    rules, results, scalars = _rules(group, names)
+    index = {"f": "_[n, j]", "r": "[j]", "c": "[n]"} if group.sizes else {"f": "[i]"}
+    written_out = Rules(names, index)
+    rules, scalars = written_out.loop(group.parts), written_out.scalars
     dtype = first.made[0].dtype.name
-    written = {names[key]: results[key] for key in stored}
+    written = {names[key]: written_out.results[key] for key in stored}
     arrays |= {id(statement.made[0]): statement.made[0] for statement in sums}
     names |= {id(statement.made[0]): "sums" for statement in sums}
     source = fused_source(rules, [names[key] for key in arrays], written, list(scalars), bool(group.sizes), dtype, summed)
@@ -160,7 +116,7 @@ def _joined(group: _Group, needed: Mapping[int, int], movable: Collection[int]) 
     return [fused] if product is None else [first._replace(calls=first.calls[:-1], part=None, product=True), fused]
 
 
-def _heirs(group: _Group, stored: Mapping[int, Value], needed: Mapping[int, int], movable: Collection[int]) -> dict[int, Value]:
+def _heirs(group: Group, stored: Mapping[int, Value], needed: Mapping[int, int], movable: Collection[int]) -> dict[int, Value]:
     """What is stored in the place of a value that nobody takes any more, by id: that value."""
     inside = Counter(id(value) for part in group.parts for value in part.reads())
     whole = {id(given.value) for part in group.parts for operand, given in part.operands if operand.layout == "f"}
@@ -169,26 +125,3 @@ def _heirs(group: _Group, stored: Mapping[int, Value], needed: Mapping[int, int]
     made = {key for key, value in stored.items() if key in movable and key not in taken}
     dtype = group.parts[0].made.dtype
     return {key: taken[place] for key, place in zip(made, [key for key in free if taken[key].dtype == dtype], strict=False)}
-
-
-def _rules(group: _Group, names: Mapping[int, str]) -> tuple[list[Any], dict[int, str], dict[str, Any]]:
-    """The rules of the parts, each with what to write for its parameters, the names of their results by id of the value, and the numbers
-    that they take."""
-    index = {"f": "[n, j]" if group.sizes else "[i]", "r": "[j]", "c": "[n]"}
-    results: dict[int, str] = {}
-    scalars: dict[str, Any] = {}
-    rules = []
-    for n, part in enumerate(group.parts):
-        words: dict[str, Any] = dict(part.constants)
-        for operand, given in part.operands:
-            if operand.layout == "s":
-                words[operand.name] = f"s{len(scalars)}"
-                scalars[f"s{len(scalars)}"] = given
-            elif id(given.value) in results:  # of equal size, so that a row of it is all of it
-                words[operand.name] = results[id(given.value)]
-            else:
-                matrix = "_" if operand.layout == "f" and group.sizes else ""
-                words[operand.name] = f"{names[id(given.value)]}{matrix}{index[operand.layout]}"
-        rules.append((part.text, words, f"v{n}"))
-        results[id(part.made)] = f"v{n}"
-    return rules, results, scalars

@@ -124,6 +124,9 @@ def _part(line: Line, calls: Sequence[Any], made: Value) -> Part | None:
     if calls[-1][0] is rows.add_to_rows.get(made.dtype):
         table, row = calls[-1][1]
         return Part(add.text, [(Operand("a", "f"), table), (Operand("b", "r"), row)], {}, made.shape, made, True)
+    if calls[-1][0] is moves.add_up.get(made.dtype):
+        _, a, b = calls[-1][1]
+        return Part(add.text, [(Operand("a", "f"), a), (Operand("b", "f"), b)], {}, (), made)
     return None
 
 

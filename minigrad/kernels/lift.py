@@ -10,13 +10,14 @@ Layouts say how an operand meets the output: `f` full (same size), `s` one scala
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any, NamedTuple
 
 from .cache import compiled
 from .text import REDUCED, Number, Text
 
-__all__ = ["NearFirst", "Operand", "fused_source", "head", "loop", "update_loop"]
+__all__ = ["NearFirst", "Operand", "Rule", "function", "fused_source", "head", "loop", "rows_source", "update_loop"]
 
 _HEAD = """\
 import numpy as np
@@ -25,16 +26,22 @@ from minigrad.kernels import vector_math
 T = np.{dtype}
 _functions = vector_math.functions("{dtype}")
 {imports}
-
+"""
+_FUNCTION = """
 @njit(cache=CACHE, nogil=True, error_model="numpy")
 def {name}({parameters}):
 """
 
 
-def head(name: str, parameters: Sequence[str], used: set[str], dtype: str) -> str:
-    """The beginning of a generated module, up to and including the kernel's `def` line."""
+def head(used: AbstractSet[str], dtype: str) -> str:
+    """The beginning of a generated module: T, and the functions of the notation that are used."""
     imports = "\n".join(f'{function} = _functions["{function}"]' for function in sorted(used | {"sqrt"}))
-    return _HEAD.format(dtype=dtype, imports=imports, name=name, parameters=", ".join(parameters))
+    return _HEAD.format(dtype=dtype, imports=imports)
+
+
+def function(name: str, parameters: Sequence[str], lines: Sequence[str]) -> str:
+    """A function of a generated module."""
+    return _FUNCTION.format(name=name, parameters=", ".join(parameters)) + "".join(f"    {line}\n" for line in lines)
 
 
 _BLOCK = 1024  # terms that are added in the kernel's own dtype, before they go into a float64
@@ -98,7 +105,7 @@ def _loop(
         body = ["reach = T(0)", *body, "return is_near(reach)"]
         reduced = used & REDUCED.keys()
         used |= {"maximum", "is_near", *(f"near_{name}" for name in reduced), *(REDUCED[name] for name in reduced)}
-    source = head(name, parameters, used, dtype) + "".join(f"    {line}\n" for line in body)
+    source = head(used, dtype) + function(name, parameters, body)
 
     array, masks = types.Array(getattr(types, dtype), 1, "C"), types.Array(types.boolean, 1, "C")
     signature: list[Any] = [array]
@@ -133,8 +140,21 @@ def _indent(lines: Sequence[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
+Rule = tuple[Text, Mapping[str, str | Number], str]
+"""The text of a rule, what stands for its parameters, and the name of its result."""
+
+
+def _applied(rules: Sequence[Rule], written: Mapping[str, str], index: str) -> list[str]:
+    """What is done with one element: rules one after the other, and where their results go."""
+    body: list[str] = []
+    for text, words, result in rules:
+        lines, value = text.lines(words, f"t_{result}_")
+        body += [*lines, f"{result} = {value}"]
+    return [*body, *(f"{name}{index} = {result}" for name, result in written.items())]
+
+
 def fused_source(
-    rules: Sequence[tuple[Text, Mapping[str, str | Number], str]],
+    rules: Sequence[Rule],
     arrays: Sequence[str],
     written: Mapping[str, str],
     scalars: Sequence[str],
@@ -144,16 +164,10 @@ def fused_source(
 ) -> str:
     """The text of a kernel `fused(*arrays, *scalars)` that applies several rules to every element, one after the other.
 
-    Each rule comes with what stands for its parameters, and the name of its result. `written` says which array gets which result. With
-    `two` the arrays are matrices, NAME_[n, j], and the kernel takes the numbers of rows and columns too; else NAME[i]. `summed` names an
-    array for column sums, and the matrix that is summed, one of those written.
+    `written` says which array gets which result. With `two` the arrays are matrices, NAME_[n, j], and the kernel takes the numbers of
+    rows and columns too; else NAME[i]. `summed` names an array for column sums, and the matrix that is summed, one of those written.
     """
-    body: list[str] = []
-    for n, (text, words, result) in enumerate(rules):
-        lines, value = text.lines(words, f"t{n}_")
-        body += [*lines, f"{result} = {value}"]
-    index = "_[n, j]" if two else "[i]"
-    body += [f"{name}{index} = {result}" for name, result in written.items()]
+    body = _applied(rules, written, "_[n, j]" if two else "[i]")
     whole = sorted({name for name in arrays if f"{name}_[" in "\n".join(body)}) if two else []
     lines = [f"{name} = T({name})" for name in scalars] + [f"{name}_ = {name}.reshape(rows, columns)" for name in whole]
     if summed is not None:
@@ -164,7 +178,41 @@ def fused_source(
         lines += [f"for i in range({next(iter(written))}.size):", *_indent(body)]
     used = set[str]().union(*(text.notation for text, _, _ in rules))
     parameters = [*arrays, *scalars, *(("rows", "columns") if two else ())]
-    return head("fused", parameters, used, dtype) + "".join(f"    {line}\n" for line in lines)
+    return head(used, dtype) + function("fused", parameters, lines)
+
+
+def rows_source(
+    stages: Sequence[str | tuple[Sequence[Rule], Mapping[str, str]]],
+    kernels: Mapping[str, str],
+    arrays: Mapping[str, str],
+    scalars: Sequence[str],
+    dtype: str,
+    used: AbstractSet[str],
+) -> str:
+    """The text of a kernel `fused(*arrays, *scalars, rows, columns, step)` that works on matrices so many rows at a time, stage by stage:
+    calls of kernels over rows, whose texts these are, and loops over elements as `fused_source` has them.
+
+    `arrays` says what of an array belongs to the rows: f those of a matrix, r elements, c columns of a matrix, w the first part of it, as a
+    matrix with these rows, v the same as a vector. These are NAME_. Others, with -, are taken as they are.
+    """
+    cut = {
+        "f": "{0}.reshape(rows, columns)[begin:end]",
+        "r": "{0}[begin:end]",
+        "c": "{0}.reshape({0}.size // rows, rows)[:, begin:end]",
+        "w": "{0}[:count * columns].reshape(count, columns)",
+        "v": "{0}[:count * columns]",
+    }
+    block = ["end = min(begin + step, rows)", "count = end - begin"]
+    block += [f"{name}_ = {cut[form].format(name)}" for name, form in arrays.items() if form != "-"]
+    for stage in stages:
+        if isinstance(stage, str):
+            block.append(stage)
+        else:
+            row = ["for j in range(columns):", *_indent(_applied(*stage, "_[n, j]"))]
+            block += ["for n in range(count):", *_indent(row)]
+    lines = [f"{name} = T({name})" for name in scalars] + ["for begin in range(0, rows, step):", *_indent(block)]
+    functions = [*kernels.values(), function("fused", [*arrays, *scalars, "rows", "columns", "step"], lines)]
+    return head(used, dtype) + "".join(functions)
 
 
 def _with_column_sums(row: Sequence[str], out: str, x: str) -> list[str]:
@@ -204,6 +252,6 @@ def update_loop(text: Text, arrays: Sequence[str], changed: int, dtype: str) -> 
         f"for i in range(x_{arrays[0]}.size):",
         *_indent([*lines, f"{written} = {result}"]),
     ]
-    source = head(name, [f"x_{p}" for p in text.parameters], text.notation, dtype) + "".join(f"    {line}\n" for line in body)
+    source = head(text.notation, dtype) + function(name, [f"x_{p}" for p in text.parameters], body)
     array = types.Array(getattr(types, dtype), 1, "C")
     return compiled(source, name, [array if p in arrays else types.float64 for p in text.parameters])

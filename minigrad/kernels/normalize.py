@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-@kernel("mmmaafn")
+@kernel("mmmaafn", cuts="rcr----")
 def normalize_rows(out, moments, x, weight, bias, eps, centred):
     """yⱼ = weightⱼ (xⱼ − mean) / √(mean of (x − mean)² + ε) + biasⱼ, each row by itself; where not `centred`, 0 stands for the mean.
 
@@ -49,7 +49,7 @@ def normalize_rows(out, moments, x, weight, bias, eps, centred):
             out[i, j] = (x[i, j] - mean) * scale * weight[j] + bias[j]
 
 
-@kernel("mmmman")
+@kernel("mmmman", cuts="rrrc--")
 def normalize_rows_backward(dx, g, x, moments, weight, centred):
     """dL/dx = s (h − mean h − z mean(h z)), with h = g weight, z the normalized row and s its factor; no mean h where not `centred`."""
     rows, columns = x.shape

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-@kernel("mmf")
+@kernel("mmf", cuts="rr-")
 def softmax_rows(out, x, temperature):
     """yⱼ = exp((xⱼ − max x) / τ) / Σₖ exp((xₖ − max x) / τ)."""
     rows, columns = x.shape
@@ -73,7 +73,7 @@ def softmax_rows(out, x, temperature):
                 out[i, j] = out[i, j] * scale
 
 
-@kernel("mmmf")
+@kernel("mmmf", cuts="rrr-")
 def softmax_rows_backward(dx, g, y, temperature):
     """dL/dx = y (g − Σ g y) / τ: the Jacobian is (diag(y) − y yᵀ) / τ."""
     rows, columns = y.shape
@@ -86,7 +86,7 @@ def softmax_rows_backward(dx, g, y, temperature):
             dx[i, j] = y[i, j] * (g[i, j] - total) * scale
 
 
-@kernel("mamf")
+@kernel("mamf", cuts="rwr-")
 def log_softmax_rows(out, work, x, temperature):
     """yⱼ = (xⱼ − max x) / τ − log Σₖ exp((xₖ − max x) / τ), by log1p of the terms beside a dominant one, which is 1.
 
@@ -138,7 +138,7 @@ def log_softmax_rows(out, work, x, temperature):
                 out[i, j] = out[i, j] - work[i]
 
 
-@kernel("mmmf")
+@kernel("mmmf", cuts="rrr-")
 def log_softmax_rows_backward(dx, g, y, temperature):
     """dL/dx = (g − exp(y) Σ g) / τ; where exp(y) is above ½, minus the sum of the others, as together they are 0: there the difference
     could have no digits."""
@@ -223,7 +223,7 @@ def linear_scan_rows(out, a, b):
             out[i, k] = s
 
 
-@kernel("amf")
+@kernel("amf", cuts="rr-")
 def row_sums(out, x, divisor):
     """outᵢ = Σⱼ x[i, j] / divisor: blocks of 128, added up in float64."""
     rows, columns = x.shape
