@@ -162,7 +162,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
 
 @by_replay("free")
 def _uniform_between(a: float, b: float, shape: tuple[int, ...], kind: Any, generator: Generator | None) -> Tensor:
-    return Tensor(np.asarray(_bits(generator).random(shape, kind) * kind(b - a) + kind(a)))
+    return _scaled(_bits(generator).random(shape, kind), kind(b - a), kind(a))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -176,7 +176,15 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
 
 @by_replay("free")
 def _normal_around(mean: float, std: float, shape: tuple[int, ...], kind: Any, generator: Generator | None) -> Tensor:
-    return Tensor(np.asarray(_bits(generator).standard_normal(shape, kind) * kind(std) + kind(mean)))
+    return _scaled(_bits(generator).standard_normal(shape, kind), kind(std), kind(mean))
+
+
+def _scaled(drawn: Any, factor: Any, offset: Any) -> Tensor:
+    """drawn · factor + offset, in its place: large temporary arrays would stay with the process."""
+    drawn = np.asarray(drawn)
+    drawn *= factor
+    drawn += offset
+    return Tensor(drawn)
 
 
 def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Generator | None = None) -> Tensor:
