@@ -63,6 +63,11 @@ class Statement(NamedTuple):
         made = {id(value) for value in self.made}
         return [value for value in self.touches() if id(value) not in made]
 
+    def helped(self) -> bool:
+        """Whether another thread takes its share."""
+        tables = products.tiled_product.values()
+        return any(entry in tables and tuple(given[-2:]) != products.NO_HELP for entry, given in self.calls)
+
     def touches(self) -> list[Value]:
         """All values that it reads or makes."""
         arguments = [argument for _, given in self.calls for argument in given]
@@ -258,8 +263,9 @@ def product(made: Value, a: Value, b: Value, a_turned: bool = False, b_turned: b
     a_turned, b_turned = a_turned != a.turned, b_turned != b.turned
     if products.tiled(made.dtype, n, k, m):
         stored = [Area(a, (k, n) if a_turned else (n, k)), Area(b, (m, k) if b_turned else (k, m))]
-        work = flat(scratch(made, products.room(made.dtype, k))) if b_turned else flat(a)
-        return [(products.tiled_product[made.dtype], [Area(made, (n, m)), *stored, a_turned, b_turned, work])]
+        work = flat(scratch(made, products.room(made.dtype, n, k, m))) if b_turned else flat(a)
+        help_ = products.help_for(made.dtype, n, k, m)
+        return [(products.tiled_product[made.dtype], [Area(made, (n, m)), *stored, a_turned, b_turned, work, *help_])]
     if a is b or not blas.address("gemm", made.dtype.name):
         return None
     if min(n, m) > 1:

@@ -11,6 +11,7 @@ import numpy as np
 from ..core import Tensor
 from ..core.plan import Plan
 from ..core.tensor import Lent, wrapped
+from ..kernels.hands import wake
 from ..kernels.machine import Code, may_fail, runner
 from .lines import Argument, Array, Bind, Line, OfTensor, Place, Value, mapped, values_in
 from .lower import Statement
@@ -36,7 +37,7 @@ class Program:
 
     def __init__(self, schedule: Schedule, loose: Collection[int] = ()):
         self.schedule, self._loose = schedule, loose
-        self.scope: dict[str, Any] = {"Tensor": Tensor, "Lent": Lent, "wrapped": wrapped}
+        self.scope: dict[str, Any] = {"Tensor": Tensor, "Lent": Lent, "wrapped": wrapped, "wake": wake}
         self._bound: dict[int, str] = {}  # names of objects, by id
         self._named: dict[int, str] = {}  # names of values, by id
         self._static: dict[int, Array] = {}  # arrays that stay where they are, by id of the value
@@ -227,14 +228,15 @@ class Program:
     def _go(self, run: Run, stretch: Stretch) -> list[str]:
         """The lines that run the machine; a statement that gives up is done by Python, or says what is wrong."""
         stop = "stop" if run.update else str(stretch.stop)
+        call = ["wake()"] if any(statement.helped() for statement in run.statements) else []
         failing = {
             n: s for n, s in zip(stretch.begins, run.statements, strict=True) if any(may_fail(entry) for entry, _ in s.calls)
         }
         if not failing:
-            return [f"machine(table, {stretch.start}, {stop})"]
+            return [*call, f"machine(table, {stretch.start}, {stop})"]
         again = self._bind(self._kept(_Again(self, stretch)), "again")
         inputs = ", ".join(f"{n}: {self._text_of(tuple(s.line.inputs))}" for n, s in failing.items())
-        return [f"n = machine(table, {stretch.start}, {stop})", f"while n >= 0: n = {again}(n, {stop}, {{{inputs}}})"]
+        return [*call, f"n = machine(table, {stretch.start}, {stop})", f"while n >= 0: n = {again}(n, {stop}, {{{inputs}}})"]
 
     def _hand(self, stretch: Stretch, value: Value, words: Sequence[int]) -> str:
         """The line that tells the machine which array a value has in this call."""

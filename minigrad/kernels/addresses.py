@@ -16,7 +16,10 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-__all__ = ["array", "caller", "digest", "element", "foreign", "instruction", "number", "start", "store", "word"]
+__all__ = [
+    "add_up", "array", "caller", "digest", "element", "foreign", "instruction", "look", "number", "publish", "rest", "start", "store",
+    "swap", "word",
+]  # fmt: skip
 
 _WORD = ir.IntType(64)
 
@@ -53,6 +56,61 @@ def store(typingctx: Any, address: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(types.int64, types.int64), emit
+
+
+@intrinsic
+def look(typingctx: Any, address: Any) -> Any:
+    """The word at an address that other threads write to; what they wrote before it is there too."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load_atomic(builder.inttoptr(arguments[0], _WORD.as_pointer()), "acquire", 8)
+
+    return types.int64(types.int64), emit
+
+
+@intrinsic
+def publish(typingctx: Any, address: Any, value: Any) -> Any:
+    """Write a word for other threads, after all that was written before."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store_atomic(arguments[1], builder.inttoptr(arguments[0], _WORD.as_pointer()), "release", 8)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64), emit
+
+
+@intrinsic
+def add_up(typingctx: Any, address: Any, value: Any) -> Any:
+    """Add to a word that other threads add to as well; the word before."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.atomic_rmw("add", builder.inttoptr(arguments[0], _WORD.as_pointer()), arguments[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), emit
+
+
+@intrinsic
+def swap(typingctx: Any, address: Any, old: Any, new: Any) -> Any:
+    """Write a word where the old one still stands; whether it did."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], _WORD.as_pointer())
+        return builder.extract_value(builder.cmpxchg(place, arguments[1], arguments[2], "seq_cst", "seq_cst"), 1)
+
+    return types.boolean(types.int64, types.int64, types.int64), emit
+
+
+@intrinsic
+def rest(typingctx: Any) -> Any:
+    """Let a processor that waits in a loop take breath (x86)."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        name = "llvm.x86.sse2.pause"
+        pause = builder.module.globals.get(name) or ir.Function(builder.module, ir.FunctionType(ir.VoidType(), []), name)
+        builder.call(pause, [])
+        return context.get_dummy_value()
+
+    return types.none(), emit
 
 
 def array(dtype: str, ndim: int) -> Any:

@@ -56,6 +56,13 @@ class _Vectors:
         else:
             self.call("masked.store", ir.VoidType(), vector, self.at(address, n), _INT(self.size), self.mask)
 
+    def prefetch(self, address: Any, n: int = 0) -> None:
+        """Get the memory of a vector into the cache, to be written."""
+        module, place = self.builder.module, self.at(address, n)
+        form = ir.FunctionType(ir.VoidType(), [place.type, _INT, _INT, _INT])
+        name = "llvm.prefetch.p0"
+        self.builder.call(module.globals.get(name) or ir.Function(module, form, name), [place, _INT(1), _INT(3), _INT(1)])
+
     def repeated(self, value: Any) -> Any:
         """A vector of one value."""
         nothing = ir.Constant(ir.VectorType(value.type, self.lanes), ir.Undefined)
@@ -88,6 +95,9 @@ def tile(dtype: str, nbytes: int, rows: int, vectors: int) -> Any:
         a, a_row, a_step, b, b_step, c, c_row, steps, columns = arguments
         v = _Vectors(builder, dtype, nbytes, columns if vectors == 1 else None)
         before, loop, after = builder.block, builder.append_basic_block("step"), builder.append_basic_block("store")
+        for i in range(rows):  # what is written at the end is on its way to the cache meanwhile
+            for j in range(vectors):
+                v.prefetch(builder.add(c, builder.mul(c_row, _WORD(i))), j)
         builder.branch(loop)
         builder.position_at_end(loop)
         n, left, right = (builder.phi(_WORD) for _ in range(3))
