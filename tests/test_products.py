@@ -198,12 +198,12 @@ def test_a_helper_takes_its_share():
     a, b = operands(200, 300, 333)
     expected = in_tiles(a, b).tobytes()
     helped, end = 0, time.monotonic() + 60
-    words = np.frombuffer(hands.helper()._words, np.int64)
+    words = np.frombuffer(hands.helper().words, np.int64)
     while helped < 20 and time.monotonic() < end:
         hands.wake()
         for left, right in layouts(a, b):
             assert in_tiles(left, right, shared=True).tobytes() == expected
-            helped += int(words[hands._PLACES["DONE"]])
+            helped += int(words[hands.PLACES["DONE"]])
     assert helped >= 20
     time.sleep(0.05)  # it falls asleep meanwhile
     assert in_tiles(a, b, shared=True).tobytes() == expected

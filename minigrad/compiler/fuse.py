@@ -13,10 +13,10 @@ from typing import Any
 
 from ..kernels import rows
 from ..kernels.lift import fused_source
-from ..kernels.machine import Area, Built
+from ..kernels.machine import Built
 from .fuse_rows import Rows, with_rows
 from .lines import Value
-from .loops import Group, Rules
+from .loops import Group, Rules, kinds_of
 from .lower import Part, Statement, flat
 
 __all__ = ["fuse"]
@@ -91,15 +91,12 @@ def _joined(group: Group, needed: Mapping[int, int], movable: Collection[int]) -
     large = bool(heirs) and group.parts[0].made.nbytes >= _LARGE
     if len(group.parts) == 1 and group.sums is None and not large:
         return [first]
-    product = group.parts[0].made if group.parts[0].in_place else None
+    product = group.product
     arrays = {key: value for key, value in (stored | group.taken()).items() if key not in heirs}
     names = {key: f"b{n}" for n, key in enumerate(arrays)}
     names |= {key: names[id(place)] for key, place in heirs.items()}
     sums = [] if group.sums is None else [group.sums]
     summed = next((("sums", names[id(statement.calls[0][1][1].value)]) for statement in sums), None)
-    masks = {
-        id(given.value) for part in group.parts for operand, given in part.operands if operand.mask and isinstance(given, Area)
-    }
     index = {"f": "_[n, j]", "r": "[j]", "c": "[n]"} if group.sizes else {"f": "[i]"}
     written_out = Rules(names, index)
     rules, scalars = written_out.loop(group.parts), written_out.scalars
@@ -108,12 +105,12 @@ def _joined(group: Group, needed: Mapping[int, int], movable: Collection[int]) -
     arrays |= {id(statement.made[0]): statement.made[0] for statement in sums}
     names |= {id(statement.made[0]): "sums" for statement in sums}
     source = fused_source(rules, [names[key] for key in arrays], written, list(scalars), bool(group.sizes), dtype, summed)
-    kinds = ["boolean[::1]" if key in masks else f"{dtype}[::1]" for key in arrays]
-    kinds += ["float64"] * len(scalars) + ["int64"] * len(group.sizes)
+    kinds = [*kinds_of(group.parts, arrays, dtype), *["float64"] * len(scalars), *["int64"] * len(group.sizes)]
     call = Built(source, "fused", tuple(kinds)), [*map(flat, arrays.values()), *scalars.values(), *group.sizes]
-    made = [*(value for value in stored.values() if value is not product), *(statement.made[0] for statement in sums)]
+    changed = product.made if product is not None else ()
+    made = [*(value for value in stored.values() if value not in changed), *(statement.made[0] for statement in sums)]
     fused = Statement(first.line, [call], made, fused=[*group.statements, *sums], heirs=heirs)
-    return [fused] if product is None else [first._replace(calls=first.calls[:-1], part=None, product=True), fused]
+    return [fused] if product is None else [product, fused]
 
 
 def _heirs(group: Group, stored: Mapping[int, Value], needed: Mapping[int, int], movable: Collection[int]) -> dict[int, Value]:

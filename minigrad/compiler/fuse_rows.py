@@ -1,12 +1,13 @@
 """Kernels over rows together with the loops of elementwise rules beside them, some rows at a time.
 
-Each row is worked on by itself, so nothing changes a bit; what only these stages take is there for those rows alone.
+Each row is worked on by itself, by the text of the kernel that stands alone, so nothing changes a bit (LLVM turns sums into vectors in the
+same way, which tests hold it to); what only these stages take is there for those rows alone.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import isfinite, prod
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from ..kernels.kernel import NOTATION, Kernel, kernel_of
 from ..kernels.lift import Rule, rows_source
 from ..kernels.machine import Area, Built
 from .lines import Value
-from .loops import Group, Rules
+from .loops import Group, Rules, kinds_of
 from .lower import Statement, flat
 
 __all__ = ["Rows", "with_rows"]
@@ -39,61 +40,69 @@ class Rows(NamedTuple):
         """The statements that these stages are made of."""
         return [s for stage in self.stages for s in (stage.statements if isinstance(stage, Group) else [stage])]
 
+    def groups(self) -> list[Group]:
+        return [stage for stage in self.stages if isinstance(stage, Group)]
+
     def joined(self, needed: Mapping[int, int]) -> list[Statement]:
         """The one statement for all of it, after those of the products that the first parts of groups change."""
-        groups = [stage for stage in self.stages if isinstance(stage, Group)]
-        products = [group.statements[0] for group in groups if group.parts[0].in_place]
-        forms, near = _forms(self) or {}, self._near(needed)
+        groups, parts = self.groups(), [part for group in self.groups() for part in group.parts]
+        products = [group.product for group in groups if group.product is not None]
+        forms = _forms(self) or {}
+        whole = self._whole(needed, forms)
+        near = self._near(whole)
         made = {id(value): value for stage in self.stages for value in _makes(stage)}
-        local = made.keys() - self._whole(needed) - near.keys()
-        touched = [v for stage in self.stages for v in (*_makes(stage), *_reads(stage))]
-        arrays = {id(v): near.get(id(v), v) for v in touched if id(v) not in local}
+        touched = [value for stage in self.stages for value in (*_makes(stage), *_arrays(stage))]
+        arrays = {id(v): near.get(id(v), v) for v in touched if id(v) not in made or id(v) in whole or id(v) in near}
         names = {key: f"b{n}" for n, key in enumerate(arrays)}
         cuts = {names[key]: "w" if key in near else forms[key] for key in arrays}
         rules = Rules(names, {"f": "_[n, j]", "r": "[j]", "c": "_[n]"})
         kernels = [_kernel(stage) for stage in self.stages if isinstance(stage, Statement)]
-        dtype = products[0].made[0].dtype.name if products else self.statements()[0].made[0].dtype.name
+        dtype = next(iter(made.values())).dtype.name
         source = rows_source(
             [_loop(stage, rules, names) if isinstance(stage, Group) else _call(stage, names, cuts) for stage in self.stages],
             {kernel.function.__name__: kernel.text for kernel in kernels},
             cuts,
             list(rules.scalars),
             dtype,
-            NOTATION.union(*(part.text.notation for group in groups for part in group.parts)),
+            NOTATION.union(*(part.text.notation for part in parts)),
         )
-        masks = {id(a.value) for group in groups for p in group.parts for o, a in p.operands if o.mask and isinstance(a, Area)}
-        kinds = ["boolean[::1]" if key in masks else f"{dtype}[::1]" for key in arrays]
-        kinds += ["float64"] * len(rules.scalars) + ["int64"] * 3
+        kinds = [*kinds_of(parts, arrays, dtype), *["float64"] * len(rules.scalars), *["int64"] * 3]
         call = (
             Built(source, "fused", tuple(kinds)),
             [*map(flat, arrays.values()), *rules.scalars.values(), *self.sizes, self._step()],
         )
-        changed = {id(group.parts[0].made) for group in groups if group.parts[0].in_place}
-        new = [value for key, value in made.items() if key in arrays and key not in near and key not in changed]
+        changed = {id(value) for product in products for value in product.made}
+        new = [value for key, value in made.items() if key in whole - changed]
         line = next(stage.line for stage in self.stages if isinstance(stage, Statement))
-        fused = Statement(line, [call], [*new[::-1], *near.values()], fused=self.statements())
-        return [*(product._replace(calls=product.calls[:-1], part=None, product=True) for product in products), fused]
+        last_first = [*new[::-1], *near.values()]  # listings show the shape of the first
+        return [*products, Statement(line, [call], last_first, fused=self.statements())]
 
     def _step(self) -> int:
         """How many rows are worked on together."""
         return min(self.sizes[0], max(1, _NEAR // self.sizes[1]))
 
-    def _whole(self, needed: Mapping[int, int]) -> set[int]:
+    def _whole(self, needed: Mapping[int, int], forms: Mapping[int, str]) -> set[int]:
         """By id, what must be there as a whole afterwards: it is taken elsewhere, is changed in place, or is no matrix of these rows."""
         inside = Counter(id(value) for stage in self.stages for value in _reads(stage))
-        forms = _forms(self) or {}
         made = {id(value) for stage in self.stages for value in _makes(stage)}
-        changed = {id(p.made) for stage in self.stages if isinstance(stage, Group) for p in stage.parts if p.in_place}
+        changed = {id(part.made) for group in self.groups() for part in group.parts if part.in_place}
         return {key for key in made if needed[key] > inside[key] or forms[key] != "f"} | changed
 
-    def _near(self, needed: Mapping[int, int]) -> dict[int, Value]:
+    def _near(self, whole: Collection[int]) -> dict[int, Value]:
         """Room for some rows of what is handed on from one stage to the next and taken nowhere else, by id of the value."""
         handed: dict[int, Value] = {}
         for n, stage in enumerate(self.stages):
             later = {id(value) for other in self.stages[n + 1 :] for value in _reads(other)}
             handed |= {id(v): v for v in _makes(stage) if isinstance(stage, Statement) or id(v) in later}
         size, line = (self._step() * self.sizes[1],), self.statements()[0].line
-        return {key: Value.room(size, v.dtype, line) for key, v in handed.items() if key not in self._whole(needed)}
+        return {key: Value.room(size, v.dtype, line) for key, v in handed.items() if key not in whole}
+
+    def possible(self) -> bool:
+        """Whether every array is cut in one way, and no product, which goes ahead of all stages, takes what a stage makes."""
+        made = {id(value) for stage in self.stages for value in _makes(stage)}
+        products = [group.product for group in self.groups() if group.product is not None]
+        ahead = all(made.isdisjoint(id(value) for value in product.reads()) for product in products)
+        return ahead and _forms(self) is not None
 
 
 def with_rows(order: Sequence[Stage], needed: Mapping[int, int]) -> list[Stage | Rows]:
@@ -119,7 +128,7 @@ def _neighbour(items: Sequence[Any], n: int, rows: Rows) -> tuple[int, Rows] | N
         if i == n or not fits or not (_precedes(items, i, n, rows) if i < n else _follows(items, i, n, rows)):
             continue
         joined = Rows([item, *rows.stages] if i < n else [*rows.stages, item], rows.sizes)
-        if _forms(joined) is not None:
+        if joined.possible():
             return i, joined
     return None
 
@@ -177,6 +186,11 @@ def _makes(stage: Stage) -> list[Value]:
 def _reads(stage: Stage) -> list[Value]:
     """What the loop or the kernel of a stage takes, as often as it does."""
     return [value for part in stage.parts for value in part.reads()] if isinstance(stage, Group) else stage.reads()
+
+
+def _arrays(stage: Stage) -> list[Value]:
+    """Those of them that are no single numbers."""
+    return [value for part in stage.parts for value in part.arrays()] if isinstance(stage, Group) else stage.reads()
 
 
 def _forms(rows: Rows) -> dict[int, str] | None:

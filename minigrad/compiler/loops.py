@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..kernels.lift import Rule
+from ..kernels.machine import Area
 from .lines import Value
 from .lower import Part, Statement
 
-__all__ = ["Group", "Rules"]
+__all__ = ["Group", "Rules", "kinds_of"]
 
 # So many pairs of a written and another array does LLVM check for overlaps; with more it gives up vector instructions.
 _PAIRS = 8
@@ -23,6 +24,12 @@ class Group:
         self.statements, self.parts = [statement], [part]
         self.sizes = part.sizes
         self.sums: Statement | None = None  # column sums of what it stores
+
+    @property
+    def product(self) -> Statement | None:
+        """What is to be done before, where the first part changes the result of a product: the product."""
+        first = self.statements[0]
+        return first._replace(calls=first.calls[:-1], part=None, product=True) if self.parts[0].in_place else None
 
     def made(self) -> set[int]:
         return {id(part.made) for part in self.parts}
@@ -65,6 +72,12 @@ class Group:
         self.parts.pop()
         self.sizes = before
         return False
+
+
+def kinds_of(parts: Sequence[Part], arrays: Iterable[int], dtype: str) -> list[str]:
+    """Numba's names for the types of flat arrays, by id of the value, that loops of these parts take: masks are booleans."""
+    masks = {id(given.value) for part in parts for operand, given in part.operands if operand.mask and isinstance(given, Area)}
+    return ["boolean[::1]" if key in masks else f"{dtype}[::1]" for key in arrays]
 
 
 class Rules:

@@ -128,7 +128,7 @@ def _part(line: Line, calls: Sequence[Any], made: Value) -> Part | None:
         return Part(loop.text, list(zip(loop.operands, calls[0][1][1:], strict=False)), loop.constants, loop.sizes, made)
     if calls[-1][0] is rows.add_to_rows.get(made.dtype):
         table, row = calls[-1][1]
-        return Part(add.text, [(Operand("a", "f"), table), (Operand("b", "r"), row)], {}, made.shape, made, True)
+        return Part(add.text, [(Operand("a", "f"), table), (Operand("b", "r"), row)], {}, table.sizes, made, True)
     if calls[-1][0] is moves.add_up.get(made.dtype):
         _, a, b = calls[-1][1]
         return Part(add.text, [(Operand("a", "f"), a), (Operand("b", "f"), b)], {}, (), made)
@@ -254,7 +254,7 @@ _ROW_MAJOR, _COLUMN_MAJOR, _AS_IT_IS, _TURNED = 101, 102, 111, 112
 
 def product(made: Value, a: Value, b: Value, a_turned: bool = False, b_turned: bool = False) -> Any:
     """a b, or with one of them transposed: in tiles, or by the routine that NumPy takes, with the arguments that it takes; None where it
-    does something else (an operand with its own transpose, a scalar product)."""
+    does something else (operands that are one array, a scalar product)."""
     whole = all((value.contiguous or value.turned) and value.size for value in (a, b))
     if len({value.dtype for value in (made, a, b)}) > 1 or not whole:
         return None
@@ -266,7 +266,7 @@ def product(made: Value, a: Value, b: Value, a_turned: bool = False, b_turned: b
         work = flat(scratch(made, products.room(made.dtype, n, k, m))) if b_turned else flat(a)
         help_ = products.help_for(made.dtype, n, k, m)
         return [(products.tiled_product[made.dtype], [Area(made, (n, m)), *stored, a_turned, b_turned, work, *help_])]
-    if a is b or not blas.address("gemm", made.dtype.name):
+    if a.root is b.root or not blas.address("gemm", made.dtype.name):
         return None
     if min(n, m) > 1:
         return _gemm(made, a, b, a_turned, b_turned, (n, m, k))

@@ -32,7 +32,7 @@ def _function(program: Program) -> Any:
     for item, text in program.items:
         if isinstance(item, Run):
             stretch = next(stretches)
-            lines += [line for line in text if line.startswith(("words[", "stop ="))]
+            lines += [line for line in text if line.startswith(("words[", "stop =", "wake("))]
             lines.append(f"machine(table, {stretch.start}, {stretch.begins[0]})")
             for begin, end in zip(stretch.begins, [*stretch.begins[1:], stretch.stop], strict=True):
                 lines += _around([f"machine(table, {begin}, {end})"])

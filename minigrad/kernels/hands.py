@@ -11,16 +11,15 @@ import atexit
 import os
 import threading
 from collections.abc import Mapping
-from functools import cache
 
 import numpy as np
 
 from .cache import compiled
 
-__all__ = ["PARTS", "helper", "threads", "wake"]
+__all__ = ["PARTS", "PLACES", "helper", "threads", "wake"]
 
 # The board: numbers of words. Each that is written to has a cache line of its own.
-_PLACES = {"LOCK": 0, "STATE": 8, "DONE": 16, "JOB": 24, "ASLEEP": 48, "STOP": 56}
+PLACES = {"LOCK": 0, "STATE": 8, "DONE": 16, "JOB": 24, "ASLEEP": 48, "STOP": 56}
 _SIZE = 64
 
 _PATIENCE = 20_000  # looks at an empty board before the helper goes to sleep: about a millisecond
@@ -28,7 +27,7 @@ _PATIENCE = 20_000  # looks at an empty board before the helper goes to sleep: a
 PARTS = f"""\
 from minigrad.kernels.addresses import add_up, instruction, look, publish, rest, store, swap, word
 
-{", ".join(_PLACES)} = {", ".join(str(8 * place) for place in _PLACES.values())}
+{", ".join(PLACES)} = {", ".join(str(8 * place) for place in PLACES.values())}
 
 @njit(cache=CACHE, nogil=True, error_model="numpy")
 def take(board):
@@ -84,31 +83,46 @@ class _Helper:
         self._help_out = compiled(f"# {digest()}\nfrom numba import njit\n{PARTS}", "help_out", [types.int64, types.int64])
         self._memory = np.zeros(_SIZE + 8, np.int64)
         first = -self._memory.ctypes.data % 64 // 8
-        self._words = memoryview(self._memory)[first:]  # type: ignore[arg-type]
+        self.words = memoryview(self._memory)[first:]  # type: ignore[arg-type]
         self.board = self._memory.ctypes.data + 8 * first
-        self._call = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="minigrad helper", daemon=True)
-        self._thread.start()
+        self._start()
         atexit.register(self._stop)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin_anew)
+
+    def _start(self) -> None:
+        self._call = threading.Event()
+        self._thread: threading.Thread | None = threading.Thread(target=self._work, name="minigrad helper", daemon=True)
+        self._thread.start()
+
+    def _begin_anew(self) -> None:
+        """In a process that has the board, but not the thread."""
+        self._memory[:] = 0
+        self.words[PLACES["ASLEEP"]] = 1
+        self._thread = None
 
     def wake(self) -> None:
         """Call the thread to work if it is asleep."""
-        if self._words[_PLACES["ASLEEP"]]:
-            self._words[_PLACES["ASLEEP"]] = 0
-            self._call.set()
+        if self.words[PLACES["ASLEEP"]]:
+            self.words[PLACES["ASLEEP"]] = 0
+            if self._thread is None:
+                self._start()
+            else:
+                self._call.set()
 
     def _work(self) -> None:
-        while not self._words[_PLACES["STOP"]]:
+        while not self.words[PLACES["STOP"]]:
             self._help_out(self.board, _PATIENCE)
-            self._words[_PLACES["ASLEEP"]] = 1
+            self.words[PLACES["ASLEEP"]] = 1
             self._call.wait()
             self._call.clear()
 
     def _stop(self) -> None:
         """Let no thread run compiled code when the interpreter ends."""
-        self._words[_PLACES["STOP"]] = 1
-        self._call.set()
-        self._thread.join(1.0)
+        self.words[PLACES["STOP"]] = 1
+        if self._thread is not None:
+            self._call.set()
+            self._thread.join(1.0)
 
 
 def threads(settings: Mapping[str, str]) -> int:
@@ -118,12 +132,23 @@ def threads(settings: Mapping[str, str]) -> int:
     return min([count, *(int(number) for number in named if number.isdecimal() and int(number))])
 
 
-@cache
+_lock = threading.Lock()
+_found: list[_Helper | None] = []
+
+
 def helper() -> _Helper | None:
     """The helper of this process; None where it is to use one thread, or can have no other."""
+    if not _found:
+        with _lock:
+            if not _found:
+                _found.append(_made())
+    return _found[0]
+
+
+def _made() -> _Helper | None:
     try:
         return _Helper() if threads(os.environ) > 1 else None
-    except RuntimeError:
+    except RuntimeError:  # no more threads
         return None
 
 

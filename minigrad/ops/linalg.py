@@ -142,7 +142,8 @@ def _(g, weight):
 
 @linear.backward_kernel("weight")
 def _(g, x):
-    return product(_rows(g).T, _rows(x))
+    g = _rows(g)
+    return product((g if g.flags.forc else np.ascontiguousarray(g)).T, _rows(x))  # BLAS adds up in the order of the layout
 
 
 @linear.backward_kernel("bias")
