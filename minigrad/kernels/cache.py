@@ -90,7 +90,9 @@ def in_cache(source: str, function: str) -> bool:
     if name in sys.modules:
         return True
     directory = folder()
-    return directory is not None and any((directory / "__pycache__").glob(f"{name}.{function}-*.nbi"))
+    line = source.partition(f"def {function}(")[0].count("\n")  # of the decorator
+    python = f"py{sys.version_info.major}{sys.version_info.minor}{getattr(sys, 'abiflags', '')}"
+    return directory is not None and (directory / "__pycache__" / f"{name}.{function}-{line}.{python}.nbi").exists()
 
 
 def _module(source: str) -> types.ModuleType:

@@ -49,9 +49,10 @@ def registers() -> Registers | None:
 
 def tiled(dtype: Any, rows: int, steps: int, columns: int) -> bool:
     """Whether a product of matrices (rows, steps) and (steps, columns) is made in tiles."""
+    if rows < LOWEST or steps > min(LONGEST, FOR_A_ROW * rows) or not SMALLEST <= rows * steps * columns <= _largest():
+        return False
     lanes = _lanes(dtype)
-    fits = LOWEST <= rows and steps <= min(LONGEST, FOR_A_ROW * rows) and SMALLEST <= rows * steps * columns <= _largest()
-    return fits and lanes > 0 and 2 * columns >= -(-columns // lanes) * lanes
+    return lanes > 0 and 2 * columns >= -(-columns // lanes) * lanes
 
 
 @cache

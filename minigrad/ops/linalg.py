@@ -105,7 +105,7 @@ def _(x, weight, bias):
 
 @linear.kernel(when=lambda x, weight, bias: x.ndim > 1 and weight.ndim == 2 and one_dtype(x, weight, bias))
 def _(x, weight, bias):
-    y = product(_rows(x), weight.T)
+    y = product(x if x.ndim == 2 else _rows(x), weight.T)
     if bias is not None:
         add_to_rows[y.dtype](y, bias.ravel())
     return y if x.ndim == 2 else y.reshape(*x.shape[:-1], y.shape[1])
@@ -113,7 +113,7 @@ def _(x, weight, bias):
 
 def _rows(x):
     """x as a matrix: all axes but the last made into one."""
-    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 @linear.backward("x")
@@ -136,20 +136,20 @@ def _(g, bias_shape):
 
 @linear.backward_kernel("x")
 def _(g, weight):
-    dx = product(_rows(g), weight)
-    return dx if g.ndim == 2 else dx.reshape(*g.shape[:-1], dx.shape[1])
+    return product(g, weight) if g.ndim == 2 else product(_rows(g), weight).reshape(*g.shape[:-1], weight.shape[1])
 
 
 @linear.backward_kernel("weight")
 def _(g, x):
-    g = _rows(g)
-    return product((g if g.flags.forc else np.ascontiguousarray(g)).T, _rows(x))  # BLAS adds up in the order of the layout
+    if g.ndim > 2:
+        g, x = _rows(g), _rows(x)
+    return product((g if g.flags.forc else np.ascontiguousarray(g)).T, x)  # BLAS adds up in the order of the layout
 
 
 @linear.backward_kernel("bias")
 def _(g, bias_shape):
     out = np.empty(bias_shape, g.dtype)
-    column_sums[g.dtype](out, np.ascontiguousarray(_rows(g)))
+    column_sums[g.dtype](out, np.ascontiguousarray(g if g.ndim == 2 else _rows(g)))
     return out
 
 
