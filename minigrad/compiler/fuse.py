@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..kernels import rows
+from ..kernels.kernel import kernel_of
 from ..kernels.lift import fused_source
 from ..kernels.machine import Built
 from .fuse_rows import Rows, with_rows
@@ -52,7 +53,7 @@ def fuse(statements: Sequence[Statement], needed: Mapping[int, int], movable: Co
             order.append(Group(statement, part))
         made_at[id(part.made)] = at
     fused = []
-    for item in with_rows(order, needed):
+    for item in with_rows(order):
         if isinstance(item, Statement):
             fused.append(item)
         else:
@@ -63,7 +64,7 @@ def fuse(statements: Sequence[Statement], needed: Mapping[int, int], movable: Co
 def _sums(statement: Statement, order: Sequence[Any], made_at: dict[int, int], needed: Mapping[int, int]) -> bool:
     """Whether the loop that makes a matrix takes on its column sums."""
     kernel, given = statement.calls[0]
-    if len(statement.calls) > 1 or not statement.made or kernel is not rows.column_sums.get(statement.made[0].dtype):
+    if len(statement.calls) > 1 or kernel_of(kernel) is not rows.column_sums:
         return False
     matrix = given[1]
     if matrix.value.nbytes < _FAR:

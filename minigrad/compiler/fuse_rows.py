@@ -38,7 +38,11 @@ class Rows(NamedTuple):
 
     def statements(self) -> list[Statement]:
         """The statements that these stages are made of."""
-        return [s for stage in self.stages for s in (stage.statements if isinstance(stage, Group) else [stage])]
+        return [statement for stage in self.stages for statement in _statements(stage)]
+
+    def made(self) -> dict[int, Value]:
+        """What the stages make, by id."""
+        return {id(value): value for stage in self.stages for value in _makes(stage)}
 
     def groups(self) -> list[Group]:
         return [stage for stage in self.stages if isinstance(stage, Group)]
@@ -50,7 +54,7 @@ class Rows(NamedTuple):
         forms = _forms(self) or {}
         whole = self._whole(needed, forms)
         near = self._near(whole)
-        made = {id(value): value for stage in self.stages for value in _makes(stage)}
+        made = self.made()
         touched = [value for stage in self.stages for value in (*_makes(stage), *_arrays(stage))]
         arrays = {id(v): near.get(id(v), v) for v in touched if id(v) not in made or id(v) in whole or id(v) in near}
         names = {key: f"b{n}" for n, key in enumerate(arrays)}
@@ -84,9 +88,8 @@ class Rows(NamedTuple):
     def _whole(self, needed: Mapping[int, int], forms: Mapping[int, str]) -> set[int]:
         """By id, what must be there as a whole afterwards: it is taken elsewhere, is changed in place, or is no matrix of these rows."""
         inside = Counter(id(value) for stage in self.stages for value in _reads(stage))
-        made = {id(value) for stage in self.stages for value in _makes(stage)}
         changed = {id(part.made) for group in self.groups() for part in group.parts if part.in_place}
-        return {key for key in made if needed[key] > inside[key] or forms[key] != "f"} | changed
+        return {key for key in self.made() if needed[key] > inside[key] or forms[key] != "f"} | changed
 
     def _near(self, whole: Collection[int]) -> dict[int, Value]:
         """Room for some rows of what is handed on from one stage to the next and taken nowhere else, by id of the value."""
@@ -99,13 +102,13 @@ class Rows(NamedTuple):
 
     def possible(self) -> bool:
         """Whether every array is cut in one way, and no product, which goes ahead of all stages, takes what a stage makes."""
-        made = {id(value) for stage in self.stages for value in _makes(stage)}
+        made = self.made().keys()
         products = [group.product for group in self.groups() if group.product is not None]
         ahead = all(made.isdisjoint(id(value) for value in product.reads()) for product in products)
         return ahead and _forms(self) is not None
 
 
-def with_rows(order: Sequence[Stage], needed: Mapping[int, int]) -> list[Stage | Rows]:
+def with_rows(order: Sequence[Stage]) -> list[Stage | Rows]:
     """The order with statements over large matrices joined with their neighbours."""
     items: list[Any] = list(order)
     for n, item in enumerate(items):

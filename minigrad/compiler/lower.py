@@ -16,6 +16,7 @@ from ..core.plan import Plan
 from ..kernels import blas, moves, products, rows
 from ..kernels.along import sums
 from ..kernels.cache import compilable, kernels_enabled
+from ..kernels.kernel import kernel_of
 from ..kernels.lift import NearFirst, Operand
 from ..kernels.machine import Area, Element, Routine
 from ..kernels.text import Text
@@ -126,11 +127,12 @@ def _part(line: Line, calls: Sequence[Any], made: Value) -> Part | None:
         if len(calls) > 1 or loop.reduction != "none" or isinstance(loop.kernel, NearFirst):
             return None
         return Part(loop.text, list(zip(loop.operands, calls[0][1][1:], strict=False)), loop.constants, loop.sizes, made)
-    if calls[-1][0] is rows.add_to_rows.get(made.dtype):
-        table, row = calls[-1][1]
+    kernel, given = kernel_of(calls[-1][0]), calls[-1][1]
+    if kernel is rows.add_to_rows:
+        table, row = given
         return Part(add.text, [(Operand("a", "f"), table), (Operand("b", "r"), row)], {}, table.sizes, made, True)
-    if calls[-1][0] is moves.add_up.get(made.dtype):
-        _, a, b = calls[-1][1]
+    if kernel is moves.add_up:
+        _, a, b = given
         return Part(add.text, [(Operand("a", "f"), a), (Operand("b", "f"), b)], {}, (), made)
     return None
 

@@ -7,8 +7,6 @@ Each is a few lines of LLVM's own language. Nothing is checked here: who writes 
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
@@ -17,16 +15,17 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 __all__ = [
-    "add_up", "array", "caller", "digest", "element", "foreign", "instruction", "look", "number", "publish", "rest", "start", "store",
+    "add_up", "array", "call", "caller", "element", "foreign", "instruction", "look", "number", "publish", "rest", "start", "store",
     "swap", "word",
 ]  # fmt: skip
 
 _WORD = ir.IntType(64)
 
 
-def digest() -> str:
-    """A hash of all that decides the machine code of these functions, for the names of cached kernels."""
-    return sha256(Path(__file__).read_bytes()).hexdigest()
+def call(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
+    """Call a function of LLVM's own, in code that is being written; llvmlite cannot declare those of vectors, and others, itself."""
+    form = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(builder.module.globals.get(name) or ir.Function(builder.module, form, name), arguments)
 
 
 def _loaded(result: Any, kind: Any) -> Any:
@@ -105,9 +104,7 @@ def rest(typingctx: Any) -> Any:
     """Let a processor that waits in a loop take breath (x86)."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        name = "llvm.x86.sse2.pause"
-        pause = builder.module.globals.get(name) or ir.Function(builder.module, ir.FunctionType(ir.VoidType(), []), name)
-        builder.call(pause, [])
+        call(builder, "llvm.x86.sse2.pause", ir.VoidType())
         return context.get_dummy_value()
 
     return types.none(), emit

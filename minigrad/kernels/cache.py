@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 
-__all__ = ["compilable", "compiled", "folder", "in_cache", "kernels_enabled", "native", "one_dtype"]
+__all__ = ["compilable", "compiled", "file_digest", "folder", "in_cache", "kernels_enabled", "native", "one_dtype"]
 
 _lock = threading.RLock()
 if hasattr(os, "register_at_fork"):  # no child is born while another thread compiles: it would wait for that thread for ever
@@ -60,6 +60,12 @@ def folder() -> Path | None:
             return base
     except (OSError, RuntimeError):
         return None
+
+
+@cache
+def file_digest(*files: str) -> str:
+    """A hash of files that decide machine code, for the names of cached kernels."""
+    return hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()
 
 
 @cache

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .cache import compiled
+from .cache import compiled, file_digest
 
 __all__ = ["PARTS", "PLACES", "helper", "threads", "wake"]
 
@@ -78,9 +78,11 @@ class _Helper:
     def __init__(self) -> None:
         from numba import types
 
-        from .addresses import digest
+        from . import addresses
 
-        self._help_out = compiled(f"# {digest()}\nfrom numba import njit\n{PARTS}", "help_out", [types.int64, types.int64])
+        self._help_out = compiled(
+            f"# {file_digest(addresses.__file__)}\nfrom numba import njit\n{PARTS}", "help_out", [types.int64, types.int64]
+        )
         self._memory = np.zeros(_SIZE + 8, np.int64)
         first = -self._memory.ctypes.data % 64 // 8
         self.words = memoryview(self._memory)[first:]  # type: ignore[arg-type]

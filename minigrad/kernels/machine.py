@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import blas
-from .cache import compiled, in_cache, native
+from .cache import compiled, file_digest, in_cache, native
 
 __all__ = ["Area", "Built", "Code", "Element", "Routine", "may_fail", "runner"]
 
@@ -146,9 +146,9 @@ def runner() -> Callable[[Array, int, int], int]:
 
 def _source(text: str) -> str:
     """The text of a module, whose name is to change with what it imports."""
-    from .addresses import digest
+    from . import addresses
 
-    return f"# {digest()}\n{_HEAD}{text}"
+    return f"# {file_digest(addresses.__file__)}\n{_HEAD}{text}"
 
 
 _HEAD = """\

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import hands
-from .cache import compilable, compiled, kernels_enabled, native
+from .cache import compilable, compiled, file_digest, kernels_enabled, native
 from .quiet import quiet
 
 __all__ = ["NO_HELP", "help_for", "product", "registers", "room", "tiled", "tiled_product"]
@@ -113,7 +113,7 @@ def _stored(x: Array) -> tuple[Array, bool]:
 
 
 _SOURCE = """\
-# {digests}
+# {digest}
 from numba import njit
 from minigrad.kernels.addresses import array, start
 from minigrad.kernels.tiles import tile, turn
@@ -212,7 +212,7 @@ def _source(dtype: Any, on: Registers) -> str:
     strips = "".join(_STRIP.format(name=name, tiles=_choices(name, heights)) for name in _WIDTHS)
     return _SOURCE.format(
         parts=hands.PARTS,
-        digests=addresses.digest() + tiles.digest(),
+        digest=file_digest(addresses.__file__, tiles.__file__),
         size=dtype.itemsize,
         nbytes=nbytes,
         dtype=dtype.name,

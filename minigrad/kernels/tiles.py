@@ -7,31 +7,26 @@ Each is some lines of LLVM's own language, on addresses and distances in bytes. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["digest", "tile", "turn"]
+from .addresses import call
+
+__all__ = ["tile", "turn"]
 
 _WORD, _INT = ir.IntType(64), ir.IntType(32)
 _KINDS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
-_SIZES = {"float32": 4, "float64": 8}
-
-
-def digest() -> str:
-    """A hash of all that decides the machine code of these functions, for the names of cached kernels."""
-    return sha256(Path(__file__).read_bytes()).hexdigest()
 
 
 class _Vectors:
     """Vectors of as many numbers as a register holds; with a count, of which no more than the first so many are in memory."""
 
     def __init__(self, builder: Any, dtype: str, nbytes: int, count: Any = None):
-        self.builder, self.size = builder, _SIZES[dtype]
+        self.builder, self.size = builder, np.dtype(dtype).itemsize
         self.lanes = nbytes // self.size
         self.number = _KINDS[dtype]
         self.kind = ir.VectorType(self.number, self.lanes)
@@ -58,10 +53,7 @@ class _Vectors:
 
     def prefetch(self, address: Any, n: int = 0) -> None:
         """Get the memory of a vector into the cache, to be written."""
-        module, place = self.builder.module, self.at(address, n)
-        form = ir.FunctionType(ir.VoidType(), [place.type, _INT, _INT, _INT])
-        name = "llvm.prefetch.p0"
-        self.builder.call(module.globals.get(name) or ir.Function(module, form, name), [place, _INT(1), _INT(3), _INT(1)])
+        call(self.builder, "llvm.prefetch.p0", ir.VoidType(), self.at(address, n), _INT(1), _INT(3), _INT(1))
 
     def repeated(self, value: Any) -> Any:
         """A vector of one value."""
@@ -73,10 +65,8 @@ class _Vectors:
         return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INT, self.lanes), list(places)))
 
     def call(self, name: str, result: Any, *arguments: Any) -> Any:
-        """Call one of LLVM's own functions of vectors; llvmlite cannot declare these itself."""
-        module, name = self.builder.module, f"llvm.{name}.{self.suffix}"
-        form = ir.FunctionType(result, [argument.type for argument in arguments])
-        return self.builder.call(module.globals.get(name) or ir.Function(module, form, name), arguments)
+        """Call one of LLVM's own functions of vectors."""
+        return call(self.builder, f"llvm.{name}.{self.suffix}", result, *arguments)
 
     def _first(self, count: Any) -> Any:
         """Which elements are among the first `count`."""

@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from hashlib import sha256
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -25,6 +23,7 @@ import numpy as np
 from numba import njit
 
 from minigrad.kernels import coefficients, vector_instructions, vector_trig
+from minigrad.kernels.cache import file_digest
 from minigrad.kernels.vector_instructions import (
     absolute,
     copy_sign,
@@ -423,5 +422,4 @@ def functions(dtype_name: str) -> dict[str, Any]:
 @cache
 def digest() -> str:
     """A hash of all that decides the machine code of these functions, for the names of cached kernels."""
-    files = (__file__, vector_instructions.__file__, vector_trig.__file__, coefficients.__file__)
-    return sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()
+    return file_digest(__file__, vector_instructions.__file__, vector_trig.__file__, coefficients.__file__)
