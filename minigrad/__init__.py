@@ -1,6 +1,8 @@
 """minigrad: reverse-mode automatic differentiation from scratch on NumPy and Numba."""
 
+from importlib import import_module
 from math import e, inf, nan, pi
+from typing import TYPE_CHECKING
 
 from . import autograd, data, errors, linalg, nn, optim
 from .compiler import compile  # noqa: A004
@@ -26,6 +28,9 @@ from .ops import *  # noqa: F403
 from .ops import __all__ as _operations
 from .testing import GradcheckError, gradcheck, gradgradcheck
 
+if TYPE_CHECKING:
+    from . import evaluate, inspect, train
+
 __version__ = "0.1.0"
 
 inference_mode = no_grad
@@ -36,6 +41,15 @@ newaxis = None
 float, double = float32, float64  # noqa: A001, F405
 int, long = int32, int64  # noqa: A001, F405
 bool = bool_  # noqa: A001, F405
+
+_LATE = ("evaluate", "inspect", "train")  # what is loaded when it is first asked for
+
+
+def __getattr__(name: str) -> object:
+    if name in _LATE:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "Elementwise",
@@ -54,6 +68,7 @@ __all__ = [
     "elementwise",
     "enable_grad",
     "errors",
+    "evaluate",
     "float",
     "get_default_dtype",
     "grad",
@@ -61,6 +76,7 @@ __all__ = [
     "gradgradcheck",
     "inf",
     "inference_mode",
+    "inspect",
     "int",
     "is_grad_enabled",
     "linalg",
@@ -75,5 +91,6 @@ __all__ = [
     "pi",
     "set_default_dtype",
     "set_grad_enabled",
+    "train",
     *_operations,
 ]

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..autograd.recompute import tensors_in
 from ..core import Tensor, get_default_dtype, user_depth
-from ..core.mode import ANOMALY, RECORD, get_mode
+from ..core.mode import ANOMALY, RECORD, WATCH, get_mode
 from ..core.tensor import changes
 from ..errors import ArgumentError, CompileError, InputTypeError
 from .build import Builder
@@ -62,7 +62,7 @@ class Compiled:
             result = replay.run(mode, args, kwargs)
             if result is not _MISS:
                 return result
-        if mode & (RECORD | ANOMALY):
+        if mode & (RECORD | ANOMALY | WATCH):
             return self.function(*args, **kwargs)
         return self._without_program(mode, args, kwargs)
 

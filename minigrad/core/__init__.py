@@ -9,6 +9,7 @@ from .mode import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_gra
 from .op import Op, get_default_dtype, op, set_default_dtype
 from .recorder import array_of, by_replay, derived, of_constants
 from .tensor import Operand, Tensor, stamp_of, touch
+from .watch import Watcher, watching
 
 __all__ = [
     "Elementwise",
@@ -17,6 +18,7 @@ __all__ = [
     "Operand",
     "Step",
     "Tensor",
+    "Watcher",
     "apply",
     "array_of",
     "backward",
@@ -47,4 +49,5 @@ __all__ = [
     "stamp_of",
     "touch",
     "user_depth",
+    "watching",
 ]

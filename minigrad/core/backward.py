@@ -14,7 +14,7 @@ from ..errors import ArgumentError, GraphError, InputTypeError, ShapeError
 from ..kernels.quiet import quiet
 from .engine import Step
 from .hooks import run_after_accumulation, run_hooks
-from .mode import ANOMALY, GRAD, RECORD, enable_grad, get_mode
+from .mode import ANOMALY, GRAD, RECORD, WATCH, enable_grad, get_mode
 from .plan import Record
 from .recorder import array_of, derived, recorder
 from .tensor import Tensor, output_stamp
@@ -296,7 +296,7 @@ def _add_to(
 def _sum_watched(total: Any, step: Step, k: int, rule: Callable[..., Any], g: Any, saved: Sequence[Any], create_graph: bool) -> Any:
     """A gradient that waits at an edge plus what a rule gives, where someone looks on, or where the sum is recorded in turn."""
     mode = get_mode()
-    adder = None if create_graph or mode & ANOMALY else step.record.adders.get(rule)
+    adder = None if create_graph or mode & (ANOMALY | WATCH) else step.record.adders.get(rule)
     if adder is not None:
         return derived("add_in", _added, adder, total, g, saved, step.live)
     gi = rule(g, saved, step.live)

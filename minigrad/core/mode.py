@@ -1,4 +1,4 @@
-"""The modes of a thread: whether operations are recorded, and whether every result is checked."""
+"""The modes of a thread: whether operations are recorded, and who looks on."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ __all__ = [
     "ANOMALY",
     "GRAD",
     "RECORD",
+    "WATCH",
     "defect",
     "detect_anomaly",
     "enable_grad",
@@ -35,7 +36,7 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-GRAD, ANOMALY, RECORD = 1, 2, 4  # what is above GRAD looks on while operations run
+GRAD, ANOMALY, RECORD, WATCH = 1, 2, 4, 8  # what is above GRAD looks on while operations run
 
 mode: ContextVar[int] = ContextVar("minigrad_mode", default=GRAD)
 get_mode = mode.get

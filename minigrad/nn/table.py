@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from ..core import Tensor, get_default_dtype, no_grad
 from ..errors import InputTypeError
 from .module import Module
+from .utils import evaluating
 
 __all__ = ["Summary", "summary"]
 
@@ -94,16 +96,11 @@ def _shapes(model: Module, inputs: list[Tensor]) -> dict[int, str]:
     def note(module: Module, args: Any, output: Any) -> None:
         seen.setdefault(id(module), _shape(output))
 
-    modes = [(module, module.training) for module in model.modules()]
-    handles = [module.register_forward_hook(note) for module, _ in modes]
-    try:
-        with no_grad():
-            model.eval()(*inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, training in modes:
-            module.training = training
+    with ExitStack() as stack:
+        for module in model.modules():
+            stack.enter_context(module.register_forward_hook(note))
+        with evaluating(model), no_grad():
+            model(*inputs)
     return seen
 
 

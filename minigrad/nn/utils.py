@@ -1,9 +1,10 @@
-"""Gradients kept in bounds, and parameters as one vector."""
+"""Gradients kept in bounds, parameters as one vector, and models put in evaluation mode for a while."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from ..core import Tensor, array_of, by_replay, check_number, derived, get_defau
 from ..errors import ArgumentError, DomainError, InputTypeError, ShapeError
 from ..ops.convert import check_tensors
 from ..ops.joining import cat
+from .module import Module
 
 __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "clip_grads_with_norm_",
+    "evaluating",
     "get_total_norm",
     "parameters_to_vector",
     "vector_to_parameters",
@@ -148,3 +151,17 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         for p in tensors:
             p.copy_(vec[start : start + p.numel()].reshape(p.shape))
             start += p.numel()
+
+
+@contextmanager
+def evaluating(model: Callable[..., Any]) -> Iterator[None]:
+    """Within it a model is in evaluation mode; after it each of its modules is in the mode that it was in. Any other callable has no
+    modes."""
+    modes = [(module, module.training) for module in model.modules()] if isinstance(model, Module) else []
+    for module, _ in modes:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

@@ -1,0 +1,26 @@
+"""How results are looked at: text for terminals, HTML for notebooks and pages, figures for reports."""
+
+from .blocks import Block, Cell, Details, Markup, Picture, Pre, Table, Text, number
+from .document import Document, plain
+from .figures import figure, heatmap, shades
+from .library import require
+from .page import page
+
+__all__ = [
+    "Block",
+    "Cell",
+    "Details",
+    "Document",
+    "Markup",
+    "Picture",
+    "Pre",
+    "Table",
+    "Text",
+    "figure",
+    "heatmap",
+    "number",
+    "page",
+    "plain",
+    "require",
+    "shades",
+]

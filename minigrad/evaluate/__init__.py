@@ -1,0 +1,1 @@
+"""Judge a network: metrics, thresholds, calibration."""

@@ -1,0 +1,1 @@
+"""See what a network does: traces, diagnoses, graphs, reports."""

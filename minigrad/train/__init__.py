@@ -1,0 +1,1 @@
+"""Train a network: the loop, its history, what can be hung into it."""
