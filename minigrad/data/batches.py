@@ -15,8 +15,6 @@ from .loader import DataLoader
 
 __all__ = ["Batch", "batches", "loader_of"]
 
-_ROWS = 1024  # samples a batch where nobody asked for a size
-
 
 class Batch(NamedTuple):
     """The inputs of a model, mostly one, and the target."""
@@ -28,9 +26,9 @@ class Batch(NamedTuple):
         return len(self.target)
 
 
-def loader_of(name: str, data: Any) -> Iterable[Any]:
+def loader_of(name: str, data: Any, batch_size: int = 1024, shuffle: bool = False) -> Iterable[Any]:
     """What gives the batches of `data`: a DataLoader, or another iterable of batches, gives its own; of a Dataset, or of Tensors (or
-    arrays) side by side, batches are made.
+    arrays) side by side, batches of `batch_size` are made.
 
     Errors: InputTypeError, beginning with `name`, for anything else.
     """
@@ -43,7 +41,7 @@ def loader_of(name: str, data: Any) -> Iterable[Any]:
         )
     if hasattr(data, "__iter__"):
         return data  # type: ignore[no-any-return]
-    return DataLoader(data, batch_size=_ROWS)
+    return DataLoader(data, batch_size, shuffle)
 
 
 def batches(name: str, data: Any) -> Iterator[Batch]:

@@ -1,6 +1,7 @@
 """How results are looked at: text for terminals, HTML for notebooks and pages, figures for reports."""
 
 from .blocks import Block, Cell, Details, Markup, Picture, Pre, Table, Text, number
+from .chart import chart
 from .document import Document, plain
 from .figures import figure, heatmap, shades
 from .library import require
@@ -16,6 +17,7 @@ __all__ = [
     "Pre",
     "Table",
     "Text",
+    "chart",
     "figure",
     "heatmap",
     "number",

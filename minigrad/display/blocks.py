@@ -29,15 +29,15 @@ class Block(Protocol):
         """For a page: self-contained HTML, styled by `style.css`."""
 
 
-def number(value: Any) -> str:
-    """A number as a table shows it: whole ones in full, others with four decimals, or with three figures where these would say little."""
+def number(value: Any, decimals: int = 4) -> str:
+    """A number as a table shows it: whole ones in full, others with some decimals, or with three figures where these would say little."""
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, (int, np.integer)):
         return f"{value:,}"
     value = float(value)
-    if value == 0 or 1e-3 <= abs(value) < 1e6:
-        return f"{value:,.4f}"
+    if value == 0 or 10 ** (1 - decimals) <= abs(value) < 1e6:
+        return f"{value:,.{decimals}f}"
     return f"{value:.2e}" if math.isfinite(value) else str(value)
 
 
@@ -67,14 +67,16 @@ class Table:
     note: str = ""
     _cells: list[list[Cell]] = field(init=False, repr=False)
     _right: list[bool] = field(init=False, repr=False)
+    _decimals: list[int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._cells = [[value if isinstance(value, Cell) else Cell(value) for value in row] for row in self.rows]
         columns = zip(*self._cells, strict=True) if self._cells else [()] * len(self.head)
         self._right = [any(isinstance(cell.value, _NUMBERS) for cell in column) for column in columns]
+        self._decimals = [_decimals([row[n].value for row in self._cells]) for n in range(len(self.head))]
 
     def text(self) -> str:
-        lines = [list(self.head), *([_shown(cell.value) for cell in row] for row in self._cells)]
+        lines = [list(self.head), *([self._shown(n, cell) for n, cell in enumerate(row)] for row in self._cells)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         form = [
             "  ".join(
@@ -100,11 +102,16 @@ class Table:
         names = [name for name, on in (("n", self._right[column]), ("strong", cell.strong), ("shaded", cell.shade > 0)) if on]
         look = f' class="{" ".join(names)}"' if names else ""
         look += f' style="--shade:{cell.shade:.3f}"' if cell.shade > 0 else ""
-        return f"<{kind}{look}>{escape(_shown(cell.value))}</{kind.split()[0]}>"
+        return f"<{kind}{look}>{escape(self._shown(column, cell))}</{kind.split()[0]}>"
+
+    def _shown(self, column: int, cell: Cell) -> str:
+        return number(cell.value, self._decimals[column]) if isinstance(cell.value, _NUMBERS) else str(cell.value)
 
 
-def _shown(value: Any) -> str:
-    return number(value) if isinstance(value, _NUMBERS) else str(value)
+def _decimals(values: Sequence[Any]) -> int:
+    """How many decimals a column of numbers takes to show three figures of the smallest: from 4 to 6."""
+    sizes = [abs(float(value)) for value in values if isinstance(value, (float, np.floating)) and math.isfinite(value) and value]
+    return min(max(4, 2 - math.floor(math.log10(min(sizes)))), 6) if sizes else 4
 
 
 @dataclass(frozen=True)

@@ -86,13 +86,13 @@ def _drawn(caller: str, pictures: Sequence[Picture], columns: int) -> Any:
     return whole
 
 
-def figure(caller: str, pictures: Sequence[Picture], path: str | Path | None = None, columns: int = 2) -> Any:
+def figure(caller: str, pictures: Sequence[Picture], path: str | Path | None = None) -> Any:
     """The pictures in one matplotlib Figure, saved to `path` if one is given (its ending says the format).
 
     Errors: MissingExtraError without matplotlib.
     """
     with require(caller, "matplotlib").rc_context(_look(dark=False)):
-        made = _drawn(caller, pictures, columns)
+        made = _drawn(caller, pictures, columns=len(pictures) if len(pictures) <= 3 else 2)
         made.draw_without_rendering()  # what is made late, ticks, is made with these settings too
         if path is not None:
             made.savefig(path, dpi=150)

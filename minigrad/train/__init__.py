@@ -1,1 +1,11 @@
-"""Train a network: the loop, its history, what can be hung into it."""
+"""Train a network: the loop, what can be hung into it, and the history that it leaves.
+
+history = mg.train.fit(model, nn.CrossEntropyLoss(), optimizer, loader, epochs=20, validation=(X, y))
+print(history)
+"""
+
+from .callbacks import BestWeights, Callback, EarlyStopping, Run, Schedule
+from .history import Epoch, History
+from .loop import fit
+
+__all__ = ["BestWeights", "Callback", "EarlyStopping", "Epoch", "History", "Run", "Schedule", "fit"]

@@ -1,0 +1,173 @@
+"""What can be hung into the training loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..core import Tensor
+from ..errors import ArgumentError, InputTypeError
+from ..nn import Module
+from ..optim import Optimizer
+from ..optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
+from .history import History
+
+__all__ = ["BestWeights", "Callback", "Callbacks", "EarlyStopping", "Run", "Schedule"]
+
+
+@dataclass
+class Run:
+    """A training that is going on, as callbacks see it: `epoch` and `step` (of the epoch) count from 1."""
+
+    model: Module
+    loss: Callable[..., Tensor]
+    optimizer: Optimizer
+    history: History
+    epochs: int
+    epoch: int = 0
+    step: int = 0
+    stopped: str = ""
+
+    def stop(self, reason: str) -> None:
+        """End the training after this step."""
+        self.stopped = self.stopped or reason
+
+
+class Callback:
+    """Base of callbacks: `fit` calls what a subclass defines. A plain function given in place of one is called as `on_epoch`."""
+
+    def on_start(self, run: Run) -> None:
+        """Before the first epoch."""
+
+    def before_step(self, run: Run) -> None:
+        """Before each training step."""
+
+    def after_step(self, run: Run) -> None:
+        """After each training step; the gradients are those of this step."""
+
+    def on_epoch(self, run: Run) -> None:
+        """After each epoch; the last row of `run.history` is its."""
+
+    def on_end(self, run: Run) -> None:
+        """After the last epoch, however the training came to its end."""
+
+
+class _Function(Callback):
+    """A plain function as a callback."""
+
+    def __init__(self, function: Callable[[Run], Any]):
+        self._function = function
+
+    def on_epoch(self, run: Run) -> None:
+        self._function(run)
+
+
+class Callbacks:
+    """The callbacks of a training, told of each moment."""
+
+    def __init__(self, given: Sequence[Callback | Callable[[Run], Any]]):
+        for callback in given:
+            if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
+                raise InputTypeError(f"fit: a callback must be a train.Callback or a function of the run, got {callback!r}")
+        self._all = [callback if isinstance(callback, Callback) else _Function(callback) for callback in given]
+
+    def tell(self, moment: str, run: Run) -> None:
+        """Call a method of all, in their order."""
+        for callback in self._all:
+            getattr(callback, moment)(run)
+
+
+class _Monitor(Callback):
+    """What looks for the best value of a column of the history: a loss is best low, an accuracy high, others as `mode` says."""
+
+    def __init__(self, monitor: str, mode: str | None):
+        name = type(self).__name__
+        if mode is None:
+            kind = monitor.removeprefix("val_")
+            if kind not in ("loss", "accuracy"):
+                raise ArgumentError(f"{name}: is {monitor!r} better low or high? say mode='min' or mode='max'")
+            mode = "min" if kind == "loss" else "max"
+        if mode not in ("min", "max"):
+            raise ArgumentError(f"{name}: mode must be 'min' or 'max', got {mode!r}")
+        self.monitor, self.sign = monitor, 1 if mode == "min" else -1
+        self.best, self.best_epoch = math.inf, 0
+
+    def on_start(self, run: Run) -> None:
+        self.best, self.best_epoch = math.inf, 0
+
+    def _value(self, run: Run) -> float:
+        figures = run.history.rows[-1].figures()
+        if self.monitor not in figures:
+            hint = "; give fit validation data" if self.monitor.startswith("val_") else ""
+            raise ArgumentError(f"{type(self).__name__}: there is no {self.monitor!r} in the history ({', '.join(figures)}){hint}")
+        return figures[self.monitor]
+
+    def improved(self, run: Run, by: float = 0.0) -> bool:
+        """Whether the epoch that has ended is the best so far, by more than `by`."""
+        value = self.sign * self._value(run)
+        if not value < self.best - by:
+            return False
+        self.best, self.best_epoch = value, run.epoch
+        return True
+
+
+class BestWeights(_Monitor):
+    """Leave the model, at the end of the training, with the weights (and buffers) of its best epoch."""
+
+    def __init__(self, monitor: str = "val_loss", mode: str | None = None):
+        super().__init__(monitor, mode)
+        self._weights: dict[str, Any] = {}
+
+    def on_start(self, run: Run) -> None:
+        super().on_start(run)
+        self._weights = {}
+
+    def on_epoch(self, run: Run) -> None:
+        if self.improved(run):
+            self._weights = {name: value.clone() for name, value in run.model.state_dict().items()}
+
+    def on_end(self, run: Run) -> None:
+        if self._weights:
+            run.model.load_state_dict(self._weights)
+            run.history.kept = self.best_epoch
+
+
+class EarlyStopping(_Monitor):
+    """End the training when a value has not improved, by more than `min_delta`, for `patience` epochs. The weights stay those of the last
+    epoch, unless BestWeights is there too."""
+
+    def __init__(self, patience: int = 10, monitor: str = "val_loss", mode: str | None = None, min_delta: float = 0.0):
+        super().__init__(monitor, mode)
+        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
+            raise ArgumentError(f"EarlyStopping: patience must be a number of epochs, at least 1, got {patience!r}")
+        self.patience, self.min_delta = patience, min_delta
+
+    def on_epoch(self, run: Run) -> None:
+        if not self.improved(run, self.min_delta) and run.epoch - self.best_epoch >= self.patience:
+            run.stop(f"{self.monitor} has not improved since epoch {self.best_epoch}")
+
+
+class Schedule(Callback):
+    """Step a learning-rate schedule after every "epoch" or every "step"; by default as the schedule is meant: OneCycleLR and CyclicLR after
+    every step, the others after every epoch. ReduceLROnPlateau is shown the validation loss, without one the training loss."""
+
+    def __init__(self, scheduler: LRScheduler, every: str | None = None):
+        if every not in ("epoch", "step", None):
+            raise ArgumentError(f"Schedule: every must be 'epoch' or 'step', got {every!r}")
+        self.scheduler = scheduler
+        self.by_step = every == "step" or (every is None and isinstance(scheduler, (OneCycleLR, CyclicLR)))
+
+    def after_step(self, run: Run) -> None:
+        if self.by_step:
+            self.scheduler.step()
+
+    def on_epoch(self, run: Run) -> None:
+        if self.by_step:
+            return
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            row = run.history.rows[-1]
+            self.scheduler.step(row.validation.get("loss", row.loss))
+        else:
+            self.scheduler.step()

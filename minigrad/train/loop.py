@@ -1,0 +1,177 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+from ..compiler import compile as compiled
+from ..core import Tensor, no_grad
+from ..data import Batch, batches, loader_of
+from ..errors import ArgumentError, CompileError, InputTypeError
+from ..nn import Module
+from ..nn.utils import clip_grad_norm_, evaluating, get_total_norm
+from ..optim import LBFGS, Optimizer
+from ..optim.lr_scheduler import LRScheduler
+from ..optim.lr_scheduler.base import rate_of
+from .callbacks import Callback, Callbacks, Run, Schedule
+from .history import Epoch, History
+from .metrics import Metrics
+from .progress import Interrupt, Progress
+
+__all__ = ["fit"]
+
+
+def fit(
+    model: Module,
+    loss: Callable[..., Tensor],
+    optimizer: Optimizer,
+    data: Any,
+    epochs: int,
+    *,
+    validation: Any = None,
+    metrics: Mapping[str, Any] | Sequence[Any] | None = None,
+    scheduler: LRScheduler | None = None,
+    clip_norm: float | None = None,
+    callbacks: Sequence[Callback | Callable[[Run], Any]] = (),
+    progress: bool | None = None,
+    compile: bool = True,
+) -> History:
+    """Train a model; the history of its epochs.
+
+    - loss: called as loss(output, target); mean losses of batches are averaged by their sizes.
+    - data, validation: batches of inputs and, last, the target: a DataLoader, any iterable of batches that can be gone through again, a Dataset
+      or a tuple of Tensors (X, y); of the last two, `data` comes in shuffled batches of 32.
+    - metrics: "accuracy", functions of (outputs, targets) of all samples of an epoch, or a dictionary of functions by name. Default: the
+      accuracy, if the targets are classes. In training they judge the outputs that the steps made, in train mode, while the weights changed.
+    - scheduler: a learning-rate schedule, see `Schedule`. clip_norm: scale gradients down to this norm, all together.
+    - callbacks: see `Callback`; EarlyStopping and BestWeights are some.
+    - progress: True for a line an epoch, and on terminals and in notebooks a bar (tqdm); False for silence; None for the bar alone, where it
+      can be had.
+    - compile: whether the step is compiled (`mg.compile`) or runs operation by operation.
+
+    Ctrl-C, or a loss that is no number, ends the training after the step; the history says so. The model is left in the mode it was in.
+    Errors: ArgumentError for settings out of range or no batches; CompileError if the step cannot be compiled (then try compile=False);
+    MissingExtraError for progress=True without tqdm where a bar would be shown.
+    """
+    _check(model, loss, optimizer, epochs, clip_norm)
+    loader = _training_batches(data)
+    hooks = Callbacks([*([] if scheduler is None else [Schedule(scheduler)]), *callbacks])
+    run = Run(model, loss, optimizer, History(), epochs)
+    measures = Metrics(metrics, loss)
+
+    def learn(*batch: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        *inputs, target = batch
+        optimizer.zero_grad()
+        output = model(*inputs)
+        if not isinstance(output, Tensor):
+            raise InputTypeError(f"fit: the model must return a Tensor, got {type(output).__name__}; for others, write the loop")
+        value = loss(output, target)
+        value.backward()
+        norm = None if clip_norm is None else clip_grad_norm_(model.parameters(), clip_norm)
+        optimizer.step()
+        return value, output.detach(), norm
+
+    step = compiled(learn) if compile else learn
+    predict = compiled(lambda *inputs: model(*inputs)) if compile else model
+    with Progress(progress, epochs, loader) as shown, Interrupt() as interrupt, evaluating(model):  # whose modes it brings back
+        hooks.tell("on_start", run)
+        while run.epoch < epochs and not run.stopped:
+            run.epoch += 1
+            row = _epoch(run, step, loader, measures, hooks, interrupt, shown)
+            if not run.stopped:
+                row.validation = _judge(run, predict, validation, measures)
+            run.history.append(row)
+            if not run.stopped:
+                hooks.tell("on_epoch", run)
+            shown.epoch(run.history)
+        run.history.stopped = run.stopped
+        hooks.tell("on_end", run)
+    return run.history
+
+
+def _epoch(
+    run: Run,
+    step: Callable[..., tuple[Tensor, Tensor, Tensor | None]],
+    loader: Any,
+    measures: Metrics,
+    hooks: Callbacks,
+    interrupt: Interrupt,
+    shown: Progress,
+) -> Epoch:
+    """One pass over the data, and what became of it."""
+    start, total, rate = perf_counter(), 0.0, rate_of(run.optimizer.param_groups[0])
+    outputs: list[Tensor] = []
+    targets: list[Tensor] = []
+    norm: Tensor | None = None
+    run.model.train()
+    for run.step, batch in enumerate(batches("fit", loader), 1):
+        hooks.tell("before_step", run)
+        value, output, norm = _run(step, batch)
+        run.history.step_losses.append(value.item())
+        total += run.history.step_losses[-1] * len(batch)
+        outputs.append(output)
+        targets.append(batch.target)
+        hooks.tell("after_step", run)
+        shown.step()
+        if not math.isfinite(run.history.step_losses[-1]):
+            run.stop(f"the loss became {run.history.step_losses[-1]} in epoch {run.epoch}, step {run.step}")
+            warnings.warn(f"fit: {run.stopped}; the training ends here", RuntimeWarning, stacklevel=3)
+        if interrupt:
+            run.stop(f"interrupted in epoch {run.epoch}, after step {run.step}")
+        if run.stopped:
+            break
+    norm = get_total_norm([p.grad for p in run.model.parameters() if p.grad is not None]) if norm is None else norm
+    mean = total / sum(map(len, targets))
+    figures = measures.of(outputs, targets)
+    return Epoch(run.epoch, mean, figures, {}, rate, norm.item(), perf_counter() - start, run.step)
+
+
+def _run(step: Callable[..., Any], batch: Batch) -> Any:
+    try:
+        return step(*batch.inputs, batch.target)
+    except CompileError as error:
+        error.add_note("fit compiles the training step; with compile=False it runs operation by operation")
+        raise
+
+
+def _judge(run: Run, predict: Callable[..., Tensor], validation: Any, measures: Metrics) -> dict[str, float]:
+    """Loss and metrics on the validation data, in evaluation mode; nothing if there are none."""
+    if validation is None:
+        return {}
+    total, outputs, targets = 0.0, [], []
+    with evaluating(run.model), no_grad():
+        for batch in batches("fit: validation", validation):
+            outputs.append(predict(*batch.inputs))
+            targets.append(batch.target)
+            total += run.loss(outputs[-1], batch.target).item() * len(batch)
+    return {"loss": total / sum(map(len, targets)), **measures.of(outputs, targets)}
+
+
+def _check(model: Any, loss: Any, optimizer: Any, epochs: Any, clip_norm: Any) -> None:
+    if not isinstance(model, Module):
+        raise InputTypeError(f"fit: model must be a Module, got {type(model).__name__}")
+    if isinstance(loss, type) or not callable(loss):
+        raise InputTypeError(f"fit: loss must be a function of output and target, such as nn.CrossEntropyLoss(), got {loss!r}")
+    if not isinstance(optimizer, Optimizer):
+        raise InputTypeError(f"fit: optimizer must be an Optimizer, got {type(optimizer).__name__}")
+    if isinstance(optimizer, LBFGS):
+        raise ArgumentError("fit: LBFGS asks for the loss several times a step; write the loop, with optimizer.step(closure)")
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+        raise ArgumentError(f"fit: epochs must be a whole number of at least 1, got {epochs!r}")
+    if clip_norm is not None and not clip_norm > 0:
+        raise ArgumentError(f"fit: clip_norm must be above 0, got {clip_norm!r}")
+    held = {id(p) for p in model.parameters()}
+    if not any(id(p) in held for group in optimizer.param_groups for p in group["params"]):
+        raise ArgumentError("fit: the optimizer holds none of the model's parameters; make it of model.parameters()")
+
+
+def _training_batches(data: Any) -> Any:
+    """The batches to train on, which can be gone through once an epoch."""
+    loader = loader_of("fit", data, batch_size=32, shuffle=True)
+    if hasattr(loader, "__next__"):
+        raise InputTypeError("fit: data is an iterator, which can be gone through once; give a DataLoader or a list of batches")
+    return loader

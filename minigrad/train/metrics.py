@@ -1,0 +1,81 @@
+"""Metrics beside the loss, each of the outputs and targets of a whole epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor, no_grad
+from ..errors import ArgumentError, InputTypeError, ShapeError
+from ..nn import BCELoss, BCEWithLogitsLoss
+from ..nn import functional as F
+
+__all__ = ["Metrics", "accuracy"]
+
+_PROBABILITIES = (BCELoss, F.binary_cross_entropy)
+_LOGITS = (BCEWithLogitsLoss, F.binary_cross_entropy_with_logits)
+
+
+def accuracy(outputs: Tensor, targets: Tensor, *, threshold: float = 0.0, ignore_index: int = -100) -> float:
+    """The share of targets that the outputs hit.
+
+    outputs (n, K, …) and targets (n, …), class indices: the largest of K outputs counts, targets that are `ignore_index` do not.
+    outputs and targets of one shape: an output says yes from the threshold on, a target from ½.
+    """
+    y, t = outputs.array, targets.array
+    if y.shape == t.shape:
+        return float(((y >= threshold) == (t >= 0.5)).mean())
+    if y.ndim < 2 or (y.shape[0], *y.shape[2:]) != t.shape:
+        raise ShapeError(f"accuracy: outputs {y.shape} and targets {t.shape} are neither (n, K, …) and (n, …) nor of one shape")
+    counted = t != ignore_index
+    return float((y.argmax(axis=1) == t)[counted].mean()) if counted.any() else float("nan")
+
+
+class Metrics:
+    """The metrics of a training by name; `None` for the accuracy where targets are classes, and none elsewhere."""
+
+    def __init__(self, metrics: Mapping[str, Any] | Sequence[Any] | None, loss: Any):
+        self.loss = loss
+        self._binary = _is(loss, _PROBABILITIES) or _is(loss, _LOGITS)
+        self._accuracy = partial(
+            accuracy, threshold=0.5 if _is(loss, _PROBABILITIES) else 0.0, ignore_index=getattr(loss, "ignore_index", -100)
+        )
+        self._by_name = None if metrics is None else self._named(metrics)
+
+    def _named(self, metrics: Mapping[str, Any] | Sequence[Any]) -> dict[str, Callable[..., Any]]:
+        if isinstance(metrics, str) or not isinstance(metrics, (Mapping, Sequence)):
+            raise InputTypeError(f"fit: metrics must be a list or a dictionary, got {metrics!r}")
+        given = metrics if isinstance(metrics, Mapping) else {_name_of(metric): metric for metric in metrics}
+        found = {name: self._accuracy if metric == "accuracy" else metric for name, metric in given.items()}
+        for name, metric in found.items():
+            if not callable(metric):
+                raise ArgumentError(
+                    f"fit: metrics: {name!r} is no function of outputs and targets; the one known by name is 'accuracy'"
+                )
+            if name == "loss":
+                raise ArgumentError("fit: metrics: 'loss' is the name of the loss")
+        return found
+
+    def of(self, outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> dict[str, float]:
+        """The metrics of an epoch, whose outputs and targets came in batches."""
+        if self._by_name is None:
+            classes = targets[0].dtype.kind in "iu" and outputs[0].ndim == targets[0].ndim + 1
+            self._by_name = {"accuracy": self._accuracy} if classes or self._binary else {}
+        if not self._by_name:
+            return {}
+        together = [Tensor(np.concatenate([batch.array for batch in part])) for part in (outputs, targets)]
+        with no_grad():
+            return {name: float(metric(*together)) for name, metric in self._by_name.items()}
+
+
+def _is(loss: Any, kinds: tuple[Any, ...]) -> bool:
+    """Whether a loss is one of these modules or functions."""
+    function = loss.func if isinstance(loss, partial) else loss
+    return any(function is kind or (isinstance(kind, type) and isinstance(function, kind)) for kind in kinds)
+
+
+def _name_of(metric: Any) -> str:
+    return metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)

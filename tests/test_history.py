@@ -1,0 +1,182 @@
+"""Histories: what they say of numbers, and how they show themselves."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import pytest
+
+from minigrad.display import chart
+from minigrad.errors import ArgumentError
+from minigrad.train import Epoch, History
+
+
+def history(losses, validation=()):
+    rows = [Epoch(n, loss, lr=0.1, gradient_norm=1 / n, seconds=0.5, steps=4) for n, loss in enumerate(losses, 1)]
+    for row, loss in zip(rows, validation, strict=False):
+        row.validation = {"loss": loss}
+    return History(rows)
+
+
+def said(losses, validation=()):
+    return [row.observation for row in history(losses, validation).rows]
+
+
+# ---- what is said of numbers
+
+
+def test_the_lesson_s_training():
+    """The five epochs of the pipeline page."""
+    lesson = zip([0.85, 0.65, 0.50, 0.40, 0.35], [0.40, 0.60, 0.75, 0.82, 0.87], strict=True)
+    rows = [Epoch(n, loss, {"accuracy": accuracy}) for n, (loss, accuracy) in enumerate(lesson, 1)]
+    assert [
+        "where it starts",
+        "loss falls fast (-23.5%)",
+        "loss falls fast (-23.1%)",
+        "loss falls fast (-20.0%)",
+        "loss falls (-12.5%)",
+    ] == [row.observation for row in History(rows).rows]
+    assert "The training loss went from 0.85 to 0.35 in 5 epochs." == History(rows).verdict()
+
+
+def test_plateau_takes_five_epochs():
+    assert ["loss falls fast (-50.0%)", "loss stays as it is"] == said([2, 1, 1])[1:]
+    flat = said([1.0, 0.999, 0.998, 0.997, 0.996, 0.995])
+    assert ["loss falls (-0.1%)"] * 4 == flat[1:5]
+    assert "plateau: the loss moved by less than 1% in 5 epochs" == flat[5]
+    assert "loss falls (-0.3%)" == said([1.0, 0.997, 0.994, 0.991, 0.988, 0.985])[5]
+
+
+def test_diverging_is_beyond_one_and_a_half_times_the_lowest():
+    assert "loss rises (+49.0%)" == said([2, 1, 1.49])[2]
+    assert "diverging: the loss is 1.6 times its lowest; try a smaller learning rate" == said([2, 1, 1.6])[2]
+    assert "loss falls fast (-25.0%)" == said([2, 1, 4, 3])[3]
+    assert "the loss is no number any more: diverged" == said([1, math.nan])[1]
+    assert "the loss is no number any more: diverged" == said([math.inf])[0]
+
+
+def test_overfitting_is_a_validation_loss_that_stays_up_while_the_training_loss_falls():
+    falling = [1.0 * 0.8**n for n in range(9)]
+    rising = [1.0, 0.8, 0.6, 0.61, 0.65, 0.66, 0.7, 0.7, 0.8]
+    texts = said(falling, rising)
+    assert ["; lowest validation loss so far"] * 2 == [text[text.index(";") :] for text in texts[1:3]]
+    assert [False] * 7 == ["overfitting" in text for text in texts[:7]]
+    assert [True, True] == [text.endswith("; overfitting since epoch 3") for text in texts[7:]]
+    assert (
+        "lowest in epoch 3, 0.6, and ended at 0.8, while the training loss fell: overfitting." in history(falling, rising).verdict()
+    )
+
+
+def test_no_overfitting_where_both_losses_rise_or_noise_is_small():
+    rising = [1.0, 0.8, 0.6, 0.61, 0.65, 0.66, 0.7, 0.7, 0.8]
+    assert not any("overfitting" in text for text in said(rising, rising))
+    noise = [1.0, 0.8, 0.6, 0.61, 0.62, 0.61, 0.62, 0.61, 0.62]
+    assert not any("overfitting" in text for text in said([1 * 0.8**n for n in range(9)], noise))
+    assert "ended at its lowest, 0.25" in history([1, 0.5], [0.5, 0.25]).verdict()
+
+
+def test_verdicts_of_short_histories():
+    assert "No epoch was trained." == History().verdict()
+    assert "The training loss was 0.5 in the one epoch that was trained." == history([0.5]).verdict()
+
+
+def test_an_observation_of_one_s_own_stays():
+    assert ["mine"] == [row.observation for row in History([Epoch(1, 0.3, observation="mine")]).rows]
+
+
+# ---- data
+
+
+def test_columns():
+    both = history([3.0, 2.0, 1.0], [4.0, 3.0])
+    assert ["loss", "val_loss"] == both.columns()
+    assert [3.0, 2.0, 1.0] == both.column("loss")
+    assert [4.0, 3.0] == both.column("val_loss")[:2]
+    assert math.isnan(both.column("val_loss")[2])
+    assert [1, 1 / 2, 1 / 3] == both.column("gradient_norm")
+    assert 2 == both.best_epoch
+    assert 3 == history([3, 2, 1]).best_epoch
+    assert 0 == History().best_epoch
+    with pytest.raises(ArgumentError, match=r"there is no 'accuracy'; there are loss, val_loss, lr, gradient_norm, seconds"):
+        both.column("accuracy")
+
+
+def test_as_csv_and_json(tmp_path):
+    given = history([3.0, math.nan], [4.0])
+    rows = list(csv.DictReader(io.StringIO(given.to_csv(tmp_path / "history.csv"))))
+    assert given.to_csv() == (tmp_path / "history.csv").read_text()
+    assert ["epoch", "loss", "val_loss", "lr", "gradient_norm", "seconds", "steps", "observation"] == list(rows[0])
+    assert [("1", "3.0", "4.0"), ("2", "nan", "")] == [(row["epoch"], row["loss"], row["val_loss"]) for row in rows]
+    data = json.loads(given.to_json(tmp_path / "history.json"))
+    assert data == json.loads((tmp_path / "history.json").read_text())
+    assert {"epoch": 2, "loss": None, "lr": 0.1, "gradient_norm": 0.5, "seconds": 0.5, "steps": 4} == {
+        name: value for name, value in data["epochs"][1].items() if name != "observation"
+    }
+    assert (1, 0, "") == (data["best_epoch"], data["kept"], data["stopped"])
+
+
+# ---- looks
+
+
+def test_the_table_has_at_most_some_rows_and_the_best():
+    text = str(history([1 / n for n in range(1, 101)], [abs(n - 41) + 1 for n in range(1, 101)]))
+    numbers = [int(line.split()[0]) for line in text.splitlines() if line[:6].strip().isdigit()]
+    assert (1, 100) == (numbers[0], numbers[-1])
+    assert 41 in numbers
+    assert 20 <= len(numbers) <= 21
+    assert f"{len(numbers)} of 100 epochs" in text
+
+
+def test_the_whole_in_html():
+    pytest.importorskip("matplotlib")
+    html = history([3.0, 2.0, 1.0], [4.0, 3.0, 2.0])._repr_html_()
+    assert 2 == html.count("<picture>")
+    assert "<td>loss falls fast (-33.3%); lowest validation loss so far</td>" in html
+    assert "┤" not in html
+
+
+def test_plots(tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "history.png"
+    figure = history([3.0, 2.0, 1.0], [4.0, 3.0, 2.5]).plot(path)
+    assert path.stat().st_size > 10_000
+    loss, norm, rate = (axes for part in figure.subfigs for axes in part.axes)
+    lines = {line.get_label(): list(line.get_ydata()) for line in loss.lines}
+    assert [3.0, 2.0, 1.0] == lines["training"]
+    assert [4.0, 3.0, 2.5] == lines["validation"]
+    assert [3, 3] == list(loss.lines[2].get_xdata())
+    assert ("gradient norm", "learning rate") == (norm.get_ylabel(), rate.get_ylabel())
+    with pytest.raises(ArgumentError, match=r"History\.plot: there is nothing to draw"):
+        history([1.0]).plot()
+
+
+def rows_of(text):
+    """For each mark, the heights (0 at the bottom) at which it stands, from left to right."""
+    lines = [line.partition("┤")[2] for line in text.splitlines() if "┤" in line]
+    places = {}
+    for height, line in enumerate(reversed(lines)):
+        for column, mark in enumerate(line):
+            if mark != " ":
+                places.setdefault(mark, []).append((column, height))
+    return {mark: [height for _, height in sorted(found)] for mark, found in places.items()}
+
+
+def test_charts_stand_upright():
+    """The loss chart of the pipeline page is upside down."""
+    text = chart({"loss": [0.9, 0.7, 0.5, 0.3], "val_loss": [0.9, 0.8, math.nan, 0.6]}, height=7)
+    assert {"●": [4, 2, 0], "○": [6, 5, 3]} == rows_of(text)  # in the first column the later curve hides the other
+    lines = text.splitlines()
+    assert lines[0].startswith("0.9 ┤")
+    assert lines[6].startswith("0.3 ┤")
+    assert "● loss   ○ val_loss" in lines[-1]
+    assert ["1", "4"] == lines[-2].split()
+
+
+def test_charts_by_logarithms_of_many_steps_and_of_nothing():
+    assert {"●": [6, 4, 2, 0]} == rows_of(chart({"loss": [1, 0.1, 0.01, 0.001]}, height=7, log=True))
+    assert 60 == len(rows_of(chart({"loss": list(range(1000))}))["●"])
+    assert "(no finite values)" == chart({"loss": [math.nan]})
+    assert {"●": [2]} == rows_of(chart({"loss": [2.0]}, height=3))
