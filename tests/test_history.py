@@ -39,7 +39,7 @@ def test_the_lesson_s_training():
         "loss falls fast (-20.0%)",
         "loss falls (-12.5%)",
     ] == [row.observation for row in History(rows).rows]
-    assert "The training loss went from 0.85 to 0.35 in 5 epochs." == History(rows).verdict()
+    assert "The training loss went from 0.85 to 0.35 in 5 epochs." == History(rows).headline()
 
 
 def test_plateau_takes_five_epochs():
@@ -66,7 +66,7 @@ def test_overfitting_is_a_validation_loss_that_stays_up_while_the_training_loss_
     assert [False] * 7 == ["overfitting" in text for text in texts[:7]]
     assert [True, True] == [text.endswith("; overfitting since epoch 3") for text in texts[7:]]
     assert (
-        "lowest in epoch 3, 0.6, and ended at 0.8, while the training loss fell: overfitting." in history(falling, rising).verdict()
+        "lowest in epoch 3, 0.6, and ended at 0.8, while the training loss fell: overfitting." in history(falling, rising).headline()
     )
 
 
@@ -75,12 +75,12 @@ def test_no_overfitting_where_both_losses_rise_or_noise_is_small():
     assert not any("overfitting" in text for text in said(rising, rising))
     noise = [1.0, 0.8, 0.6, 0.61, 0.62, 0.61, 0.62, 0.61, 0.62]
     assert not any("overfitting" in text for text in said([1 * 0.8**n for n in range(9)], noise))
-    assert "ended at its lowest, 0.25" in history([1, 0.5], [0.5, 0.25]).verdict()
+    assert "ended at its lowest, 0.25" in history([1, 0.5], [0.5, 0.25]).headline()
 
 
 def test_verdicts_of_short_histories():
-    assert "No epoch was trained." == History().verdict()
-    assert "The training loss was 0.5 in the one epoch that was trained." == history([0.5]).verdict()
+    assert "No epoch was trained." == History().headline()
+    assert "The training loss was 0.5 in the one epoch that was trained." == history([0.5]).headline()
 
 
 def test_an_observation_of_one_s_own_stays():

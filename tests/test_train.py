@@ -273,7 +273,7 @@ def test_best_weights_are_those_of_the_lowest_validation_loss():
     assert 0 < int(np.argmin(losses)) < 50
     assert min(losses) == pytest.approx(loss, rel=1e-6) != losses[-1]
     assert 1 + int(np.argmin(losses)) == history.kept == history.best_epoch
-    assert f"left with the weights of epoch {history.kept}" in history.verdict()
+    assert f"left with the weights of epoch {history.kept}" in history.headline()
 
 
 def test_best_weights_by_another_value():

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..errors import ArgumentError
 from . import figures
 
 __all__ = ["Block", "Cell", "Details", "Markup", "Picture", "Pre", "Table", "Text", "number"]
@@ -70,6 +71,9 @@ class Table:
     _decimals: list[int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        for n, row in enumerate(self.rows):
+            if len(row) != len(self.head):
+                raise ArgumentError(f"Table: row {n} has {len(row)} cells, the head {len(self.head)}")
         self._cells = [[value if isinstance(value, Cell) else Cell(value) for value in row] for row in self.rows]
         columns = zip(*self._cells, strict=True) if self._cells else [()] * len(self.head)
         self._right = [any(isinstance(cell.value, _NUMBERS) for cell in column) for column in columns]

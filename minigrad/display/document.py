@@ -24,6 +24,13 @@ class Document:
     `print(document)` and `document.show()` give text, a notebook HTML, `document.plot()` the pictures in a matplotlib Figure.
     """
 
+    title = ""
+    """What a page calls it."""
+
+    def headline(self) -> str:
+        """The most important of it, in a sentence or two; may be empty."""
+        return ""
+
     def blocks(self) -> Sequence[Block]:
         """The pieces, in the order of reading."""
         raise NotImplementedError(f"{type(self).__name__} does not define blocks")

@@ -119,16 +119,20 @@ def shades(diverging: bool = False) -> Any:
     return LinearSegmentedColormap.from_list("minigrad", [*([second] if diverging else []), ground, first])
 
 
-def heatmap(axes: Any, matrix: Any, *, form: str = "{:,}", vmax: float | None = None) -> None:
-    """A matrix as shaded cells, each with its number if there are not too many; ticks stand at rows and columns."""
+def heatmap(
+    axes: Any, matrix: Any, *, form: str = "{:,}", vmax: float | None = None, words: Sequence[Sequence[str]] | None = None
+) -> None:
+    """A matrix as shaded cells, each with its number if there are not too many, or with what `words` has for it; ticks stand at rows and
+    columns."""
     matrix = np.asarray(matrix)
     top = max(matrix.max(initial=0), 1) if vmax is None else vmax
     image = axes.imshow(matrix, cmap=shades(), vmin=0, vmax=top, aspect="auto")
     axes.grid(visible=False)
-    if matrix.size > 400:
+    if words is None and matrix.size > 400:
         return
     size = float(np.clip(90 / max(math.sqrt(matrix.size), 1), 5, 12))
     for row, column in np.ndindex(matrix.shape):
         red, green, blue, _ = image.cmap(image.norm(matrix[row, column]))
         ink = "#111111" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.5 else "#ffffff"
-        axes.text(column, row, form.format(matrix[row, column]), ha="center", va="center", color=ink, fontsize=size)
+        word = words[row][column] if words else form.format(matrix[row, column])
+        axes.text(column, row, word, ha="center", va="center", color=ink, fontsize=size)

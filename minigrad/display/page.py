@@ -7,6 +7,7 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 
+from ..errors import ArgumentError
 from .blocks import Block
 
 __all__ = ["fragment", "page", "resource"]
@@ -29,6 +30,8 @@ def fragment(blocks: Sequence[Block]) -> str:
 
 def page(title: str, sections: Sequence[tuple[str, Sequence[Block]]], script: str = "") -> str:
     """A whole page: sections with headings, and links to them at the top. `script` is JavaScript that runs at the end."""
+    if "</script" in script.lower():
+        raise ArgumentError("page: a script cannot hold '</script', which would end it")
     links = "".join(f'<a href="#part-{n}">{escape(name)}</a>' for n, (name, _) in enumerate(sections))
     body = "".join(
         f'<section id="part-{n}"><h2>{escape(name)}</h2>{"".join(block.html() for block in blocks)}</section>'

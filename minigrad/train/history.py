@@ -48,6 +48,8 @@ class History(Document):
     filled by hand, too: `history.append(Epoch(1, 0.9, {"accuracy": 0.4}))`.
     """
 
+    title = "Training"
+
     def __init__(self, rows: Sequence[Epoch] = ()):
         self.rows: list[Epoch] = []
         self.step_losses: list[float] = []
@@ -89,7 +91,7 @@ class History(Document):
             raise ArgumentError(f"History.column: there is no {name!r}; there are {', '.join([*known, *_OTHERS])}")
         return [row.figures().get(name, math.nan) for row in self.rows]
 
-    def verdict(self) -> str:
+    def headline(self) -> str:
         """The whole training in words."""
         kept = f" The model was left with the weights of epoch {self.kept}." if self.kept else ""
         stopped = f" Stopped: {self.stopped}." if self.stopped else ""
@@ -98,7 +100,7 @@ class History(Document):
     # ---- how it is looked at
 
     def blocks(self) -> list[Block]:
-        shown: list[Block] = [Text(self.verdict()), self._table()]
+        shown: list[Block] = [Text(self.headline()), self._table()]
         if len(self.rows) > 1:
             curves = {name: self.column(name) for name in self.columns() if name in ("loss", "val_loss")}
             log = _wide(curves.values())
@@ -130,7 +132,7 @@ class History(Document):
         """A picture of the loss, one of each metric, one of learning rate and gradient norm."""
         measured = dict.fromkeys(name.removeprefix("val_") for name in self.columns())
         pictures = [
-            Picture(partial(self._draw, name), f"{name} of training and validation by epoch: {self.verdict()}") for name in measured
+            Picture(partial(self._draw, name), f"{name} of training and validation by epoch: {self.headline()}") for name in measured
         ]
         if any(map(math.isfinite, self.column("gradient_norm"))):
             pictures.append(Picture(self._draw_steps, "gradient norm of the last step and learning rate, by epoch"))

@@ -1,0 +1,222 @@
+"""The report on a classifier of several labels a sample, each there or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.tensor import Array
+from ..display import Block, Cell, Document, Table, Text, plain, require
+from .calibration import Reliability, binned, calibration_of
+from .pictures import precision_recall_picture, roc_picture
+from .reading import Reading
+from .scores import ranking
+
+__all__ = ["MultilabelReport", "multilabel_report"]
+
+_CURVES = 10  # labels up to which each has its curve
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MultilabelReport(Document):
+    """How good a classifier of n samples in L labels is; arrays hold one entry a label.
+
+    `exact_match` is the share of samples with all labels right, `label_accuracy` the share of right answers over all samples and labels, and
+    `baseline_accuracy` that of always giving each label its more frequent answer. `confusion` (L, 2, 2) has rows true, columns predicted.
+    precision, recall and f1 are 0 where nothing is predicted, recall is nan for a label that no sample has; `macro_…` are plain means over
+    labels, `micro_…` those of all answers together, as scikit-learn has them. `roc_auc` and `average_precision` are means over labels (nan if
+    one is undefined), `log_loss` and `brier` means over samples and labels, `ece` … calibration errors of all labels together.
+    """
+
+    title = "Evaluation"
+
+    exact_match: float
+    label_accuracy: float
+    baseline_accuracy: float
+    macro_precision: float
+    macro_recall: float
+    macro_f1: float
+    micro_precision: float
+    micro_recall: float
+    micro_f1: float
+    roc_auc: float
+    average_precision: float
+    brier: float
+    log_loss: float
+    baseline_log_loss: float
+    ece: float
+    mce: float
+    ece_equal_mass: float
+    mce_equal_mass: float
+    precision: Array
+    recall: Array
+    f1: Array
+    support: Array
+    roc_auc_per_class: Array
+    average_precision_per_class: Array
+    confusion: Array
+    probabilities: Array
+    predicted: Array
+    targets: Array
+    class_names: tuple[str, ...]
+    loss: float | None
+    threshold: Array
+    reading: Reading
+    reliability: Reliability
+
+    @property
+    def n(self) -> int:
+        """The number of samples."""
+        return len(self.targets)
+
+    @property
+    def task(self) -> str:
+        """ "multilabel"."""
+        return self.reading.task
+
+    def headline(self) -> str:
+        """The first thing to know, in a sentence or two."""
+        against = "always giving each label its more frequent answer"
+        if self.label_accuracy <= self.baseline_accuracy:
+            same = "no better" if self.label_accuracy == self.baseline_accuracy else "worse"
+            first = (
+                f"Label accuracy {self.label_accuracy:.4f} is {same} than {against} ({self.baseline_accuracy:.4f}): look at recall."
+            )
+        else:
+            first = f"Label accuracy {self.label_accuracy:.4f}, against {self.baseline_accuracy:.4f} for {against}."
+        return f"{first} All labels of a sample are right in {self.exact_match:.4f} of the samples."
+
+    @property
+    def notes(self) -> list[str]:
+        """What is undefined."""
+        found = []
+        for what, which in (("No sample has", self.support == 0), ("Every sample has", self.support == self.n)):
+            if which.any():
+                names = ", ".join(f'"{self.class_names[k]}"' for k in np.flatnonzero(which))
+                found.append(f"{what} label {names}: ROC AUC is undefined there (nan), and so is its mean over labels.")
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """All measures; not the single samples."""
+        left_out = ("probabilities", "predicted", "targets", "reading", "reliability")
+        own = {"headline": self.headline()} | {name: plain(getattr(self, name)) for name in ("n", "task", "notes")}
+        measures = {name: plain(value) for name, value in vars(self).items() if name not in left_out}
+        return own | {"outputs": self.reading.outputs} | measures | {"reliability": self.reliability.to_dict()}
+
+    def blocks(self) -> list[Block]:
+        curves: list[Block] = []
+        if len(self.class_names) <= _CURVES and not np.isnan(self.roc_auc_per_class).all():
+            wanted, p, names = self.targets == 1, self.probabilities, self.class_names
+            curves = [
+                roc_picture(wanted, p, names, self.roc_auc_per_class, "each label"),
+                precision_recall_picture(wanted, p, names, self.average_precision_per_class, "each label"),
+            ]
+        return [
+            Text(self.headline()),
+            *map(Text, self.notes),
+            self._measures(),
+            self._labels(),
+            *curves,
+            self.reliability.picture(),
+            Text(self.reading.words + " A label is predicted where its probability is at least its threshold."),
+        ]
+
+    def _measures(self) -> Table:
+        rows: list[list[Any]] = [["Loss", self.loss, "", ""]] if self.loss is not None else []
+        rows += [
+            ["Label accuracy", self.label_accuracy, self.baseline_accuracy, "1"],
+            ["Exact match", self.exact_match, "", "1"],
+            ["F1, macro", self.macro_f1, "", "1"],
+            ["F1, micro", self.micro_f1, "", "1"],
+            ["ROC AUC, mean", self.roc_auc, 0.5, "1"],
+            ["Average precision, mean", self.average_precision, float(self.support.mean() / self.n), "1"],
+            ["Log loss", self.log_loss, self.baseline_log_loss, "0"],
+            ["Brier score", self.brier, "", "0"],
+            ["Expected calibration error", self.ece, "", "0"],
+            ["Maximum calibration error", self.mce, "", "0"],
+        ]
+        return Table(
+            ("measure", "model", "baseline", "best"), rows, note="Baseline: the frequency of each label, whatever the sample."
+        )
+
+    def _labels(self) -> Table:
+        counts = self.confusion[:, [1, 0, 1, 0], [1, 1, 0, 0]]
+        columns = (
+            self.threshold, self.precision, self.recall, self.f1, self.support, self.roc_auc_per_class,
+            self.average_precision_per_class, *counts.T,
+        )  # fmt: skip
+        rows: list[list[Any]] = [[name, *row] for name, *row in zip(self.class_names, *columns, strict=True)]
+        for average in ("macro", "micro"):
+            values = [getattr(self, f"{average}_{name}") for name in ("precision", "recall", "f1")]
+            rows.append([Cell(f"{average} average", strong=True), "", *values, int(self.support.sum()), "", "", "", "", "", ""])
+        head = (
+            "label",
+            "threshold",
+            "precision",
+            "recall",
+            "F1",
+            "support",
+            "ROC AUC",
+            "average precision",
+            "TP",
+            "FP",
+            "FN",
+            "TN",
+        )
+        return Table(head, rows, "Label by label")
+
+
+def multilabel_report(
+    reading: Reading, loss: float | None, class_names: Sequence[str], threshold: Any, bins: int
+) -> MultilabelReport:
+    """The report on probabilities and zeros and ones, both (n, L); `threshold` is one for all labels or one a label."""
+    metrics = require("evaluate", "sklearn.metrics")
+    p, t = reading.values, reading.targets
+    cut = np.broadcast_to(np.asarray(threshold, np.float64), p.shape[1:])
+    predicted = (p >= cut).astype(np.int64)
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(t, predicted, zero_division=0)
+    averages = {
+        f"{average}_{name}": float(value)
+        for average in ("macro", "micro")
+        for name, value in zip(
+            ("precision", "recall", "f1"),
+            metrics.precision_recall_fscore_support(t, predicted, average=average, zero_division=0)[:3],
+            strict=True,
+        )
+    }
+    auc, ap = ranking(t == 1, p)
+    frequency = t.mean(0)
+    uniform, mass = (binned(p.ravel(), t.ravel(), bins, strategy) for strategy in ("uniform", "quantile"))
+    return MultilabelReport(
+        exact_match=float(metrics.accuracy_score(t, predicted)),
+        label_accuracy=float((t == predicted).mean()),
+        baseline_accuracy=float(np.maximum(frequency, 1 - frequency).mean()),
+        **averages,
+        roc_auc=float(auc.mean()),
+        average_precision=float(ap.mean()),
+        brier=float(((p - t) ** 2).mean()),
+        log_loss=float(metrics.log_loss(t.ravel(), p.ravel(), labels=[0, 1])),
+        baseline_log_loss=float(metrics.log_loss(t.ravel(), np.tile(frequency, len(t)), labels=[0, 1])),
+        ece=uniform.ece,
+        mce=uniform.mce,
+        ece_equal_mass=mass.ece,
+        mce_equal_mass=mass.mce,
+        precision=precision,
+        recall=np.where(support == 0, np.nan, recall),
+        f1=f1,
+        support=support,
+        roc_auc_per_class=auc,
+        average_precision_per_class=ap,
+        confusion=metrics.multilabel_confusion_matrix(t, predicted),
+        probabilities=p,
+        predicted=predicted,
+        targets=t,
+        class_names=tuple(class_names),
+        loss=loss,
+        threshold=np.array(cut),
+        reading=reading,
+        reliability=calibration_of(reading, bins, "uniform"),
+    )

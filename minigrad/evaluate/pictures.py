@@ -1,0 +1,124 @@
+"""Pictures of what a classifier or a regression got right and wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.tensor import Array
+from ..display import Picture, heatmap, require
+
+__all__ = ["confusion_picture", "precision_recall_picture", "regression_pictures", "roc_picture", "thinned"]
+
+_POINTS = 2000  # no curve or cloud needs more to be seen
+
+
+def thinned(n: int, most: int = _POINTS) -> Array:
+    """Indices of at most so many of n points, evenly spaced, the first and the last among them."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.int64))
+
+
+def confusion_picture(matrix: Array, names: Sequence[str]) -> Picture:
+    """The confusion matrix: counts, shaded by their share of the row."""
+    classes = len(names)
+    side = float(np.clip(1.6 + 0.27 * classes, 3.4, 10.0))
+    longest = max(map(len, names))
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+        heatmap(axes, share, vmax=1.0, words=[[f"{count:,}" if count else "" for count in row] for row in matrix.tolist()])
+        slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if longest * classes > 40 else {}
+        axes.set_xticks(range(classes), names, **slanted)
+        axes.set_yticks(range(classes), names)
+        axes.tick_params(length=0, labelsize=8 if classes > 12 else 10)
+        for set_ticks in (axes.set_xticks, axes.set_yticks):
+            set_ticks(np.arange(classes - 1) + 0.5, minor=True)
+        axes.grid(which="minor", linewidth=0.5)
+        axes.tick_params(which="minor", length=0)
+        axes.set(
+            xlabel="predicted class (shade: share of the row)", ylabel="true class", title="Confusion matrix: a row is a true class"
+        )
+
+    wrong = int(matrix.sum() - matrix.trace())
+    alt = f"Confusion matrix of {classes} classes, rows are true classes: {wrong} of {matrix.sum()} samples lie beside the diagonal"
+    return Picture(draw, alt, (max(5.0, side + 0.8), side))
+
+
+def roc_picture(wanted: Array, scores: Array, names: Sequence[str], areas: Array, of: str) -> Picture:
+    """ROC curves, one a column: the share of the positives found over the share of the negatives taken for positive."""
+
+    def draw(figure: Any) -> None:
+        roc_curve = require("plot", "sklearn.metrics").roc_curve
+        axes = figure.subplots()
+        for k in np.flatnonzero(~np.isnan(areas)).tolist():
+            false, true, _ = roc_curve(wanted[:, k], scores[:, k])
+            few = thinned(len(false))
+            axes.plot(false[few], true[few], label=f"{names[k]}: {areas[k]:.4f}", **_line(k))
+        axes.plot([0, 1], [0, 1], ":", color="C6", label="guessing: 0.5000")
+        axes.set(xlabel="false positive rate", ylabel="true positive rate (recall)", title=f"ROC curve of {of}")
+        _legend(axes, "area", len(names), "lower right")
+
+    return Picture(draw, f"ROC curves; areas: {_listed(names, areas)}")
+
+
+def precision_recall_picture(wanted: Array, scores: Array, names: Sequence[str], averages: Array, of: str) -> Picture:
+    """Precision over recall, one curve a column."""
+
+    def draw(figure: Any) -> None:
+        curve = require("plot", "sklearn.metrics").precision_recall_curve
+        axes = figure.subplots()
+        for k in np.flatnonzero(~np.isnan(averages)).tolist():
+            precision, recall, _ = curve(wanted[:, k], scores[:, k])
+            few = thinned(len(recall))
+            axes.plot(recall[few], precision[few], drawstyle="steps-post", label=f"{names[k]}: {averages[k]:.4f}", **_line(k))
+        if len(names) == 1:
+            axes.axhline(wanted.mean(), linestyle=":", color="C6", label=f"guessing: {wanted.mean():.4f}")
+        axes.set(xlabel="recall", ylabel="precision", ylim=(0, 1.03), title=f"Precision and recall of {of}")
+        _legend(axes, "average precision", len(names), "best")
+
+    return Picture(draw, f"Precision over recall; average precision: {_listed(names, averages)}")
+
+
+def _line(k: int) -> dict[str, Any]:
+    return {"color": f"C{k % 6}", "linestyle": "-" if k < 6 else "--", "linewidth": 1.5}
+
+
+def _legend(axes: Any, title: str, curves: int, place: str) -> None:
+    axes.legend(title=title, title_fontsize=8, fontsize=8 if curves <= 5 else 7, ncols=1 if curves <= 5 else 2, loc=place)
+
+
+def _listed(names: Sequence[str], values: Array) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in zip(names, values, strict=True))
+
+
+def regression_pictures(values: Array, targets: Array, name: str) -> list[Picture]:
+    """Predicted against true, and the residuals, of one output."""
+    residuals = targets - values
+    few = thinned(len(values))
+
+    def scatter(figure: Any) -> None:
+        axes = figure.subplots()
+        ends = [min(values.min(), targets.min()), max(values.max(), targets.max())]
+        axes.plot(ends, ends, "--", color="C6", label="predicted = true")
+        axes.plot(targets[few], values[few], "o", color="C0", markersize=4, alpha=0.5, markeredgewidth=0)
+        axes.set(xlabel=f"true {name}", ylabel=f"predicted {name}", title="Predicted against true")
+        axes.legend(loc="upper left")
+
+    def histogram(figure: Any) -> None:
+        axes = figure.subplots()
+        axes.hist(residuals, bins=int(np.clip(np.sqrt(len(residuals)), 5, 40)), color="C0", linewidth=0.8)
+        axes.axvline(0, linestyle="--", color="C6")
+        axes.axvline(residuals.mean(), color="C1", label=f"mean {residuals.mean():.4g}")
+        axes.set(xlabel=f"residual of {name} (true − predicted)", ylabel="samples", title="Residuals")
+        axes.legend(loc="upper right")
+
+    return [
+        Picture(scatter, f"Predicted {name} against true {name}, {len(values)} samples", (5.0, 4.0)),
+        Picture(
+            histogram,
+            f"Histogram of the residuals of {name}: mean {residuals.mean():.4g}, standard deviation {residuals.std():.4g}",
+        ),
+    ]

@@ -1,0 +1,310 @@
+"""What a model's outputs mean: the task and the scale, from the loss, or else from shapes and values; and the probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .. import nn
+from ..core import Tensor
+from ..core.tensor import Array
+from ..errors import ArgumentError, DomainError, IndexRangeError, InputTypeError, ShapeError
+from ..nn import functional as F
+
+__all__ = ["Reading", "labels_of", "names_of", "numbers", "read", "scores_and_targets", "sigmoid", "single"]
+
+TASKS = ("multiclass", "binary", "multilabel", "regression")
+SCALES = ("logits", "probabilities", "log_probabilities")
+_SUM = 1e-3  # how far the probabilities of a row may add up to something other than 1
+
+# Module, function, the task and the scale of the outputs. "sigmoid" is binary or multilabel, "focal" these or multiclass: the shapes say.
+_LOSSES: tuple[tuple[type[nn.Module], Any, str, str], ...] = (
+    (nn.CrossEntropyLoss, F.cross_entropy, "multiclass", "logits"),
+    (nn.NLLLoss, F.nll_loss, "multiclass", "log_probabilities"),
+    (nn.MultiMarginLoss, F.multi_margin_loss, "multiclass", "logits"),
+    (nn.BCEWithLogitsLoss, F.binary_cross_entropy_with_logits, "sigmoid", "logits"),
+    (nn.BCELoss, F.binary_cross_entropy, "sigmoid", "probabilities"),
+    (nn.FocalLoss, F.focal_loss, "focal", "logits"),
+    (nn.MultiLabelSoftMarginLoss, F.multilabel_soft_margin_loss, "multilabel", "logits"),
+    (nn.MSELoss, F.mse_loss, "regression", ""),
+    (nn.L1Loss, F.l1_loss, "regression", ""),
+    (nn.HuberLoss, F.huber_loss, "regression", ""),
+    (nn.SmoothL1Loss, F.smooth_l1_loss, "regression", ""),
+    (nn.LogCoshLoss, F.log_cosh, "regression", ""),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Outputs and targets as they were understood.
+
+    `values` are probabilities in float64: (n) of class 1 if binary, (n, K) if multiclass, (n, L) if multilabel; in regression the outputs,
+    (n, m). `targets` are class indices (n), zeros and ones in the shape of values, or numbers (n, m). `words` says what was taken for
+    what, and why.
+    """
+
+    task: str
+    outputs: str
+    values: Array
+    targets: Array
+    words: str
+
+
+def read(
+    name: str,
+    predictions: Any,
+    targets: Any,
+    task: str | None = None,
+    outputs: str | None = None,
+    loss: Callable[..., Any] | None = None,
+) -> Reading:
+    """Understand the outputs of a model. What is not given is taken from the loss, or else from shapes and values.
+
+    Errors: ShapeError, DomainError (NaN, targets that are no classes, numbers that are no probabilities), IndexRangeError (a class
+    index too high), ArgumentError for a setting that is none of the known ones and where shapes and values can be read in two ways.
+    """
+    _check_setting(name, "task", task, TASKS)
+    _check_setting(name, "outputs", outputs, SCALES)
+    y, t = numbers(name, "outputs", predictions), numbers(name, "targets", targets)
+    if len(y) != len(t):
+        raise ShapeError(f"{name}: outputs and targets must be as many, got {len(y)} outputs and {len(t)} targets")
+    known, known_task, known_scale = _from_loss(loss, y, t)
+    task, why = _first((task, "as asked"), (known_task, known), lambda: (_task_of(name, y, t), "from shapes and values"))
+    if task == "regression":
+        return Reading(task, "", *_regression(name, y, t), f"Task: regression ({why}).")
+    y, t = _multiclass(name, y, t) if task == "multiclass" else labels_of(name, y, t, single_column=task == "binary")
+    scale, reason = _first((outputs, "as asked"), (known_scale, known), lambda: (_scale_of(name, task, y), "from their values"))
+    return Reading(
+        task, scale, probabilities(name, task, scale, y), t, f"Task: {task} ({why}). Outputs: {scale.replace('_', '-')} ({reason})."
+    )
+
+
+def _check_setting(name: str, what: str, value: str | None, known: Sequence[str]) -> None:
+    if value is not None and value not in known:
+        raise ArgumentError(f"{name}: {what} must be one of {', '.join(map(repr, known))}, got {value!r}")
+
+
+def _first(given: tuple[str | None, str], known: tuple[str, str], guess: Callable[[], tuple[str, str]]) -> tuple[str, str]:
+    if given[0] is not None:
+        return given[0], given[1]
+    return known if known[0] else guess()
+
+
+def numbers(name: str, what: str, value: Any) -> Array:
+    """The numbers of a Tensor, an array or a list, one row a sample, without NaN."""
+    found = value.array if isinstance(value, Tensor) else np.asarray(value)
+    if found.dtype.kind not in "fiub":
+        raise InputTypeError(f"{name}: {what} must be numbers in a Tensor or an array, got {type(value).__name__} of {found.dtype}")
+    if found.ndim not in (1, 2):
+        raise ShapeError(f"{name}: {what} must have shape (n) or (n, columns), got {found.shape}")
+    if not found.size:
+        raise ArgumentError(f"{name}: {what} hold nothing, shape {found.shape}")
+    if found.dtype.kind == "f":
+        missing = np.isnan(found).reshape(len(found), -1).any(1)
+        if missing.any():
+            raise DomainError(
+                f"{name}: {what} hold NaN in {missing.sum()} of {len(found)} samples, first in sample {missing.argmax()}"
+            )
+    return found
+
+
+def single(x: Array) -> bool:
+    """Whether there is one number a sample, in shape (n) or (n, 1)."""
+    return x.ndim == 1 or x.shape[1] == 1
+
+
+def names_of(name: str, given: Sequence[str] | None, count: int, kind: str = "class") -> tuple[str, ...]:
+    """The names that were given, one for each, or else their numbers."""
+    if given is None:
+        return tuple(map(str, range(count)))
+    if isinstance(given, str) or len(given) != count:
+        raise ArgumentError(f"{name}: class_names must be {count} names, one a {kind}, got {given!r}")
+    return tuple(map(str, given))
+
+
+# ---- the task
+
+
+def _from_loss(loss: Callable[..., Any] | None, y: Array, t: Array) -> tuple[str, str, str]:
+    """What a known loss says: its name in words, the task, and the scale; empty if it says nothing."""
+    while isinstance(loss, partial):
+        loss = loss.func
+    for module, function, task, scale in _LOSSES:
+        if loss is function or isinstance(loss, module):
+            if task == "focal":
+                task = "sigmoid" if y.shape == t.shape else "multiclass"
+            if task == "sigmoid":
+                task = "binary" if single(y) else "multilabel"
+            named = type(loss).__name__ if isinstance(loss, nn.Module) else getattr(loss, "name", getattr(loss, "__name__", ""))
+            return f"from the loss, {named}", task, scale
+    return "", "", ""
+
+
+def _task_of(name: str, y: Array, t: Array) -> str:
+    whole = bool((t == np.floor(t)).all())
+    if single(t) and not single(y) and whole:
+        return "multiclass"
+    if single(t) != single(y) or t.size != y.size:
+        raise ShapeError(
+            f"{name}: outputs {y.shape} and targets {t.shape} fit no task: expected targets of the same shape, "
+            "or (n) class indices for (n, classes) outputs"
+        )
+    if not np.isin(t, (0, 1)).all():
+        if t.dtype.kind == "f":
+            return "regression"
+        raise ArgumentError(
+            f"{name}: it is not clear what the task is: targets are whole numbers from {t.min():g} to {t.max():g}, "
+            'outputs one a sample; say task="regression", or give one output a class'
+        )
+    if single(y):
+        return "binary"
+    if (t.sum(1) == 1).all():
+        raise ArgumentError(
+            f"{name}: it is not clear what the task is: each row of the targets holds one 1; "
+            'say task="multiclass" (one-hot) or task="multilabel"'
+        )
+    return "multilabel"
+
+
+# ---- outputs and targets of a task
+
+
+def _regression(name: str, y: Array, t: Array) -> tuple[Array, Array]:
+    if y.reshape(len(y), -1).shape != t.reshape(len(t), -1).shape:
+        raise ShapeError(f"{name}: in regression outputs and targets must have the same shape, got {y.shape} and {t.shape}")
+    for what, x in (("outputs", y), ("targets", t)):
+        if not np.isfinite(x).all():
+            raise DomainError(f"{name}: {what} must be finite, got an infinity")
+    return y.reshape(len(y), -1).astype(np.float64), t.reshape(len(t), -1).astype(np.float64)
+
+
+def _multiclass(name: str, y: Array, t: Array) -> tuple[Array, Array]:
+    if single(y):
+        raise ShapeError(
+            f'{name}: multiclass outputs must have shape (n, classes), at least 2 classes, got {y.shape}; one output a sample is task="binary"'
+        )
+    if t.shape == y.shape:
+        if not np.isin(t, (0, 1)).all() or not (t.sum(1) == 1).all():
+            raise DomainError(f"{name}: multiclass targets of shape {t.shape} must be one-hot: one 1 a row, else 0")
+        return y, t.argmax(1)
+    if not single(t):
+        raise ShapeError(f"{name}: for outputs {y.shape} targets must be class indices (n) or one-hot {y.shape}, got {t.shape}")
+    t = t.ravel()
+    if not (t == np.floor(t)).all():
+        raise DomainError(f"{name}: multiclass targets must be class indices, got {t[t != np.floor(t)][0]:g}")
+    bad = (t < 0) | (t >= y.shape[1])
+    if bad.any():
+        at = int(bad.argmax())
+        raise IndexRangeError(
+            f"{name}: targets[{at}] is {t[at]:g}, but there are {y.shape[1]} classes, numbered 0 to {y.shape[1] - 1}"
+        )
+    return y, t.astype(np.int64)
+
+
+def labels_of(name: str, y: Array, t: Array, single_column: bool) -> tuple[Array, Array]:
+    """Outputs and targets of 0 or 1, both (n) or both (n, labels)."""
+    if single_column and not (single(y) and single(t)):
+        raise ShapeError(f"{name}: binary outputs and targets must have shape (n) or (n, 1), got {y.shape} and {t.shape}")
+    if single_column:
+        y, t = y.ravel(), t.ravel()
+    if y.ndim < 1 + (not single_column) or y.shape != t.shape:
+        raise ShapeError(f"{name}: multilabel outputs and targets must both have shape (n, labels), got {y.shape} and {t.shape}")
+    other = ~np.isin(t, (0, 1))
+    if other.any():
+        raise DomainError(f"{name}: {'binary' if single_column else 'multilabel'} targets must be 0 or 1, got {t[other][0]:g}")
+    return y, t.astype(np.int64)
+
+
+def scores_and_targets(name: str, scores: Any, targets: Any, outputs: str | None) -> tuple[Array, Array, str]:
+    """Scores (n) or (n, labels) in float64 on their own scale, targets of 0 or 1 in that shape, and what the scores are."""
+    _check_setting(name, "outputs", outputs, SCALES[:2])
+    y = numbers(name, "scores", scores)
+    y, t = labels_of(name, y, numbers(name, "targets", targets), single_column=single(y))
+    scale = outputs or _scale_of(name, "binary", y)
+    probabilities(name, "binary", scale, y)  # refuses what is none
+    if np.isinf(y).any():
+        raise DomainError(f"{name}: scores must be finite, got {y[np.isinf(y)][0]:g}")
+    return y.astype(np.float64), t, scale
+
+
+# ---- the scale of the outputs
+
+
+def _scale_of(name: str, task: str, y: Array) -> str:
+    within = bool(y.min() >= 0 and y.max() <= 1)
+    if task == "multiclass":
+        if within and _is_one(y.sum(1, dtype=np.float64)):
+            return "probabilities"
+        if y.max() <= 0 and _is_one(np.exp(y, dtype=np.float64).sum(1)):
+            return "log_probabilities"
+        unclear = within
+    else:
+        if within and y.any():
+            return "probabilities"
+        unclear = not y.any()
+    if unclear:
+        raise ArgumentError(
+            f"{name}: it is not clear what the outputs are: they lie between {y.min():g} and {y.max():g}"
+            f"{', but their rows do not add up to 1' if task == 'multiclass' else ''}; "
+            'say outputs="logits" or outputs="probabilities"'
+        )
+    return "logits"
+
+
+def _is_one(sums: Array) -> bool:
+    return bool((np.abs(sums - 1) <= _SUM).all())
+
+
+def probabilities(name: str, task: str, scale: str, y: Array) -> Array:
+    """The probabilities that outputs stand for, in float64.
+
+    Errors: DomainError for numbers that are no (log-)probabilities, and for infinite logits that leave none.
+    """
+    y = y.astype(np.float64)
+    if scale != "logits":
+        _check_probabilities(name, task, scale, y)
+    with np.errstate(invalid="ignore", under="ignore"):
+        p = y if scale == "probabilities" else _normal(task, scale, y)
+    if task == "multiclass" and scale == "probabilities":
+        p = y / y.sum(1, keepdims=True)  # float32 rounds the sums
+    bad = np.isnan(p).reshape(len(p), -1).any(1)
+    if bad.any():
+        raise DomainError(
+            f"{name}: the outputs of sample {bad.argmax()} are infinite and leave no probabilities: {y[bad.argmax()]}"
+        )
+    return p
+
+
+def _normal(task: str, scale: str, y: Array) -> Array:
+    """Softmax over classes (which takes log p back to p); for single outputs σ, or the exponential of log p."""
+    if task == "multiclass":
+        e = np.exp(y - y.max(1, keepdims=True))
+        return np.asarray(e / e.sum(1, keepdims=True))
+    return np.asarray(np.exp(y)) if scale == "log_probabilities" else sigmoid(y)
+
+
+def sigmoid(z: Array) -> Array:
+    """σ(z) without overflow."""
+    e = np.exp(-np.abs(z))
+    return np.asarray(np.where(z >= 0, 1, e) / (1 + e))
+
+
+def _check_probabilities(name: str, task: str, scale: str, y: Array) -> None:
+    p = y if scale == "probabilities" else np.exp(np.minimum(y, 1))
+    words = scale.replace("_", "-")
+    if p.min() < 0 or p.max() > 1:
+        limits = "between 0 and 1" if scale == "probabilities" else "at most 0"
+        raise DomainError(
+            f"{name}: {words} must be {limits}, got values from {y.min():g} to {y.max():g}; "
+            'if the model ends in a linear layer, say outputs="logits"'
+        )
+    if task == "multiclass" and not _is_one(p.sum(1)):
+        worst = np.abs(p.sum(1) - 1).argmax()
+        raise DomainError(
+            f"{name}: the probabilities of a sample must add up to 1, got {p[worst].sum():g} in sample {worst} (read as {words}); "
+            'if the model ends in a linear layer, say outputs="logits"'
+        )

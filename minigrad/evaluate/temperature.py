@@ -1,0 +1,193 @@
+"""Temperature scaling: one number that takes back overconfidence and changes no answer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import nn
+from ..core import Tensor
+from ..core.tensor import Array
+from ..display import Block, Document, Table, Text, plain
+from ..errors import ArgumentError, DomainError
+from ..nn import functional as F
+from ..optim import LBFGS
+from .calibration import Reliability, calibration_of, check_bins
+from .reading import Reading, numbers, probabilities, read
+
+__all__ = ["Calibrated", "TemperatureScaling", "temperature_scaling"]
+
+LEAST, MOST = 1e-3, 1e3
+"""Where the search stops if the loss has no minimum."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TemperatureScaling(Document):
+    """p = softmax(logits / T), for single outputs σ(logit / T), with the T of the lowest log loss. Call it with logits for probabilities.
+
+    T > 1 makes an overconfident model less sure, T < 1 a timid one surer; the order of the classes, and with it accuracy, stays. `before` and
+    `after` are the `Reliability` at T = 1 and at T, `log_loss_before` and `log_loss_after` the mean −log p of the true class.
+    `note` says why T is at a bound of the search, if it is.
+    """
+
+    title = "Temperature scaling"
+
+    temperature: float
+    task: str
+    log_loss_before: float
+    log_loss_after: float
+    before: Reliability
+    after: Reliability
+    note: str
+
+    @property
+    def ece_before(self) -> float:
+        """Expected calibration error at T = 1."""
+        return self.before.ece
+
+    @property
+    def ece_after(self) -> float:
+        """Expected calibration error at T."""
+        return self.after.ece
+
+    def __call__(self, logits: Any) -> Array:
+        """The probabilities of logits (n, K), or of single ones (n), in float64."""
+        y = numbers("TemperatureScaling", "logits", logits)
+        return probabilities("TemperatureScaling", self.task, "logits", y / self.temperature)
+
+    def headline(self) -> str:
+        """What T says of the model, or why it is at a bound."""
+        if self.note:
+            return self.note
+        kind = "overconfident" if self.temperature > 1 else "not sure enough"
+        if abs(math.log(self.temperature)) < 0.01:
+            return f"The model's confidence fits: T = {self.temperature:.4g} is close to 1."
+        return f"The model was {kind}: its logits are divided by T = {self.temperature:.4g}."
+
+    def to_dict(self) -> dict[str, Any]:
+        names = ("temperature", "task", "log_loss_before", "log_loss_after")
+        pictures = {"before": self.before.to_dict(), "after": self.after.to_dict()}
+        return {name: plain(getattr(self, name)) for name in names} | {"headline": self.headline()} | pictures
+
+    def blocks(self) -> list[Block]:
+        rows = [
+            ["Log loss", self.log_loss_before, self.log_loss_after],
+            ["Expected calibration error", self.before.ece, self.after.ece],
+            ["Maximum calibration error", self.before.mce, self.after.mce],
+        ]
+        return [
+            Text(self.headline()),
+            Table(
+                ("measure", "before, T = 1", f"after, T = {self.temperature:.4g}"),
+                rows,
+                note=f"On the {self.before.n:,} samples that T was fitted on. Accuracy is unchanged.",
+            ),
+            self.before.picture(),
+            self.after.picture(),
+        ]
+
+
+def temperature_scaling(
+    logits: Any, targets: Any, *, task: str | None = None, bins: int = 15, strategy: str = "uniform"
+) -> TemperatureScaling:
+    """Fit the temperature on logits of validation data, which the model did not learn from.
+
+    logits: (n, K) with class indices (n), or (n) with targets 0 and 1, or (n, L) with targets (n, L) if multilabel; `task` as in `evaluate`,
+    `bins` and `strategy` as in `reliability`. Minimised is the cross-entropy over log T, by L-BFGS in float64. Where no sample is
+    misclassified the loss falls for ever as T → 0, where labels have nothing to do with logits as T → ∞: T is then 0.001 or 1000, and
+    `note` says so.
+    Errors: as `evaluate`; DomainError for infinite logits.
+    Source: Guo et al. 2017, "On calibration of modern neural networks", section 4.2.
+    """
+    name = "temperature_scaling"
+    check_bins(name, bins)
+    if strategy not in ("uniform", "quantile"):
+        raise ArgumentError(f"{name}: strategy must be 'uniform' or 'quantile', got {strategy!r}")
+    reading = read(name, logits, targets, task, "logits")
+    if reading.task == "regression":
+        raise ArgumentError(f"{name}: needs logits of classes, but targets are numbers (task 'regression')")
+    z, t = numbers(name, "logits", logits).astype(np.float64), reading.targets
+    if np.isinf(z).any():
+        raise DomainError(f"{name}: logits must be finite, got {z[np.isinf(z)][0]:g}")
+    z = z if reading.task == "multiclass" else z.reshape(t.shape)
+    temperature, note = _fit(z, t, reading.task)
+    (loss, before), (less, after) = (
+        (_log_loss(Tensor(z), t, reading.task, T).item(), _calibration(reading, z, T, bins, strategy)) for T in (1.0, temperature)
+    )
+    return TemperatureScaling(temperature, reading.task, loss, less, before, after, note)
+
+
+def _calibration(reading: Reading, z: Array, temperature: float, bins: int, strategy: str) -> Reliability:
+    p = probabilities("temperature_scaling", reading.task, "logits", z / temperature)
+    scaled = Reading(reading.task, "logits", p, reading.targets, reading.words)
+    return calibration_of(scaled, bins, strategy, f"T = {temperature:.4g}")
+
+
+def _log_loss(z: Tensor, t: Array, task: str, temperature: Any) -> Tensor:
+    loss: Any = F.cross_entropy if task == "multiclass" else F.binary_cross_entropy_with_logits
+    target = Tensor(t if task == "multiclass" else t.astype(np.float64))
+    found: Tensor = loss(z / temperature, target)
+    return found
+
+
+def _fit(z: Array, t: Array, task: str) -> tuple[float, str]:
+    """The temperature, and why it is at a bound."""
+    margins = _margins(z, t, task)
+    if not margins.any():
+        return 1.0, "The logits of a sample are all the same: no temperature changes anything, T stays 1."
+    if (margins <= 0).all():
+        return (
+            LEAST,
+            f"Every sample is classified rightly, so the loss falls as long as T does: T stops at {LEAST:g}. Fit it on more data.",
+        )
+    if margins.mean() >= 0:
+        return MOST, f"The true classes have no higher logits than the others, so the best T is infinite: T stops at {MOST:g}."
+    return _minimum(z, t, task), ""
+
+
+def _margins(z: Array, t: Array, task: str) -> Array:
+    """Each logit less that of the true class; for single outputs, z where the target is 0 and −z where it is 1.
+
+    In 1 / T the loss is convex; its slope at 0 is the mean of these, and where none is positive it falls for ever.
+    """
+    if task == "multiclass":
+        return np.asarray(z - np.take_along_axis(z, t[:, None], 1))
+    return np.asarray(np.where(t == 1, -z, z))
+
+
+def _minimum(z: Array, t: Array, task: str) -> float:
+    log_t = Tensor(np.zeros(()), requires_grad=True)
+    optimizer = LBFGS([log_t], max_iter=100, tolerance_grad=1e-10, tolerance_change=1e-14, line_search_fn="strong_wolfe")
+    scores = Tensor(z)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = _log_loss(scores, t, task, log_t.clamp(math.log(LEAST), math.log(MOST)).exp())
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return float(np.clip(math.exp(log_t.item()), LEAST, MOST))
+
+
+class Calibrated(nn.Module):
+    """A model whose outputs are divided by a temperature: still logits.
+
+    temperature: a positive number, or the `TemperatureScaling` that found it.
+    """
+
+    def __init__(self, model: nn.Module, temperature: float | TemperatureScaling):
+        value = temperature.temperature if isinstance(temperature, TemperatureScaling) else float(temperature)
+        if not 0 < value < math.inf:
+            raise ArgumentError(f"Calibrated: temperature must be a positive number, got {value}")
+        self.model, self.temperature = model, value
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        scaled: Tensor = self.model(*inputs) / self.temperature
+        return scaled
+
+    def extra_repr(self) -> str:
+        return f"temperature={self.temperature:.6g}"

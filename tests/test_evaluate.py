@@ -1,0 +1,539 @@
+"""Reports on models: their measures against scikit-learn's and against values worked by hand, what was read, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minigrad as mg
+import minigrad.nn.functional as F
+from minigrad import nn
+from minigrad.data import DataLoader, TensorDataset
+from minigrad.errors import ArgumentError, DomainError, IndexRangeError, InputTypeError, MissingExtraError, ShapeError
+from minigrad.evaluate import (
+    ClassificationReport,
+    MultilabelReport,
+    RegressionReport,
+    evaluate,
+    evaluate_outputs,
+    reliability,
+    temperature_scaling,
+    threshold_curve,
+)
+
+metrics = pytest.importorskip("sklearn.metrics")
+datasets = pytest.importorskip("sklearn.datasets")
+
+TOLERANCE = 1e-12
+
+
+def standardised(X: np.ndarray) -> np.ndarray:
+    return (X - X.mean(0)) / (X.std(0) + 1e-9)
+
+
+def trained(X: np.ndarray, t: np.ndarray, outputs: int, loss: nn.Module, steps: int = 15) -> nn.Module:
+    """A linear model in float64 after a few steps."""
+    mg.manual_seed(0)
+    model = nn.Linear(X.shape[1], outputs).double()
+    optimizer = mg.optim.Adam(model.parameters(), lr=0.05)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(model(mg.tensor(X)), mg.tensor(t)).backward()
+        optimizer.step()
+    return model
+
+
+def as_probabilities(confusion: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """One-hot probabilities and class indices with that confusion matrix."""
+    pairs = [(i, j) for i, row in enumerate(confusion) for j, count in enumerate(row) for _ in range(count)]
+    true, predicted = np.array(pairs).T
+    return np.eye(len(confusion))[predicted], true
+
+
+def same(expected: Any, actual: Any) -> None:
+    np.testing.assert_allclose(actual, expected, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def hold_to_sklearn(report: ClassificationReport) -> None:
+    """Every measure that scikit-learn has too; all classes occur."""
+    t, predicted = report.targets, report.predicted
+    p = report.probabilities if report.probabilities.ndim == 2 else np.stack([1 - report.probabilities, report.probabilities], 1)
+    classes = np.arange(p.shape[1])
+    same(metrics.accuracy_score(t, predicted), report.accuracy)
+    same(metrics.balanced_accuracy_score(t, predicted), report.balanced_accuracy)
+    assert np.array_equal(metrics.confusion_matrix(t, predicted), report.confusion)
+    for average in (None, "macro", "weighted"):
+        found = metrics.precision_recall_fscore_support(t, predicted, average=average, zero_division=0)
+        for name, expected in zip(("precision", "recall", "f1"), found, strict=False):
+            same(expected, getattr(report, f"{average}_{name}" if average else name))
+    assert np.array_equal(np.bincount(t), report.support)
+    same(metrics.log_loss(t, p), report.log_loss)
+    same(metrics.brier_score_loss(t, p, labels=classes), report.brier)
+    if len(classes) == 2:
+        same(metrics.roc_auc_score(t, p[:, 1]), report.roc_auc)
+        same(metrics.average_precision_score(t, p[:, 1]), report.average_precision)
+    else:
+        same(metrics.roc_auc_score(t, p, multi_class="ovr"), report.roc_auc)
+        same(metrics.average_precision_score(t, p), report.average_precision)
+        same(metrics.roc_auc_score(t, p, multi_class="ovr", average=None), report.roc_auc_per_class)
+
+
+# ---- against scikit-learn, on data
+
+
+@pytest.mark.parametrize("name", ["digits", "iris", "wine"])
+def test_a_multiclass_report_equals_scikit_learn(name: str) -> None:
+    X, t = getattr(datasets, f"load_{name}")(return_X_y=True)
+    X, loss = standardised(X), nn.CrossEntropyLoss()
+    model = trained(X, t, t.max() + 1, loss)
+    report = evaluate(model, (X, t), loss)
+    assert isinstance(report, ClassificationReport)
+    assert ("multiclass", "logits") == (report.task, report.reading.outputs)
+    assert 0.5 < report.accuracy < 1
+    hold_to_sklearn(report)
+    same(loss(model(mg.tensor(X)), mg.tensor(t)).item(), report.loss)
+    same(report.log_loss, report.loss)
+    frequencies = np.bincount(t) / len(t)
+    same(frequencies.max(), report.baseline_accuracy)
+    same(-(frequencies * np.log(frequencies)).sum(), report.baseline_log_loss)
+    hold_to_sklearn(evaluate_outputs(report.probabilities, t, class_names=["a", "b", "c"] if len(frequencies) == 3 else None))
+
+
+def test_a_binary_report_equals_scikit_learn() -> None:
+    X, t = datasets.load_breast_cancer(return_X_y=True)
+    X, loss = standardised(X), nn.BCEWithLogitsLoss()
+    model = trained(X, t[:, None].astype(float), 1, loss)
+    data = TensorDataset(mg.tensor(X), mg.tensor(t[:, None].astype(float)))
+    report = evaluate(model, DataLoader(data, batch_size=100), loss, class_names=["malignant", "benign"])
+    assert ("binary", "logits") == (report.task, report.reading.outputs)
+    hold_to_sklearn(report)
+    same(report.log_loss, report.loss)
+    at_90 = evaluate_outputs(report.probabilities, t, threshold=0.9)
+    assert np.array_equal(report.probabilities >= 0.9, at_90.predicted)
+    hold_to_sklearn(at_90)
+    two_columns = evaluate_outputs(np.stack([1 - report.probabilities, report.probabilities], 1), t)
+    assert "multiclass" == two_columns.task
+    hold_to_sklearn(two_columns)
+    same(report.roc_auc, two_columns.roc_auc)
+
+
+def test_a_regression_report_equals_scikit_learn() -> None:
+    X, t = datasets.load_diabetes(return_X_y=True)
+    targets = np.stack([t, np.log(t)], 1)
+    outputs = X @ np.linalg.lstsq(X, targets, rcond=None)[0] + targets.mean(0)
+    report = evaluate_outputs(outputs, targets, class_names=["progression", "its logarithm"])
+    assert isinstance(report, RegressionReport)
+    same(metrics.mean_squared_error(targets, outputs), report.mse)
+    same(metrics.mean_absolute_error(targets, outputs), report.mae)
+    same(metrics.root_mean_squared_error(targets, outputs), report.rmse)
+    same(metrics.r2_score(targets, outputs), report.r2)
+    same(metrics.r2_score(targets, outputs, multioutput="raw_values"), report.r2_per_output)
+    same(metrics.max_error(t, outputs[:, 0]), report.max_error)
+    same((targets - outputs).mean(0), report.residual_mean)
+    same((targets - outputs).std(0), report.residual_std)
+    same(targets.var(0), report.baseline_mse_per_output)
+    assert "against" in report.headline()
+    assert report.r2 > 0.4
+    single = evaluate_outputs(outputs[:, :1], targets[:, 0])
+    same(report.mse_per_output[0], single.mse)
+    assert ("output",) == single.class_names
+
+
+def test_a_multilabel_report_equals_scikit_learn() -> None:
+    rng = np.random.default_rng(3)
+    logits = rng.normal(size=(200, 4))
+    t = (logits + rng.normal(size=logits.shape) > 0.5).astype(int)
+    report = evaluate_outputs(logits, t, threshold=[0.5, 0.6, 0.4, 0.5])
+    assert isinstance(report, MultilabelReport)
+    p = 1 / (1 + np.exp(-logits))
+    predicted = (p >= [0.5, 0.6, 0.4, 0.5]).astype(int)
+    assert np.array_equal(predicted, report.predicted)
+    same(metrics.accuracy_score(t, predicted), report.exact_match)
+    same(1 - metrics.hamming_loss(t, predicted), report.label_accuracy)
+    for average in ("macro", "micro"):
+        for name in ("precision", "recall", "f1"):
+            expected = getattr(metrics, f"{name}_score")(t, predicted, average=average)
+            same(expected, getattr(report, f"{average}_{name}"))
+    same(metrics.roc_auc_score(t, p), report.roc_auc)
+    same(metrics.average_precision_score(t, p), report.average_precision)
+    same(np.mean([metrics.log_loss(t[:, k], p[:, k]) for k in range(4)]), report.log_loss)
+    same(np.mean([metrics.brier_score_loss(t[:, k], p[:, k]) for k in range(4)]), report.brier)
+    assert np.array_equal(metrics.multilabel_confusion_matrix(t, predicted), report.confusion)
+
+
+# ---- the lessons' values
+
+
+@pytest.mark.parametrize(
+    ("confusion", "accuracy", "precision", "recall", "f1"),
+    [
+        ([[45, 3, 2], [4, 40, 6], [1, 5, 44]], 0.86, [0.9, 0.8333, 0.8462], [0.9, 0.8, 0.88], [0.9, 0.8163, 0.8627]),
+        ([[50, 2, 3], [4, 45, 1], [2, 3, 48]], 0.9051, [0.8929, 0.9, 0.9231], [0.9091, 0.9, 0.9057], None),
+    ],
+)
+def test_the_lessons_confusion_matrices(
+    confusion: list[list[int]], accuracy: float, precision: list[float], recall: list[float], f1: list[float] | None
+) -> None:
+    report = evaluate_outputs(*as_probabilities(confusion), class_names=["a", "b", "c"])
+    assert confusion == report.confusion.tolist()
+    assert accuracy == round(report.accuracy, 4)
+    assert precision == report.precision.round(4).tolist()
+    assert recall == report.recall.round(4).tolist()
+    assert f1 is None or f1 == report.f1.round(4).tolist()
+    assert "true a" in str(report)
+    assert "rows true, columns predicted" in str(report)
+
+
+def test_accuracy_hides_what_recall_shows() -> None:
+    p = np.repeat([0.9, 0.1, 0.9, 0.1], [24, 176, 24, 9776])
+    report = evaluate_outputs(p, np.repeat([1, 0], [200, 9800]), class_names=["no", "fraud"])
+    assert [[9776, 24], [176, 24]] == report.confusion.tolist()
+    assert (0.98, 0.12, 0.98) == (report.accuracy, report.recall[1], report.baseline_accuracy)
+    expected = (
+        'Accuracy 0.9800 is no better than always answering "no" (0.9800): look at recall. '
+        'Of class "fraud" it finds 24 of 200 (recall 0.1200).'
+    )
+    assert expected == report.headline()
+    assert str(report).startswith("Accuracy 0.9800 is no better")
+
+
+def test_good_accuracy_is_told_plainly_and_a_weak_class_named() -> None:
+    good = evaluate_outputs(*as_probabilities([[45, 3, 2], [4, 40, 6], [1, 5, 44]]))
+    assert 'Accuracy 0.8600 (129 of 150), against 0.3333 for always answering "0".' == good.headline()
+    weak = evaluate_outputs(*as_probabilities([[50, 0, 0], [0, 50, 0], [6, 2, 2]]), class_names=["a", "b", "c"])
+    assert weak.headline().endswith('Of class "c" it finds 2 of 10 (recall 0.2000).')
+
+
+# ---- properties
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 60))
+def test_measures_are_bounded_and_blind_to_order(seed: int, classes: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    z, t = rng.normal(size=(n, classes)).round(1), rng.integers(0, classes, n)
+    report = evaluate_outputs(z, t, task="multiclass", outputs="logits")
+    for name in ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "ece", "mce", "ece_equal_mass", "mce_equal_mass"):
+        assert -TOLERANCE <= getattr(report, name) <= 1 + TOLERANCE
+    assert report.ece <= report.mce + TOLERANCE
+    assert 0 <= report.brier <= (1 if classes == 2 else 2)
+    assert n == report.confusion.sum() == report.n
+    assert report.baseline_accuracy >= 1 / classes
+    order = rng.permutation(n)
+    shuffled = evaluate_outputs(z[order], t[order], task="multiclass", outputs="logits")
+    before, after = report.to_dict(), shuffled.to_dict()
+    for name, value in before.items():
+        if isinstance(value, float):
+            assert value == pytest.approx(after[name], abs=1e-12, nan_ok=True), name
+
+
+def test_perfect_and_worst_predictions() -> None:
+    t = np.array([0, 1, 1, 0, 1])
+    best, worst = (evaluate_outputs(p, t) for p in (t.astype(float), 1.0 - t))
+    assert [1.0] * 5 == [best.accuracy, best.macro_f1, best.roc_auc, best.average_precision, best.balanced_accuracy]
+    assert (0.0, 0.0, 0.0) == (best.brier, best.ece, best.mce)
+    assert (0.0, 0.0, 1.0, 1.0) == (worst.accuracy, worst.roc_auc, worst.brier, worst.ece)
+    assert "worse than always" in worst.headline()
+    target = np.array([[1.0, 2.0], [3.0, 5.0]])
+    exact = evaluate_outputs(target, target, task="regression")
+    assert (0.0, 0.0, 1.0, 0.0) == (exact.mse, exact.mae, exact.r2, exact.max_error)
+    mean = evaluate_outputs(np.full(4, 2.5), np.array([1.0, 2, 3, 4]))
+    assert (0.0, mean.baseline_mse) == (mean.r2, mean.mse)
+    assert mean.headline().startswith("No better than the mean")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_huge_logits_stay_finite(dtype: Any) -> None:
+    z = np.array([[1000, 0, -1000], [-1000, 0, 1000], [0, 1000, 0]], dtype)
+    report = evaluate_outputs(z, [0, 2, 1])
+    assert np.array_equal(np.eye(3)[[0, 2, 1]], report.probabilities)
+    assert (1.0, 0.0) == (report.accuracy, report.ece)
+    binary = evaluate_outputs(np.array([1000, -1000, 1000], dtype), [1, 0, 0])
+    assert [1.0, 0.0, 1.0] == binary.probabilities.tolist()
+    assert math.isfinite(binary.log_loss)
+
+
+# ---- what is undefined
+
+
+def test_an_absent_class_is_nan_and_told() -> None:
+    p = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1]])
+    report = evaluate_outputs(p, [0, 1, 1], class_names=["a", "b", "c"])
+    assert np.isnan([report.recall[2], report.precision[2], report.f1[2], report.roc_auc_per_class[2], report.roc_auc]).all()
+    assert 2 / 3 == report.accuracy
+    assert 0.75 == report.balanced_accuracy
+    same(metrics.f1_score([0, 1, 1], [0, 1, 0], average="macro"), report.macro_f1)
+    assert any('No sample is of class "c"' in note for note in report.notes)
+    assert 'No sample is of class "c"' in str(report)
+    assert json.loads(report.to_json())["roc_auc"] is None
+
+
+def test_a_class_never_predicted_counts_as_zero_and_is_told() -> None:
+    report = evaluate_outputs([0.1, 0.2, 0.3], [0, 1, 0], outputs="probabilities")
+    assert (0.0, 0.0) == (report.precision[1], report.recall[1])
+    assert ['Never predicted: class "1". Precision and F1 count as 0 there.'] == report.notes
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_one_class_only(n: int) -> None:
+    report = evaluate_outputs(np.full(n, 2.0), np.ones(n, int))
+    assert (1.0, 1.0) == (report.accuracy, report.baseline_accuracy)
+    assert math.isnan(report.roc_auc)
+    assert "says nothing about the others" in report.headline()
+    with pytest.raises(ArgumentError, match=f"threshold_curve: all {n} targets are 1"):
+        report.threshold_curve()
+
+
+def test_regression_of_one_sample_and_of_constant_targets() -> None:
+    one = evaluate_outputs([2.0], [0.5])
+    assert math.isnan(one.r2)
+    assert ["R² is undefined (nan) for one sample."] == one.notes
+    constant = evaluate_outputs([2.0, 3.0], [1.5, 1.5])
+    assert 0.0 == constant.r2
+    assert any("nothing for R² to explain" in note for note in constant.notes)
+    assert any("too high by 1 on average" in note for note in constant.notes)
+
+
+def test_probabilities_worse_than_frequencies_are_told() -> None:
+    report = evaluate_outputs(np.array([20.0, 20, -20, 20, -20, -20, 20, -20]), [1, 1, 0, 0, 0, 0, 1, 1])
+    assert 0.75 == report.accuracy
+    assert any("better than its probabilities" in note for note in report.notes)
+
+
+# ---- how outputs are read
+
+X2 = np.array([[2.0, -1.0], [0.5, 1.5], [-1.0, 0.5], [1.0, 1.0]])
+CLASSES = np.array([0, 1, 1, 0])
+ONES = np.array([[1.0], [0.0], [1.0], [0.0]])
+
+
+def passed(x: mg.Tensor) -> mg.Tensor:
+    return x
+
+
+@pytest.mark.parametrize(
+    ("outputs", "targets", "loss", "expected"),
+    [
+        (X2, CLASSES, nn.CrossEntropyLoss(), ("multiclass", "logits")),
+        (X2, CLASSES, partial(F.cross_entropy, label_smoothing=0.1), ("multiclass", "logits")),
+        (np.log([[0.7, 0.3]] * 4), CLASSES, nn.NLLLoss(), ("multiclass", "log_probabilities")),
+        (X2[:, :1], ONES, F.binary_cross_entropy_with_logits, ("binary", "logits")),
+        (X2[:, 0], ONES[:, 0], nn.BCEWithLogitsLoss(), ("binary", "logits")),
+        (ONES / 2, ONES, nn.BCELoss(), ("binary", "probabilities")),
+        (X2, np.eye(2)[CLASSES], nn.BCEWithLogitsLoss(), ("multilabel", "logits")),
+        (X2, np.eye(2)[CLASSES], nn.MultiLabelSoftMarginLoss(), ("multilabel", "logits")),
+        (X2, CLASSES, nn.FocalLoss(), ("multiclass", "logits")),
+        (X2[:, 0], ONES[:, 0], partial(partial(F.focal_loss, gamma=1.0), alpha=0.3), ("binary", "logits")),
+        (X2, np.eye(2)[CLASSES], nn.CrossEntropyLoss(), ("multiclass", "logits")),
+        (ONES, ONES, nn.MSELoss(), ("regression", "")),
+        (X2, X2, F.huber_loss, ("regression", "")),
+        (X2, X2, nn.SmoothL1Loss(), ("regression", "")),
+    ],
+)
+def test_the_loss_says_what_outputs_are(outputs: Any, targets: Any, loss: Any, expected: tuple[str, str]) -> None:
+    report = evaluate(passed, (outputs, targets), loss)
+    assert expected == (report.task, report.reading.outputs)
+    assert "from the loss" in str(report)
+    same(float(loss(mg.tensor(outputs), mg.tensor(targets)).item()), report.loss)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "targets", "expected"),
+    [
+        (X2, CLASSES, ("multiclass", "logits")),
+        (X2, CLASSES.astype(np.float32)[:, None], ("multiclass", "logits")),
+        (np.array([[0.7, 0.3]] * 4, np.float32), CLASSES, ("multiclass", "probabilities")),
+        (np.log([[0.7, 0.3]] * 4), CLASSES, ("multiclass", "log_probabilities")),
+        (X2[:, 0], CLASSES, ("binary", "logits")),
+        (X2[:, :1], CLASSES.astype(bool), ("binary", "logits")),
+        ([0.2, 0.8, 1.0, 0.0], CLASSES, ("binary", "probabilities")),
+        (X2, [[1, 1], [0, 0], [0, 1], [1, 0]], ("multilabel", "logits")),
+        (X2[:, 0], [2.0, 3.0, 4.0, 5.0], ("regression", "")),
+        (X2, X2, ("regression", "")),
+    ],
+)
+def test_shapes_and_values_say_what_outputs_are(outputs: Any, targets: Any, expected: tuple[str, str]) -> None:
+    report = evaluate_outputs(outputs, targets)
+    assert expected == (report.task, report.reading.outputs)
+    assert "from shapes and values" in report.reading.words
+
+
+def test_what_is_asked_for_wins() -> None:
+    report = evaluate(passed, (ONES, ONES), nn.MSELoss(), task="binary", outputs="logits")
+    assert ("binary", 0.5) == (report.task, report.probabilities[1])
+    assert "Task: binary (as asked). Outputs: logits (as asked)." in str(report)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"predictions": X2[:, 0], "targets": [0, 1, 2, 3]}, ArgumentError, 'not clear what the task is.* say task="regression"'),
+        (
+            {"predictions": X2, "targets": np.eye(2)[CLASSES]},
+            ArgumentError,
+            r'say task="multiclass" \(one-hot\) or task="multilabel"',
+        ),
+        ({"predictions": [[0.2, 0.3]], "targets": [0]}, ArgumentError, 'rows do not add up to 1; say outputs="logits"'),
+        ({"predictions": [0.0, 0.0], "targets": [0, 1]}, ArgumentError, "it is not clear what the outputs are"),
+        ({"predictions": X2, "targets": [0, 1, 2, 1]}, IndexRangeError, r"targets\[2\] is 2, but there are 2 classes"),
+        ({"predictions": X2, "targets": [0, 1, -100, 1]}, IndexRangeError, r"targets\[2\] is -100"),
+        ({"predictions": X2, "targets": [0, 1, 1]}, ShapeError, "got 4 outputs and 3 targets"),
+        ({"predictions": X2, "targets": [0.5, 1, 1, 0], "task": "multiclass"}, DomainError, "class indices, got 0.5"),
+        (
+            {"predictions": X2[:, 0], "targets": [0.5, 1, 1, 0], "task": "binary"},
+            DomainError,
+            "binary targets must be 0 or 1, got 0.5",
+        ),
+        ({"predictions": X2[:, 0], "targets": CLASSES, "task": "multiclass"}, ShapeError, "at least 2 classes"),
+        ({"predictions": X2, "targets": X2[:, :1], "task": "regression"}, ShapeError, "must have the same shape"),
+        ({"predictions": np.zeros((2, 2, 2)), "targets": [0, 1]}, ShapeError, r"got \(2, 2, 2\)"),
+        ({"predictions": np.zeros((0, 2)), "targets": []}, ArgumentError, "outputs hold nothing"),
+        ({"predictions": [[1.0, math.nan]], "targets": [0]}, DomainError, "NaN in 1 of 1 samples, first in sample 0"),
+        ({"predictions": [1.0, 2.0], "targets": [0.5, math.nan]}, DomainError, "targets hold NaN"),
+        ({"predictions": [1.0, math.inf], "targets": [0.5, 1.5]}, DomainError, "outputs must be finite"),
+        ({"predictions": [[1.0, math.inf]], "targets": [0]}, DomainError, "leave no probabilities"),
+        ({"predictions": [1.5, 0.5], "targets": [0, 1], "outputs": "probabilities"}, DomainError, "values from 0.5 to 1.5"),
+        (
+            {"predictions": X2, "targets": CLASSES, "outputs": "log_probabilities"},
+            DomainError,
+            "log-probabilities must be at most 0",
+        ),
+        ({"predictions": -(X2**2), "targets": CLASSES, "outputs": "log_probabilities"}, DomainError, "must add up to 1"),
+        ({"predictions": ["a"], "targets": [0]}, InputTypeError, "outputs must be numbers"),
+        (
+            {"predictions": X2, "targets": CLASSES, "task": "ranking"},
+            ArgumentError,
+            "task must be one of 'multiclass', .* got 'ranking'",
+        ),
+        ({"predictions": X2, "targets": CLASSES, "class_names": ["a"]}, ArgumentError, "class_names must be 2 names, one a class"),
+        ({"predictions": X2, "targets": CLASSES, "threshold": 0.4}, ArgumentError, "the task is 'multiclass'"),
+        ({"predictions": X2[:, 0], "targets": CLASSES, "threshold": [0.4, 0.2]}, ArgumentError, "threshold must be a number"),
+        ({"predictions": X2, "targets": CLASSES, "bins": 0}, ArgumentError, "bins must be an int, at least 1, got 0"),
+    ],
+)
+def test_refusals_say_what_came_and_what_helps(settings: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=f"evaluate_outputs: .*{message}"):
+        evaluate_outputs(**settings)
+
+
+# ---- running the model
+
+
+def test_the_model_is_run_in_evaluation_mode_and_left_as_it_was() -> None:
+    mg.manual_seed(1)
+    model = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 2))
+    model[2].eval()
+    X, t = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32), np.arange(50) % 2
+    modes = [module.training for module in model.modules()]
+    seen: list[bool] = []
+    handle = model.register_forward_hook(lambda module, args, output: seen.append(output.requires_grad or module.training))
+    first, second = (evaluate(model, DataLoader(TensorDataset(mg.tensor(X), mg.tensor(t)), batch_size=s)) for s in (50, 7))
+    handle.remove()
+    assert [False] * 9 == seen
+    assert modes == [module.training for module in model.modules()]
+    assert not model[1].running_mean.array.any()
+    np.testing.assert_allclose(first.probabilities, second.probabilities, rtol=1e-6)
+    assert np.float64 == first.probabilities.dtype
+
+
+def test_the_loss_is_the_mean_over_samples_whatever_the_batches() -> None:
+    rng = np.random.default_rng(0)
+    z, t = rng.normal(size=(10, 3)), rng.integers(0, 3, 10)
+    loader = DataLoader(TensorDataset(mg.tensor(z), mg.tensor(t)), batch_size=4)
+    expected = F.cross_entropy(mg.tensor(z), mg.tensor(t)).item()
+    for reduction in ("mean", "sum", "none"):
+        same(expected, evaluate(passed, loader, nn.CrossEntropyLoss(reduction=reduction)).loss)
+        same(expected, evaluate(passed, loader, partial(F.cross_entropy, reduction=reduction)).loss)
+    same(expected, evaluate(passed, loader, lambda y, t: F.cross_entropy(y, t)).loss)
+    assert evaluate(passed, loader).loss is None
+
+
+def test_a_model_of_several_inputs() -> None:
+    t = np.array([0.5, 1.5, 3.0])
+    report = evaluate(lambda a, b: a + b, (t, np.ones(3), t + 1), nn.L1Loss())
+    assert (0.0, 0.0) == (report.loss, report.mae)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "error", "message"),
+    [
+        (passed, [], ArgumentError, "data has no batches"),
+        (lambda x: 3, (X2, CLASSES), InputTypeError, "the model must return a Tensor, got int"),
+        (lambda x: x.sum(), (X2, CLASSES), ShapeError, r"one row a sample, got shape \(\) for a batch of 4"),
+        (lambda x: x[:, : len(x)], [(X2, CLASSES), (X2[:1], CLASSES[:1])], ShapeError, "outputs of batches differ in shape"),
+    ],
+)
+def test_models_that_cannot_be_evaluated(model: Any, data: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=f"evaluate: .*{message}"):
+        evaluate(model, data)
+
+
+def test_only_reports_need_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    for task, targets in (("multiclass", CLASSES), ("regression", X2), ("multilabel", np.eye(2)[CLASSES])):
+        with pytest.raises(MissingExtraError, match=r"evaluate: needs scikit-learn.* pip install '.\[data\]'"):
+            evaluate_outputs(X2, targets, task=task)
+    assert 1.0 == threshold_curve([0.1, 0.9], [0, 1]).best_f1().f1
+    assert 4 == reliability(X2, CLASSES).n
+    assert temperature_scaling(X2, CLASSES).temperature > 0
+
+
+# ---- as documents
+
+
+def reports() -> list[Any]:
+    rng = np.random.default_rng(0)
+    many = rng.normal(size=(90, 15))
+    return [
+        evaluate_outputs(X2, CLASSES),
+        evaluate_outputs(X2[:, 0], CLASSES, class_names=["<no>", "yes"]),
+        evaluate_outputs(many, np.arange(90) % 15),
+        evaluate_outputs(X2, [[1, 1], [0, 0], [0, 1], [1, 0]]),
+        evaluate_outputs(X2, 2 * X2),
+    ]
+
+
+@pytest.mark.parametrize("report", reports(), ids=lambda report: f"{report.task}-{report.n}")
+def test_a_report_is_text_data_and_html(report: Any, tmp_path: Path) -> None:
+    assert str(report).startswith(report.headline()[:40])
+    data = json.loads(report.to_json(tmp_path / "report.json"))
+    assert data == json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert (report.n, report.task) == (data["n"], data["task"])
+    assert max(map(len, str(report).splitlines())) <= 140
+    pytest.importorskip("matplotlib")
+    html = report._repr_html_()
+    assert "data:image/svg+xml" in html
+    assert "<no>" not in html
+
+
+@pytest.mark.parametrize("report", reports(), ids=lambda report: f"{report.task}-{report.n}")
+def test_a_report_is_a_picture(report: Any, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    report.plot(tmp_path / "report.png")
+    assert (tmp_path / "report.png").stat().st_size > 10_000
+
+
+def test_the_confusion_picture_says_which_way_round_it_is() -> None:
+    pytest.importorskip("matplotlib")
+    figure = evaluate_outputs(X2, CLASSES, class_names=["a", "b"]).plot()
+    axes = next(axes for axes in (ax for part in figure.subfigs for ax in part.axes) if "Confusion" in axes.get_title(loc="left"))
+    assert "Confusion matrix: a row is a true class" == axes.get_title(loc="left")
+    assert "true class" == axes.get_ylabel()
+    assert axes.get_xlabel().startswith("predicted class")
+    assert ["a", "b"] == [tick.get_text() for tick in axes.get_yticklabels()]
+
+
+def test_many_classes_show_their_most_frequent_mistakes() -> None:
+    confusion = np.diag(np.full(15, 4))
+    confusion[3, 7] = 3
+    report = evaluate_outputs(*as_probabilities(confusion.tolist()))
+    assert [["3", "7", 3, 3 / 7]] == report._mistakes()[0].rows

@@ -1,0 +1,263 @@
+"""Thresholds: the curve against counting anew at every score, the choices against a search through all of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minigrad as mg
+from minigrad.errors import ArgumentError, DomainError, ShapeError
+from minigrad.evaluate import ThresholdCurve, evaluate_outputs, multilabel_thresholds, threshold_curve
+
+HAND_SCORES, HAND_TARGETS = [0.1, 0.4, 0.35, 0.8, 0.35], [0, 0, 1, 1, 0]
+
+
+def counted(scores: Any, targets: Any, threshold: float) -> tuple[int, int, int, int]:
+    """TP, FP, FN, TN by the rule predicted = score ≥ threshold."""
+    predicted, true = np.asarray(scores) >= threshold, np.asarray(targets) == 1
+    return tuple(int(x.sum()) for x in (predicted & true, predicted & ~true, ~predicted & true, ~predicted & ~true))  # type: ignore[return-value]
+
+
+@st.composite
+def samples(draw: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Scores with many ties, and targets of both classes."""
+    n = draw(st.integers(2, 40))
+    levels = draw(st.integers(1, 8))
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    targets = rng.integers(0, 2, n)
+    targets[:2] = 0, 1
+    return rng.integers(-levels, levels + 1, n) / 2.0, targets
+
+
+def test_a_curve_worked_by_hand() -> None:
+    curve = threshold_curve(HAND_SCORES, HAND_TARGETS)
+    assert [0.1, 0.35, 0.4, 0.8, math.inf] == curve.thresholds.tolist()
+    assert [[2, 2, 1, 1, 0], [3, 2, 1, 0, 0]] == [curve.tp.tolist(), curve.fp.tolist()]
+    assert [[0, 0, 1, 1, 2], [0, 1, 2, 3, 3]] == [curve.fn.tolist(), curve.tn.tolist()]
+    assert [0.4, 0.5, 0.5, 1.0, 1.0] == curve.precision.tolist()
+    assert [1.0, 1.0, 0.5, 0.5, 0.0] == curve.recall.tolist()
+    assert [4 / 7, 4 / 6, 2 / 4, 2 / 3, 0.0] == curve.f1.tolist()
+    assert "probabilities" == curve.outputs
+
+
+def test_of_equally_good_thresholds_the_highest_is_chosen() -> None:
+    curve = threshold_curve(HAND_SCORES, HAND_TARGETS)
+    assert 0.8 == curve.best_f1().threshold  # F1 is 2/3 at 0.35, too
+    assert math.inf == curve.by_cost([[0, 0], [0, 0]]).threshold
+    assert 0.35 == curve.recall_at_least(0.6).threshold
+    assert 0.8 == curve.recall_at_least(0.5).threshold
+    assert math.inf == curve.recall_at_least(0).threshold
+    assert 0.35 == curve.precision_at_least(0.5).threshold
+
+
+@settings(max_examples=60, deadline=None)
+@given(samples())
+def test_every_threshold_counts_right(sample: tuple[np.ndarray, np.ndarray]) -> None:
+    scores, targets = sample
+    curve = threshold_curve(scores, targets, outputs="logits")
+    assert [*np.unique(scores), math.inf] == curve.thresholds.tolist()
+    for k, threshold in enumerate(curve.thresholds):
+        assert counted(scores, targets, threshold) == (curve.tp[k], curve.fp[k], curve.fn[k], curve.tn[k])
+    assert (np.diff(curve.recall) <= 0).all(), "a higher threshold never raises recall"
+
+
+@settings(max_examples=60, deadline=None)
+@given(samples(), st.floats(0, 1), st.lists(st.floats(-5, 5), min_size=4, max_size=4))
+def test_choices_equal_a_search_through_all_thresholds(
+    sample: tuple[np.ndarray, np.ndarray], wish: float, costs: list[float]
+) -> None:
+    scores, targets = sample
+    curve = threshold_curve(scores, targets, outputs="logits")
+    every = [(t, *counted(scores, targets, t)) for t in [*np.unique(scores), math.inf]]
+
+    def f1(row: Any) -> float:
+        return 2 * row[1] / (2 * row[1] + row[2] + row[3])
+
+    def precision(row: Any) -> float:
+        return row[1] / (row[1] + row[2]) if row[1] + row[2] else 1.0
+
+    def recall(row: Any) -> float:
+        return row[1] / (row[1] + row[3])
+
+    def cost(row: Any) -> float:
+        return costs[0] * row[4] + costs[1] * row[2] + costs[2] * row[3] + costs[3] * row[1]
+
+    best = max(map(f1, every))
+    assert max(row[0] for row in every if f1(row) == best) == curve.best_f1().threshold
+    enough = [row for row in every if recall(row) >= wish]
+    assert max(map(precision, enough)) == curve.recall_at_least(wish).precision
+    precise = [row for row in every if row[1] + row[2] and precision(row) >= wish]
+    if precise:
+        found = curve.precision_at_least(wish)
+        assert (max(map(recall, precise)), True) == (found.recall, found.precision >= wish)
+    else:
+        with pytest.raises(ArgumentError, match=f"no threshold reaches a precision of {wish:g}; the best is"):
+            curve.precision_at_least(wish)
+    by_cost = curve.by_cost([costs[:2], costs[2:]])
+    assert min(map(cost, every)) == pytest.approx(by_cost.cost, abs=1e-9)
+
+
+def test_the_curve_equals_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 2, 300)
+    scores = (rng.normal(size=300) + targets).round(1)
+    curve = threshold_curve(scores, targets)
+    precision, recall, thresholds = metrics.precision_recall_curve(targets, scores)
+    np.testing.assert_allclose(curve.precision, precision, atol=1e-12)
+    np.testing.assert_allclose(curve.recall, recall, atol=1e-12)
+    assert thresholds.tolist() == curve.thresholds[:-1].tolist()
+    for threshold, f1 in zip(curve.thresholds[::5], curve.f1[::5], strict=True):
+        assert metrics.f1_score(targets, scores >= threshold, zero_division=0) == pytest.approx(f1, abs=1e-12)
+
+
+def test_equal_scores_leave_all_or_nothing() -> None:
+    curve = threshold_curve([0.3, 0.3, 0.3], [1, 0, 0])
+    assert [0.3, math.inf] == curve.thresholds.tolist()
+    choice = curve.by_cost([[0, 1], [1, 0]])
+    assert (math.inf, 1.0, (0, 0, 1, 2), 1.0) == (
+        choice.threshold, choice.cost, (choice.tp, choice.fp, choice.fn, choice.tn), choice.precision,
+    )  # fmt: skip
+    assert "predict nothing" in str(choice)
+    assert 0.3 == curve.by_cost([[0, 1], [5, 0]]).threshold
+
+
+def test_a_threshold_of_ones_own() -> None:
+    curve = threshold_curve(HAND_SCORES, HAND_TARGETS)
+    for threshold in (0.0, 0.1, 0.2, 0.35, 0.5, 0.8, 0.9):
+        choice = curve.at(threshold)
+        assert (threshold, *counted(HAND_SCORES, HAND_TARGETS, threshold)) == (
+            choice.threshold, choice.tp, choice.fp, choice.fn, choice.tn,
+        )  # fmt: skip
+    assert 0.8 == curve.at(0.5).accuracy
+
+
+def test_logits_and_probabilities_choose_alike() -> None:
+    rng = np.random.default_rng(1)
+    targets = rng.integers(0, 2, 100)
+    logits = rng.normal(size=100) + targets
+    on_logits = threshold_curve(mg.tensor(logits), mg.tensor(targets)).best_f1()
+    report = evaluate_outputs(logits, targets)
+    on_probabilities = report.threshold_curve().best_f1()
+    assert ("logits", "probabilities") == (on_logits.outputs, on_probabilities.outputs)
+    assert on_logits.f1 == on_probabilities.f1
+    assert on_logits.probability == on_probabilities.threshold
+    chosen = evaluate_outputs(logits, targets, threshold=on_logits.probability)
+    assert on_logits.f1 == pytest.approx(chosen.f1[1], abs=1e-12)
+    assert on_logits.accuracy == chosen.accuracy
+
+
+def test_scores_that_saturate_as_probabilities_are_kept_apart_as_logits() -> None:
+    curve = threshold_curve(np.array([1e3, 40.0, 50.0, -1e3]), [1, 0, 1, 0])
+    assert (50.0, 1.0) == (curve.best_f1().threshold, curve.best_f1().f1)
+    assert 1.0 == curve.best_f1().probability
+
+
+@pytest.mark.parametrize(
+    ("scores", "targets", "settings", "error", "message"),
+    [
+        ([0.1, 0.2], [1, 1], {}, ArgumentError, "all 2 targets are 1"),
+        ([0.1, 0.2], [0, 0], {}, ArgumentError, "all 2 targets are 0"),
+        ([0.1, 0.2], [0, 2], {}, DomainError, "targets must be 0 or 1, got 2"),
+        ([0.1, math.nan], [0, 1], {}, DomainError, "scores hold NaN"),
+        ([0.1, math.inf], [0, 1], {}, DomainError, "scores must be finite, got inf"),
+        ([0.1, 1.5], [0, 1], {"outputs": "probabilities"}, DomainError, "probabilities must be between 0 and 1"),
+        ([0.0, 0.0], [0, 1], {}, ArgumentError, 'say outputs="logits" or outputs="probabilities"'),
+        ([0.1, 0.2], [0, 1], {"outputs": "log_probabilities"}, ArgumentError, "outputs must be one of 'logits', 'probabilities'"),
+        ([[0.1, 0.2]], [[0, 1]], {}, ArgumentError, "scores have 2 columns; see multilabel_thresholds"),
+        ([[0.1, 0.2]], [0], {}, ShapeError, r"got \(1, 2\) and \(1,\)"),
+    ],
+)
+def test_refused_scores(scores: Any, targets: Any, settings: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=f"threshold_curve: .*{message}"):
+        threshold_curve(scores, targets, **settings)
+
+
+def test_refused_wishes() -> None:
+    curve = threshold_curve([0.1, 0.2], [1, 0])
+    with pytest.raises(ArgumentError, match=r"the best is 0.5000, at 0.1, with a recall of 1.0000"):
+        curve.precision_at_least(0.9)
+    for wish in (curve.precision_at_least, curve.recall_at_least):
+        with pytest.raises(ArgumentError, match=r"expected a share between 0 and 1, got 1.1"):
+            wish(1.1)
+    for matrix in ([1, 2], [[1, 2], [3, math.nan]]):
+        with pytest.raises(ArgumentError, match=r"by_cost: cost_matrix must be 2 × 2 finite numbers, \[true\]\[predicted\]"):
+            curve.by_cost(matrix)
+
+
+# ---- labels
+
+
+def labelled() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(2)
+    logits = rng.normal(size=(60, 3))
+    return logits, (logits + rng.normal(size=logits.shape) > [0, 1, 0.5]).astype(int)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"), [("best_f1", None), ("recall_at_least", 0.8), ("precision_at_least", 0.5), ("by_cost", [[0, 1], [3, 0]])]
+)
+def test_each_label_gets_the_threshold_of_its_own_curve(rule: str, value: Any) -> None:
+    scores, targets = labelled()
+    found = multilabel_thresholds(scores, targets, rule, value, class_names=["a", "b", "c"])
+    for k in range(3):
+        curve = threshold_curve(scores[:, k], targets[:, k])
+        expected = getattr(curve, rule)(*(() if value is None else (value,)))
+        assert expected.to_dict() == found.choices[k].to_dict()
+    predicted = found.predict(mg.tensor(scores))
+    assert np.array_equal(scores >= found.thresholds, predicted)
+    report = evaluate_outputs(scores, targets, threshold=found.probabilities)
+    assert np.array_equal(predicted, report.predicted)
+    assert ["a", "b", "c"] == list(found.to_dict()["labels"])
+
+
+def test_refused_labels() -> None:
+    scores, targets = labelled()
+    with pytest.raises(ArgumentError, match='multilabel_thresholds: label "1": all 60 targets are 0'):
+        multilabel_thresholds(scores, targets * [1, 0, 1])
+    with pytest.raises(ArgumentError, match='multilabel_thresholds: label "0": precision_at_least: no threshold'):
+        multilabel_thresholds([[0.1], [0.2]], [[1], [0]], "precision_at_least", 0.9)
+    with pytest.raises(ArgumentError, match=r"rule must be one of 'best_f1'.* got 'best'"):
+        multilabel_thresholds(scores, targets, "best")
+    with pytest.raises(ArgumentError, match="rule 'by_cost' takes a value, got None"):
+        multilabel_thresholds(scores, targets, "by_cost")
+    with pytest.raises(ShapeError, match=r"predict: scores must have shape \(n, 3\).* got \(60, 2\)"):
+        multilabel_thresholds(scores, targets).predict(scores[:, :2])
+
+
+# ---- as documents
+
+
+def test_curves_and_choices_are_text_data_and_pictures(tmp_path: Path) -> None:
+    scores, targets = labelled()
+    curve = threshold_curve(scores[:, 0], targets[:, 0])
+    choice = curve.by_cost([[0, 1], [10, 0]])
+    for document in (curve, choice, multilabel_thresholds(scores, targets)):
+        assert "predicted = score ≥ threshold" in str(document)
+        assert str(document).startswith(document.headline()[:30])
+        json.loads(document.to_json())
+    assert "lowest total cost" in str(choice)
+    pytest.importorskip("matplotlib")
+    choice.plot(tmp_path / "choice.png")
+    figure = choice.plot()
+    axes = figure.axes[0]
+    assert "Lowest total cost" in axes.get_title(loc="left")
+    assert "threshold on the logit" == axes.get_xlabel()
+    marked = {line.get_xdata()[0]: line.get_ydata()[0] for line in axes.lines if len(line.get_xdata()) == 1}
+    assert [choice.threshold] == list(marked)
+    assert marked[choice.threshold] == pytest.approx(choice.f1)
+
+
+def test_a_long_curve_is_drawn_thin() -> None:
+    pytest.importorskip("matplotlib")
+    scores = np.random.default_rng(0).normal(size=20_000)
+    curve: ThresholdCurve = threshold_curve(scores, (scores > 0).astype(int))
+    assert 20_001 == len(curve.thresholds)
+    assert max(len(line.get_xdata()) for line in curve.plot().axes[0].lines) <= 2000
