@@ -62,11 +62,12 @@ def test_overfitting_is_a_validation_loss_that_stays_up_while_the_training_loss_
     falling = [1.0 * 0.8**n for n in range(9)]
     rising = [1.0, 0.8, 0.6, 0.61, 0.65, 0.66, 0.7, 0.7, 0.8]
     texts = said(falling, rising)
-    assert ["; lowest validation loss so far"] * 2 == [text[text.index(";") :] for text in texts[1:3]]
+    assert ["; validation at its best"] * 2 == [text[text.index(";") :] for text in texts[1:3]]
     assert [False] * 7 == ["overfitting" in text for text in texts[:7]]
     assert [True, True] == [text.endswith("; overfitting since epoch 3") for text in texts[7:]]
     assert (
-        "lowest in epoch 3, 0.6, and ended at 0.8, while the training loss fell: overfitting." in history(falling, rising).headline()
+        "lowest in epoch 3, 0.6, and ended at 0.8, while the training loss fell: overfitting."
+        in history(falling, rising).headline()
     )
 
 
@@ -134,7 +135,7 @@ def test_the_whole_in_html():
     pytest.importorskip("matplotlib")
     html = history([3.0, 2.0, 1.0], [4.0, 3.0, 2.0])._repr_html_()
     assert 2 == html.count("<picture>")
-    assert "<td>loss falls fast (-33.3%); lowest validation loss so far</td>" in html
+    assert "<td>loss falls fast (-33.3%); validation at its best</td>" in html
     assert "┤" not in html
 
 

@@ -17,7 +17,9 @@ GUIDE = (ROOT / "docs" / "compile.md").read_text(encoding="utf-8")
 BLOCKS = [*PYTHON.findall(TEXT), *PYTHON.findall(GUIDE)]
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["first", "pytorch", "rule", "compile", "guide", "side effects", "refused"])
+@pytest.mark.parametrize(
+    "block", BLOCKS, ids=["first", "pytorch", "train", "trace", "rule", "compile", "guide", "side effects", "refused"]
+)
 def test_python_prints_what_its_comments_say(block, tmp_path):
     if "sklearn" in block:
         pytest.importorskip("sklearn")
@@ -36,7 +38,13 @@ def test_python_prints_what_its_comments_say(block, tmp_path):
             assert said == printed
 
 
-NAMES = sorted(set(re.findall(r"`((?:mg|nn|optim|data|Tensor)\.[\w.]+)`", TEXT)))
+def test_the_trace_is_as_shown():
+    shown = re.search(r"^```text\n(#  Layer.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)[1]
+    model = mg.nn.Sequential(mg.nn.ReLU(), mg.nn.Sigmoid(), mg.nn.Softmax(dim=1))
+    assert shown in f"{mg.inspect.trace(model, mg.tensor([[2.0, -1.0, 0.5, 3.0]]))}\n"
+
+
+NAMES = sorted(set(re.findall(r"`((?:mg|nn|optim|data|train|evaluate|inspect|Tensor)\.[\w.]+)`", TEXT)))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,7 +4,7 @@ from .backward import backward, grad, is_one
 from .check import broadcasts_to, check_device, check_number, check_probability, check_reduction, checked_dtype
 from .elementwise import Elementwise, elementwise
 from .engine import Step, apply
-from .hooks import Handle, register_hook, register_post_accumulate_grad_hook, replace, retain_grad
+from .hooks import Handle, register_hook, register_post_accumulate_grad_hook, replace, retain_grad, retaining
 from .mode import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_grad_enabled, user_depth
 from .op import Op, get_default_dtype, op, set_default_dtype
 from .recorder import array_of, by_replay, derived, of_constants
@@ -44,6 +44,7 @@ __all__ = [
     "register_post_accumulate_grad_hook",
     "replace",
     "retain_grad",
+    "retaining",
     "set_default_dtype",
     "set_grad_enabled",
     "stamp_of",

@@ -20,6 +20,7 @@ __all__ = [
     "register_post_accumulate_grad_hook",
     "replace",
     "retain_grad",
+    "retaining",
     "run_after_accumulation",
     "run_hooks",
 ]
@@ -107,8 +108,14 @@ def retain_grad(tensor: Tensor) -> None:
         step.hooks = [*(step.hooks or []), _Keep(tensor)]
 
 
+def retaining(step: Step) -> list[Tensor]:
+    """The tensors that keep the gradient that comes to a step, by `retain_grad`."""
+    kept = [hook.tensor() for hook in step.hooks or () if isinstance(hook, _Keep)]
+    return [tensor for tensor in kept if tensor is not None]
+
+
 def _retains(tensor: Tensor, step: Step) -> bool:
-    return any(isinstance(hook, _Keep) and hook.tensor() is tensor for hook in step.hooks or ())
+    return any(kept is tensor for kept in retaining(step))
 
 
 def replace(tensor: Tensor, other: Tensor) -> Tensor:

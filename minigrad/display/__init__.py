@@ -1,11 +1,11 @@
 """How results are looked at: text for terminals, HTML for notebooks and pages, figures for reports."""
 
 from .blocks import Block, Cell, Details, Markup, Picture, Pre, Table, Text, number
-from .chart import chart
+from .charts import chart
 from .document import Document, plain
 from .figures import figure, heatmap, shades
 from .library import require
-from .page import page
+from .pages import page
 
 __all__ = [
     "Block",

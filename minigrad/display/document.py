@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ArgumentError
 from .blocks import Block, Details, Picture
 from .figures import figure
-from .page import fragment
+from .pages import fragment
 
 __all__ = ["Document", "plain"]
 

@@ -132,7 +132,8 @@ class History(Document):
         """A picture of the loss, one of each metric, one of learning rate and gradient norm."""
         measured = dict.fromkeys(name.removeprefix("val_") for name in self.columns())
         pictures = [
-            Picture(partial(self._draw, name), f"{name} of training and validation by epoch: {self.headline()}") for name in measured
+            Picture(partial(self._draw, name), f"{name} of training and validation by epoch: {self.headline()}")
+            for name in measured
         ]
         if any(map(math.isfinite, self.column("gradient_norm"))):
             pictures.append(Picture(self._draw_steps, "gradient norm of the last step and learning rate, by epoch"))

@@ -48,7 +48,7 @@ def _of_validation(recent: Sequence[Epoch], best: Epoch | None) -> str:
         return ""
     if overfitting(recent, best):
         return f"; overfitting since epoch {best.epoch}"
-    return "; lowest validation loss so far" if best is recent[-1] else ""
+    return "; validation at its best" if best is recent[-1] else ""
 
 
 def overfitting(recent: Sequence[Epoch], best: Epoch) -> bool:

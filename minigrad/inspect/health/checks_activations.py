@@ -1,0 +1,121 @@
+"""What the doctor says of activations: units that are dead, squashed flat, or all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .finding import Finding, percent
+from .statistics import LINEAR, RECTIFIERS, SLOPES, SMALL_SLOPE, Activation, Statistics
+
+__all__ = ["CHECKS"]
+
+ENOUGH_SAMPLES = 32
+"""A unit that fires for one sample in twenty is silent for 32 in a row with probability 0.19, and in a healthy layer few units are so
+rare: below that many samples, silence proves nothing."""
+
+DEAD_SHARE = 0.3
+"""Share of dead units from which a layer is worth a note. Some are usual: of 660 healthy networks (digits, iris, wine, breast cancer,
+moons; 16 to 128 units; fresh and after 5 to 60 epochs) three had a layer with more, none with more than 0.34."""
+
+MANY_DEAD = 0.5
+"""Share of dead units from which it is a warning."""
+
+ALL_BUT_DEAD = 0.9
+"""Share of dead units from which nearly nothing goes through a layer any more: an error."""
+
+SATURATED_SHARE = 0.5
+"""Share of flat activations that is too much while the network has not learned. Fresh layers have next to none. Trained ones do: units
+that are sure of themselves were flat for up to 0.72 of the samples in healthy networks, which is why this one looks at the loss too."""
+
+FULLY_SATURATED = 0.9
+"""Share of flat activations that is worth a note even where the loss is low: such a layer can hardly change any more."""
+
+HALF_LEARNED = 0.5
+"""A loss below this share of what the best constant answer costs shows that gradients do their work."""
+
+EQUAL_DIGITS = 5
+"""Two units are the same if their outputs agree to this many digits, relative to the layer's largest, for every sample kept. Units that
+start from different random weights never do."""
+
+
+def dead_relu(statistics: Statistics) -> Iterator[Finding]:
+    """Units of a ReLU that were 0 for every sample: their slope is 0 there, so their weights get no gradient from any of these."""
+    for activation in statistics.activations:
+        if activation.op not in RECTIFIERS or activation.samples < ENOUGH_SAMPLES:
+            continue
+        share = activation.dead / activation.units
+        if share >= DEAD_SHARE:
+            some = f"{activation.dead} of {activation.units} units ({percent(share)})" if activation.units > 1 else "its only unit"
+            are, they = ("were", "they no longer learn") if activation.dead > 1 else ("was", "it no longer learns")
+            yield Finding(
+                "dead_relu",
+                "error" if share >= ALL_BUT_DEAD else "warning" if share >= MANY_DEAD else "note",
+                activation.place,
+                f"{activation.place}: {some} {are} 0 for all {activation.samples:,} samples: {they}.",
+                "Try a smaller learning rate, LeakyReLU or GELU, or He initialization; look for a large negative bias.",
+                share,
+                DEAD_SHARE,
+            )
+
+
+def saturated(statistics: Statistics) -> Iterator[Finding]:
+    """Sigmoid or tanh, but at the head, where the derivative is nearly 0 for most values."""
+    for activation in statistics.activations:
+        share = activation.saturated_share
+        if activation.op not in SLOPES or activation.is_head or activation.samples < ENOUGH_SAMPLES:
+            continue
+        stuck = share >= SATURATED_SHARE and not statistics.learned(HALF_LEARNED)
+        if not stuck and not share >= FULLY_SATURATED:
+            continue
+        limit = "2.89" if activation.op == "sigmoid" else "2.18"
+        yield Finding(
+            f"saturated_{activation.op}",
+            "warning" if stuck else "note",
+            activation.place,
+            f"{activation.place}: {percent(share)} of the activations lie where the derivative of {activation.op} is below {SMALL_SLOPE} "
+            f"(|input| above {limit}): hardly any gradient comes through.",
+            "Scale the inputs to mean 0 and standard deviation 1, start from smaller weights (Xavier initialization), put a "
+            "normalization layer in front, or use ReLU or GELU.",
+            share,
+            SATURATED_SHARE if stuck else FULLY_SATURATED,
+        )
+
+
+def duplicate_units(statistics: Statistics) -> Iterator[Finding]:
+    """Units of a layer that give the same for every sample: they get the same gradient too, and stay the same forever. At the end of the
+    model they are outputs."""
+    layers = [activation for activation in statistics.activations if activation.op in LINEAR]
+    for activation in layers:
+        spare = repeated(activation)
+        if not spare:
+            continue
+        last = activation is layers[-1]
+        kind = "outputs" if last else "units"
+        told = (
+            f"all {activation.units} {kind} are"
+            if spare == activation.units - 1
+            else f"{spare} of {activation.units} {kind} are copies:"
+        )
+        yield Finding(
+            "duplicate_outputs" if last else "duplicate_units",
+            "warning",
+            activation.place,
+            f"{activation.place}: {told} the same for every sample. What is equal gets equal gradients, and stays equal.",
+            "Start from random weights, a different draw for each unit (nn.init.kaiming_uniform_), not from zeros or a constant.",
+            spare / activation.units,
+            0.0,
+        )
+
+
+def repeated(activation: Activation) -> int:
+    """How many units of an activation are copies of one before them."""
+    rows = activation.rows
+    if activation.units < 2 or len(rows) < 2 or not np.isfinite(rows).all():
+        return 0
+    top = np.abs(rows).max() or 1.0
+    return int(activation.units - np.unique(np.round(rows / top, EQUAL_DIGITS), axis=1).shape[1])
+
+
+CHECKS = (dead_relu, saturated, duplicate_units)

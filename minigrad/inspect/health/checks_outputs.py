@@ -1,0 +1,179 @@
+"""What the doctor says of a model's outputs: whether they are what the loss takes, and whether they depend on the inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from ...core.tensor import Array
+from ...display import number
+from .finding import Finding
+from .statistics import LINEAR, Statistics
+
+__all__ = ["CHECKS"]
+
+UNIT_SUM = 1e-3
+"""How far from 1 the sum of a row of probabilities may be; rounding makes 1e-6."""
+
+CONSTANT = 1e-5
+"""Standard deviation of the outputs over samples, relative to their size, below which they do not depend on the inputs. Fresh networks
+of three layers have more than 0.01."""
+
+
+def loss_fails(statistics: Statistics) -> Iterator[Finding]:
+    """A loss that raises for another reason than those that have a finding of their own."""
+    if statistics.failure is not None:
+        shape = statistics.outputs[-1].shape if statistics.outputs else "unknown"
+        told = f"The loss cannot be computed of outputs {shape} and targets {statistics.targets[-1].shape}: {statistics.failure}"
+        yield Finding(
+            "loss_fails", "error", "loss", told, "Compare the shapes and dtypes of outputs and targets with what the loss takes."
+        )
+
+
+def softmax_before_cross_entropy(statistics: Statistics) -> Iterator[Finding]:
+    """Cross-entropy takes logits and applies softmax itself: found by the operation in front of it, or by rows that are probabilities."""
+    if statistics.loss != "cross_entropy":
+        return
+    if statistics.head == "softmax" or (statistics.head not in (*LINEAR, "sigmoid") and _rows_are_probabilities(statistics.output)):
+        floor = _least_loss(statistics.classes)
+        yield Finding(
+            "softmax_before_cross_entropy",
+            "error",
+            "head",
+            "The outputs are probabilities already, but cross-entropy takes logits and applies softmax itself: with "
+            f"{statistics.classes} classes the loss cannot fall below {floor:.4f}, and gradients are small.",
+            "Leave the softmax out of the model; take it for predictions only. Or hand the logarithm of the probabilities to NLLLoss.",
+            floor,
+            0.0,
+        )
+
+
+def sigmoid_on_multiclass(statistics: Statistics) -> Iterator[Finding]:
+    """A sigmoid in front of cross-entropy squeezes the logits into [0, 1]; one over exclusive classes lets them not compete."""
+    if statistics.loss == "cross_entropy" and statistics.head in ("sigmoid", "hardsigmoid"):
+        floor = _least_loss(statistics.classes)
+        yield Finding(
+            "sigmoid_on_multiclass",
+            "error",
+            "head",
+            f"A sigmoid squeezes the logits of {statistics.classes} classes into [0, 1]: cross-entropy cannot fall below {floor:.4f}.",
+            "Leave the sigmoid out: cross-entropy takes logits of any size.",
+            floor,
+            0.0,
+        )
+    target = statistics.target
+    one_hot = target.ndim == 2 and target.shape[1] > 2 and bool(np.isin(target, (0, 1)).all() and (target.sum(1) == 1).all())
+    if statistics.loss.startswith("binary_cross_entropy") and one_hot:
+        yield Finding(
+            "sigmoid_on_multiclass",
+            "warning",
+            "head",
+            f"Each of the {len(target):,} targets is exactly one of {target.shape[1]} classes, but each output has a sigmoid of its own: "
+            "the probabilities do not add up to 1.",
+            "For classes that exclude each other take cross_entropy on logits, with class indices as targets.",
+            float(target.shape[1]),
+            2.0,
+        )
+
+
+def _least_loss(classes: int) -> float:
+    """Cross-entropy of logits 1 for the right class and 0 for all others."""
+    return math.log(1 + (classes - 1) / math.e)
+
+
+def _rows_are_probabilities(output: Array) -> bool:
+    if output.ndim != 2 or output.shape[1] < 2 or not output.size:
+        return False
+    return bool((output >= 0).all() and (np.abs(output.sum(1) - 1) < UNIT_SUM).all())
+
+
+def logits_into_bce(statistics: Statistics) -> Iterator[Finding]:
+    """BCELoss takes probabilities: values outside [0, 1] cannot be any, and what comes right out of a linear layer will not stay inside."""
+    output = statistics.output
+    if statistics.loss != "binary_cross_entropy" or not output.size:
+        return
+    outside = output[(output < 0) | (output > 1)]
+    if outside.size or statistics.head in LINEAR:
+        told = (
+            f"{outside.size:,} of {output.size:,} outputs are outside [0, 1] (from {number(output.min())} to {number(output.max())})"
+            if outside.size
+            else "the outputs come right out of a linear layer"
+        )
+        yield Finding(
+            "logits_into_bce",
+            "error",
+            "head",
+            f"BCELoss takes probabilities, but {told}.",
+            "Take BCEWithLogitsLoss, which applies the sigmoid itself and keeps its digits; or end the model in a sigmoid.",
+            outside.size / output.size,
+            0.0,
+        )
+
+
+def probabilities_into_bce_with_logits(statistics: Statistics) -> Iterator[Finding]:
+    """BCEWithLogitsLoss applies the sigmoid itself; after a second one no prediction is below ½ or above σ(1)."""
+    if statistics.loss == "binary_cross_entropy_with_logits" and statistics.head in ("sigmoid", "hardsigmoid", "softmax"):
+        yield Finding(
+            "probabilities_into_bce_with_logits",
+            "error",
+            "head",
+            f"The model ends in {statistics.head}, but BCEWithLogitsLoss takes logits and applies a sigmoid itself: "
+            "every predicted probability lies between 0.5 and 0.7311.",
+            "Leave the activation at the end of the model out, or take BCELoss.",
+            0.5,
+            0.0,
+        )
+
+
+def nll_without_log_softmax(statistics: Statistics) -> Iterator[Finding]:
+    """NLLLoss takes log-probabilities: rows whose exponentials add up to 1."""
+    output = statistics.output
+    if statistics.loss != "nll_loss" or output.ndim != 2 or not np.isfinite(output).all():
+        return
+    with np.errstate(over="ignore"):
+        off = float(np.abs(np.exp(output.astype(np.float64)).sum(1) - 1).max(initial=0.0))
+    if off < UNIT_SUM:
+        return
+    what = "probabilities" if _rows_are_probabilities(output) else "logits"
+    remedy = "log_softmax in place of softmax" if what == "probabilities" else "log_softmax at the end of the model"
+    yield Finding(
+        "nll_without_log_softmax",
+        "error",
+        "head",
+        f"NLLLoss takes log-probabilities, but the outputs look like {what}: the loss has no lower bound that means anything.",
+        f"Put {remedy}, or hand logits to CrossEntropyLoss, which does both.",
+        off,
+        UNIT_SUM,
+    )
+
+
+def constant_output(statistics: Statistics) -> Iterator[Finding]:
+    """The same answer whatever comes in."""
+    output = statistics.output
+    if len(output) < 2 or not output.size or not np.isfinite(output).all() or not statistics.inputs.count:
+        return
+    rows = output.reshape(len(output), -1).astype(np.float64)
+    spread, size = float(rows.std(0).max()), float(np.abs(rows).max())
+    varied = float(statistics.inputs.std.max(initial=0.0)) > 0
+    if varied and spread <= CONSTANT * size:
+        yield Finding(
+            "constant_output",
+            "error",
+            "head",
+            f"The outputs are the same for all {len(rows):,} samples (standard deviation {number(spread)}): they do not depend on the inputs.",
+            "Look for dead or saturated layers above, weights that are all zero, and layers that the input does not go through.",
+            spread,
+            CONSTANT * size,
+        )
+
+
+CHECKS = (
+    softmax_before_cross_entropy,
+    sigmoid_on_multiclass,
+    logits_into_bce,
+    probabilities_into_bce_with_logits,
+    nll_without_log_softmax,
+    constant_output,
+)

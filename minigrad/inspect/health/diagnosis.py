@@ -1,0 +1,208 @@
+"""The doctor: looks at a model on some batches, and says in sentences what is wrong."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+from typing import Any
+
+from ...core import Tensor
+from ...display import Block, Cell, Document, Markup, Table, Text, plain
+from ...errors import MinigradError
+from ...optim import Optimizer
+from ...train import History
+from ..capture import uncompiled
+from . import checks_activations, checks_data, checks_gradients, checks_outputs, checks_training
+from .examination import check_arguments, examine, judged
+from .finding import SEVERITIES, Finding
+from .pictures import pictures
+from .statistics import Activation, Statistics, Weight
+
+__all__ = ["Diagnosis", "diagnose", "doctor"]
+
+_TOLD = 4  # findings of a kind that are told in full
+
+_CHECKS = (
+    *checks_data.CHECKS,
+    *checks_outputs.CHECKS,
+    *checks_gradients.CHECKS,
+    *checks_activations.CHECKS,
+)
+
+
+class Diagnosis(Document):
+    """What `doctor` found: `findings`, the gravest first, and the `statistics` that they were drawn from."""
+
+    title = "Diagnosis"
+
+    def __init__(self, findings: Sequence[Finding], statistics: Statistics):
+        self.findings = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+        self.statistics = statistics
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is no error and no warning."""
+        return all(finding.severity == "note" for finding in self.findings)
+
+    def by_code(self, code: str) -> list[Finding]:
+        """The findings of one kind."""
+        return [finding for finding in self.findings if finding.code == code]
+
+    def blocks(self) -> Sequence[Block]:
+        return [Text(self.headline()), *self._listed(), *self._table(), *pictures(self.statistics)]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "healthy": self.healthy,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "samples": self.statistics.samples,
+            "batches": self.statistics.batches,
+            "loss": self.statistics.mean_loss,
+            "layers": [dict(zip(_NAMES, map(plain, row), strict=True)) for row in self._rows()],
+            "updates": {weight.name: plain(weight.updates) for weight in self.statistics.matrices},
+        }
+
+    def headline(self) -> str:
+        seen = self.statistics
+        looked = (
+            f"{seen.samples:,} samples in {seen.batches} batch{'es' if seen.batches > 1 else ''}"
+            if seen.batches
+            else "the training"
+        )
+        if seen.activations:
+            looked += f", {len(seen.activations)} layers and activations, {len(seen.weights)} parameters"
+        if not self.findings:
+            return f"Healthy: nothing found in {looked}."
+        counts = [(severity, sum(finding.severity == severity for finding in self.findings)) for severity in SEVERITIES]
+        told = ", ".join(f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts if count)
+        return f"{'Healthy, with' if self.healthy else 'Found'} {told}, looking at {looked}."
+
+    def _listed(self) -> Iterator[Block]:
+        """The findings, those of one kind under one head and with one remedy."""
+        for code in dict.fromkeys(finding.code for finding in self.findings):
+            alike = self.by_code(code)
+            told = [finding.message for finding in alike[:_TOLD]]
+            if len(alike) > _TOLD:
+                told.append(f"The same in {len(alike) - _TOLD} more: {', '.join(finding.place for finding in alike[_TOLD:])}.")
+            yield _entry(alike[0].severity, code, told, alike[0].remedy)
+
+    def _rows(self) -> list[tuple[Any, ...]]:
+        """A row for each activation, with the figures of the weights that stand in its layer; each weight once."""
+        left = list(self.statistics.matrices)
+        rows = []
+        for activation in self.statistics.activations:
+            weight = next(
+                (w for w in left if w.layer == activation.layer and activation.op in ("linear", "matmul", "embedding")), None
+            )
+            if weight is not None:
+                left.remove(weight)
+            rows.append(_row(activation.place.removeprefix("Layer "), activation, weight))
+        return rows + [_row(weight.place.removeprefix("Layer "), None, weight) for weight in left]
+
+    def _table(self) -> Iterator[Block]:
+        rows = self._rows()
+        if rows:
+            marked = {finding.place.removeprefix("Layer ") for finding in self.findings}
+            shown = [
+                [Cell(row[0], strong=row[0] in marked), *("–" if _absent(value) else value for value in row[1:])] for row in rows
+            ]
+            note = (
+                "mean, std and zeros are those of the activations; norms are Euclidean; update is |change in a step| / |weights|."
+            )
+            yield Table(_HEADS, shown, "Layer by layer", note=note)
+
+
+_NAMES = ("layer", "units", "mean", "std", "zeros", "weight_norm", "gradient_norm", "update_ratio")
+_HEADS = ("layer", "units", "mean", "std", "zeros", "weight norm", "gradient norm", "update")
+
+
+def _row(name: str, activation: Activation | None, weight: Weight | None) -> tuple[Any, ...]:
+    seen = (activation.units, activation.mean, activation.std, activation.zero_share) if activation else (math.nan,) * 4
+    learns = (weight.norm, weight.gradient, weight.update) if weight else (math.nan,) * 3
+    return (name, *seen, *learns)
+
+
+def _entry(severity: str, code: str, told: Sequence[str], remedy: str) -> Block:
+    """Findings as a paragraph, the severity in its colour."""
+    plain = "\n".join(
+        [f"{severity.upper()} {code}", *(f"  {line}" for one in told for line in _wrapped(one)), *_wrapped(f"  → {remedy}")]
+    )
+    head = f'<b style="color:var({_COLOURS[severity]})">{severity.capitalize()}</b> <code>{escape(code)}</code>'
+    return Markup(f"<p>{'<br>'.join([head, *map(escape, told), f'<i>→ {escape(remedy)}</i>'])}</p>", plain)
+
+
+_COLOURS = {"error": "--bad", "warning": "--warn", "note": "--accent"}
+
+
+def _wrapped(line: str) -> list[str]:
+    return textwrap.wrap(line, 98, subsequent_indent="    " if "→" in line else "")
+
+
+def _absent(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def doctor(
+    model: Callable[..., Tensor],
+    data: Any,
+    loss: Callable[..., Tensor],
+    *,
+    optimizer: Optimizer | None = None,
+    validation: Any = None,
+    history: History | None = None,
+    batches: int = 8,
+) -> Diagnosis:
+    """Look at a model on up to `batches` batches of `data`, forward and backward, and say what is wrong with it.
+
+    - model: a Module, or a function; it runs in the mode that it is in. loss: called as loss(output, target).
+    - data, validation: a DataLoader, a Dataset, a tuple of Tensors (inputs, targets), or an iterable of batches.
+    - optimizer: then update-to-weight ratios are judged, by one step of a copy of it on copies of the parameters.
+    - validation: then the gap between training and validation is judged, over `batches` batches of each.
+    - history: of `train.fit`; then the course of the losses is judged: learning rate, overfitting, chance level.
+
+    Nothing is changed: parameters, gradients, buffers, random numbers and the optimizer are as they were. A loss that cannot be computed
+    is a finding, too. Each check, with its threshold and the reason for it, stands in a function of `minigrad/inspect/checks_*.py`.
+    Errors: InputTypeError, ArgumentError for arguments of a wrong kind; what the model itself raises.
+    """
+    check_arguments(model, loss, optimizer, batches)
+    model = uncompiled(model)
+    statistics = examine(model, data, loss, optimizer, batches)
+    findings = diagnose(statistics, history)
+    if validation is not None and statistics.failure is None and statistics.birth is None:
+        findings += _gap(model, data, validation, loss, batches, findings, statistics)
+    return Diagnosis(findings, statistics)
+
+
+def _gap(
+    model: Any,
+    data: Any,
+    validation: Any,
+    loss: Callable[..., Tensor],
+    limit: int,
+    known: Sequence[Finding],
+    statistics: Statistics,
+) -> Sequence[Finding]:
+    """What validation data say, if the history has not said it yet."""
+    threshold = 0.5 if statistics.loss == "binary_cross_entropy" else 0.0
+    train = judged(model, data, loss, limit, threshold)
+    try:
+        other = judged(model, validation, loss, limit, threshold)
+    except MinigradError as error:
+        told = f"The loss cannot be computed on the validation data: {error}"
+        return [Finding("loss_fails", "error", "validation", told, "Prepare validation data in the same way as training data.")]
+    if any(finding.code == "overfitting" for finding in known):
+        return []
+    return list(checks_training.of_validation(train, other, statistics))
+
+
+def diagnose(statistics: Statistics, history: History | None) -> list[Finding]:
+    """What all checks find."""
+    findings = [finding for check in _CHECKS for finding in check(statistics)]
+    if not any(finding.severity == "error" for finding in findings):
+        findings += checks_outputs.loss_fails(statistics)
+    if history is not None:
+        findings += checks_training.of_history(statistics, history)
+        findings += checks_training.learning_rate(statistics, history.step_losses)
+    return findings

@@ -1,0 +1,69 @@
+"""The places in a model whose outputs the doctor looks at: layers, and activations wherever they stand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...core import Step, Tensor
+from ...nn import Module
+from ..capture import Capture, Ran
+from .statistics import ACTIVATIONS, LINEAR, SLOPES, Activation
+
+__all__ = ["Places", "origin"]
+
+_MOVES = frozenset({"expand_to", "getitem", "permute_to", "reshape_to", "squeeze", "transpose", "unsqueeze", "window"})
+"""Operations that move values and change none."""
+
+
+def origin(x: Tensor) -> str:
+    """The operation that made the values of a Tensor, whatever moved them since."""
+    step = x.step
+    while step is not None and step.op.name in _MOVES:
+        step = step.edges[0] if isinstance(step.edges[0], Step) else None
+    return step.op.name if step is not None else ""
+
+
+class Places:
+    """Statistics of activations, place by place, over batches: `activations`, in the order in which they first ran."""
+
+    def __init__(self, model: Any):
+        self.modules: dict[str, Module] = dict(model.named_modules()) if isinstance(model, Module) else {}
+        self._known: dict[tuple[str, str, int], Activation] = {}
+
+    @property
+    def activations(self) -> list[Activation]:
+        return list(self._known.values())
+
+    def layer(self, name: str) -> str:
+        """What messages call a layer."""
+        return f"Layer {name} ({type(self.modules[name]).__name__})"
+
+    def note(self, capture: Capture, operations: Sequence[Ran], given: Tensor | None) -> None:
+        """Take in a run of the model, of which the loss was handed `given`: the outputs of layers that have no layers in them, and
+        beside them activations and products with weights."""
+        parents = {layer.name.rpartition(".")[0] for layer in capture.layers} - {""}
+        leaves = [layer for layer in capture.layers if layer.name and layer.name not in parents]
+        ends = {layer.end - 1 for layer in leaves if layer.end is not None and layer.end > layer.begin}
+        calls: Counter[tuple[str, str]] = Counter()
+        for n, ran in enumerate(operations):
+            name = ran.op.name
+            beside = name in ACTIVATIONS or (name in LINEAR and ran.layer not in parents)
+            if ran.values.dtype.kind != "f" or name in _MOVES or not (n in ends or beside):
+                continue
+            calls[ran.layer, name] += 1
+            key = ran.layer, name, calls[ran.layer, name]
+            if key not in self._known:
+                units = ran.values.shape[-1] if ran.values.ndim > 1 else 1
+                self._known[key] = Activation(self._place(*key, n in ends), name, units, ran.layer)
+            self._known[key].add(ran.values)
+            if name in SLOPES and given is not None:
+                self._known[key].is_head = np.array_equal(ran.values.ravel(), given.array.ravel())
+
+    def _place(self, layer: str, op: str, call: int, is_layer: bool) -> str:
+        if is_layer:
+            return self.layer(layer) + (f", call {call}" if call > 1 else "")
+        return op.removesuffix("_exact") + (f" {call}" if call > 1 else "") + (f" in {self.layer(layer)}" if layer else "")

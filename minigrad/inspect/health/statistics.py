@@ -1,0 +1,256 @@
+"""What the doctor knows: statistics of the places that samples go through, of weights, of inputs, outputs and targets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from ...core.tensor import Array
+
+__all__ = [
+    "ACTIVATIONS",
+    "LINEAR",
+    "RECTIFIERS",
+    "SLOPES",
+    "SMALL_SLOPE",
+    "Activation",
+    "Judgement",
+    "Moments",
+    "Statistics",
+    "Weight",
+]
+
+RECTIFIERS = frozenset({"relu", "relu6"})
+"""Operations whose slope is 0 wherever they give 0 (relu6: also at 6)."""
+
+SLOPES: dict[str, Callable[[Array], Array]] = {"sigmoid": lambda y: y * (1 - y), "tanh": lambda y: 1 - y * y}
+"""Derivatives of squashing operations, by their output."""
+
+SMALL_SLOPE = 0.05
+"""A derivative below this counts as saturated: of sigmoid from |x| = 2.89 on (output under 0.053 or over 0.947), of tanh from |x| = 2.18
+on (|output| over 0.975). A gradient that goes through loses 95 % of itself and more."""
+
+ACTIVATIONS = RECTIFIERS | {
+    "celu", "elu", "gelu_exact", "gelu_tanh", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "log_softmax", "logsigmoid",
+    "mish", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "tanh",
+}  # fmt: skip
+
+LINEAR = frozenset({"linear", "matmul"})
+
+_KEPT = 2048  # about so many values of an activation are kept of each batch, for histograms
+_ROWS = 64  # rows of a batch that are kept to compare units
+
+
+@dataclass
+class Activation:
+    """A place in the model and what came out of it, over all batches: an activation, a product with weights, or a layer. Units are the
+    entries of the last axis, and every other entry of the output is a sample."""
+
+    place: str
+    op: str
+    units: int
+    layer: str = ""
+    is_head: bool = False
+    samples: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    zeros: int = 0
+    saturated: int = 0
+    firing: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    kept: list[Array] = field(default_factory=list)
+    rows: Array = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def add(self, values: Array) -> None:
+        """Take in the output of one batch."""
+        if values.dtype.kind != "f" or not values.size or (values.shape[-1] if values.ndim > 1 else 1) != self.units:
+            return
+        rows = values.reshape(-1, self.units)
+        firing = np.count_nonzero(rows, axis=0)
+        self.firing = firing if not self.samples else self.firing + firing
+        self.samples += len(rows)
+        self.zeros += rows.size - int(firing.sum())
+        self.total += float(rows.sum(dtype=np.float64))
+        self.squares += float(np.einsum("ij,ij->", rows, rows, dtype=np.float64))
+        if self.op in SLOPES:
+            self.saturated += int(np.count_nonzero(SLOPES[self.op](rows) < SMALL_SLOPE))
+        self.kept.append(rows[:: max(1, rows.size // _KEPT)].ravel())
+        if not self.rows.size:
+            self.rows = rows[:_ROWS].copy()
+
+    @property
+    def size(self) -> int:
+        return self.samples * self.units
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.size if self.size else math.nan
+
+    @property
+    def std(self) -> float:
+        return math.sqrt(max(self.squares / self.size - self.mean**2, 0.0)) if self.size else math.nan
+
+    @property
+    def zero_share(self) -> float:
+        return self.zeros / self.size if self.size else math.nan
+
+    @property
+    def saturated_share(self) -> float:
+        return self.saturated / self.size if self.size else math.nan
+
+    @property
+    def dead(self) -> int:
+        """How many units were 0 for every sample."""
+        return int(np.count_nonzero(self.firing == 0))
+
+
+@dataclass
+class Weight:
+    """A parameter, where it is used, and what gradients and updates it gets. `gradients` are the norms of dL/dw, one a batch;
+    `updates` pairs of a step and the norm of its change of the parameter, divided by the parameter's norm."""
+
+    name: str
+    layer: str
+    place: str
+    shape: tuple[int, ...]
+    norm: float
+    gradients: list[float] = field(default_factory=list)
+    updates: list[tuple[int, float]] = field(default_factory=list)
+    missing: bool = False  # whether the loss does not depend on it
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def gradient(self) -> float:
+        """The norm of the gradient, root mean square over the batches."""
+        return math.sqrt(sum(g * g for g in self.gradients) / len(self.gradients)) if self.gradients else math.nan
+
+    @property
+    def gradient_entry(self) -> float:
+        """The size of one entry of the gradient, as root mean square: what can be compared between layers of different sizes."""
+        return self.gradient / math.sqrt(self.size) if self.size else math.nan
+
+    @property
+    def update(self) -> float:
+        """The update-to-weight ratio: the median of the second half of those that were measured."""
+        ratios = [ratio for _, ratio in self.updates]
+        return float(np.median(ratios[len(ratios) // 2 :])) if ratios else math.nan
+
+
+class Moments:
+    """Mean and standard deviation of columns, over batches."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.sums = self.squares = np.zeros(0)
+
+    def add(self, values: Array) -> None:
+        """Take in rows; more axes than two become columns too."""
+        rows = values.reshape(len(values), -1).astype(np.float64)
+        if not self.count:
+            self.sums, self.squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+        if rows.shape[1] == len(self.sums):
+            self.count += len(rows)
+            self.sums += rows.sum(0)
+            self.squares += np.einsum("ij,ij->j", rows, rows)
+
+    @property
+    def mean(self) -> Array:
+        return self.sums / max(self.count, 1)
+
+    @property
+    def std(self) -> Array:
+        variance: Array = np.maximum(self.squares / max(self.count, 1) - self.mean**2, 0)
+        return np.sqrt(variance)
+
+
+class Judgement(NamedTuple):
+    """How a model does on some data: mean loss, accuracy (NaN where there are no classes), number of samples."""
+
+    loss: float
+    accuracy: float
+    samples: int
+
+
+@dataclass
+class Statistics:
+    """All that was gathered. `outputs` are what the loss was handed, `head` is the operation that made them; `loss` is the operation that
+    the loss is, `comparable` whether it is a plain mean, without weights, and `failure` what it raised; `birth` tells where NaN or
+    infinities came up, and how; `dead`, by place, (epoch, share of dead units) as a callback saw them."""
+
+    samples: int = 0
+    batches: int = 0
+    activations: list[Activation] = field(default_factory=list)
+    weights: list[Weight] = field(default_factory=list)
+    inputs: Moments = field(default_factory=Moments)
+    outputs: list[Array] = field(default_factory=list)
+    targets: list[Array] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    head: str = ""
+    loss: str = ""
+    comparable: bool = True
+    ignore_index: int = -100
+    failure: Exception | None = None
+    birth: tuple[str, str] | None = None
+    fresh_optimizer: bool = False
+    dead: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+
+    @property
+    def mean_loss(self) -> float:
+        return float(np.mean(self.losses)) if self.losses else math.nan
+
+    @property
+    def output(self) -> Array:
+        """The outputs of all batches in one array; an empty one if they do not fit together."""
+        return _joined(self.outputs)
+
+    @property
+    def target(self) -> Array:
+        """The targets of all batches in one array."""
+        return _joined(self.targets)
+
+    @property
+    def matrices(self) -> list[Weight]:
+        """The parameters with two axes or more: the weights of layers, without biases and scales, in the order of their use."""
+        return [weight for weight in self.weights if len(weight.shape) > 1]
+
+    @property
+    def classes(self) -> int:
+        """How many classes the outputs choose from; 0 where the loss is not one over exclusive classes."""
+        if self.loss not in ("cross_entropy", "nll_loss") or not self.outputs:
+            return 0
+        return int(self.outputs[0].shape[1 if self.outputs[0].ndim > 1 else 0])
+
+    @property
+    def labels(self) -> Array:
+        """The class of each sample, as integers, where targets are classes or yes and no; else an empty array."""
+        target = self.target
+        if target.dtype.kind in "iu":
+            return target[target != self.ignore_index].ravel() if self.classes else np.zeros(0, np.int64)
+        binary = self.loss.startswith("binary_cross_entropy") and (target.ndim == 1 or target.shape[1:] == (1,))
+        return np.rint(target).astype(np.int64).ravel() if binary and np.isin(target, (0, 1)).all() else np.zeros(0, np.int64)
+
+    @property
+    def baseline(self) -> float:
+        """The loss of the best constant answer: the entropy of the labels, or the variance of the targets. NaN where it is not known."""
+        if not self.comparable:
+            return math.nan
+        if self.labels.size:
+            shares = np.unique(self.labels, return_counts=True)[1] / self.labels.size
+            return float(-(shares * np.log(shares)).sum())
+        target = self.target
+        return float(target.var(0).mean()) if self.loss == "mse_loss" and target.size else math.nan
+
+    def learned(self, share: float) -> bool:
+        """Whether the loss is below a share of the baseline; where that is not known, the benefit of the doubt."""
+        return not self.mean_loss >= share * self.baseline
+
+
+def _joined(arrays: list[Array]) -> Array:
+    fitting = [array for array in arrays if array.ndim and array.shape[1:] == arrays[0].shape[1:]]
+    return np.concatenate(fitting) if fitting else np.zeros(0)

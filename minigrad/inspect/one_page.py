@@ -1,0 +1,78 @@
+"""One HTML file about a network: what it is, how it learned, how it does, what ails it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..display import Block, Document, Table, Text, page
+from ..errors import ArgumentError, InputTypeError
+from ..evaluate import ClassificationReport, MultilabelReport
+from ..nn import Module
+from .threshold_panel import script, threshold_panel
+
+__all__ = ["report"]
+
+
+def report(
+    model: Module, *documents: Document | None, path: str | Path = "report.html", title: str = "Report of a network"
+) -> Path:
+    """Write one HTML file about a model, and return its path.
+
+    `documents` are what there is to tell, in their order: a training's History, an evaluation, the doctor's Diagnosis, traces, a graph, a
+    calibration, any Document; None is passed over. An evaluation of a classifier gets a slider that moves its threshold. The file needs
+    no network and nothing beside it; pictures are there if matplotlib is.
+    Errors: InputTypeError for what is no Module or no Document; ArgumentError if `path` names a folder.
+    """
+    if not isinstance(model, Module):
+        raise InputTypeError(f"report: model must be a Module, got {type(model).__name__}")
+    given = [document for document in documents if document is not None]
+    for document in given:
+        if not isinstance(document, Document):
+            raise InputTypeError(f"report: expected Documents (a history, an evaluation, …), got {type(document).__name__}")
+    place = Path(path)
+    if place.is_dir():
+        raise ArgumentError(f"report: path must name a file, {place} is a folder")
+    sections: list[tuple[str, Sequence[Block]]] = [("Summary", _summary(model, given))]
+    for document in given:
+        sections.append((document.title or type(document).__name__, document.blocks()))
+        if isinstance(document, (ClassificationReport, MultilabelReport)):
+            sections.append(("Threshold", [_panel(document)]))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(page(title, sections, script()), encoding="utf-8")
+    return place.resolve()
+
+
+def _summary(model: Module, documents: Sequence[Document]) -> list[Block]:
+    """What the documents say in a sentence, and the layers."""
+    lines = [f"{document.title or type(document).__name__}: {document.headline()}" for document in documents if document.headline()]
+    return [*map(Text, lines), _layers(model)]
+
+
+def _layers(model: Module) -> Table:
+    rows = [
+        (
+            name or "(the model)",
+            type(module).__name__,
+            module.extra_repr(),
+            sum(p.numel() for p in module.parameters(recurse=False)),
+        )
+        for name, module in model.named_modules()
+    ]
+    total = sum(p.numel() for p in model.parameters())
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    note = f"{total:,} parameters, {trainable:,} of them trainable"
+    return Table(["layer", "kind", "settings", "parameters"], rows, "The model", note=note)
+
+
+def _panel(evaluation: ClassificationReport | MultilabelReport) -> Block:
+    """The slider for each class or label; of two classes, for the second."""
+    scores, targets, names = evaluation.probabilities, evaluation.targets, evaluation.class_names
+    if isinstance(evaluation, MultilabelReport):
+        return threshold_panel(scores, targets, names)
+    truth = targets[:, None] == np.arange(len(names))
+    if len(names) == 2:
+        return threshold_panel(scores[:, -1:] if scores.ndim == 2 else scores[:, None], truth[:, 1:], names[1:])
+    return threshold_panel(scores, truth, names)

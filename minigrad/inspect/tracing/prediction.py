@@ -1,0 +1,337 @@
+"""One prediction explained: layer by layer to the probabilities, what was chosen, and which inputs spoke for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...core import Tensor, enable_grad, grad
+from ...core.tensor import Array
+from ...display import Block, Cell, Document, Table, Text
+from ...errors import ArgumentError, DomainError, InputTypeError, ShapeError
+from ...nn.utils import evaluating
+from ...ops.create import as_tensor
+from ...ops.exponential import exp, log
+from ..capture import capturing, preserving, uncompiled
+from ..values import short
+from .flow import fresh_inputs
+from .prediction_pictures import bars, image
+from .stages import Stage, flow_table, input_stages, kind_of, stages_of
+
+__all__ = ["Explanation", "explain_prediction"]
+
+_KINDS = ("logits", "probabilities", "log_probabilities")
+_ENDS = {"sigmoid": "probabilities", "softmax": "probabilities", "log_softmax": "log_probabilities"}
+_LIMIT = 6  # values that are shown in full
+_MOST = 10  # rows of classes, and of features
+_LEAST_IMAGE = 64  # features that may be taken for a square picture
+
+
+@dataclass(frozen=True, repr=False)
+class Explanation(Document):
+    """What `explain_prediction` found of one sample.
+
+    `outputs` says what the model's outputs are; `scores` are logits (z and −z for two classes in one logit), or log-probabilities where
+    the model gives probabilities. `probabilities` add up to 1. `chosen` and `runner_up` are numbers of classes, `margin` the difference
+    of their probabilities, `logit_margin` that of their logits, which is that of their log-probabilities. `gradient` is that of
+    `explained`, the chosen class's logit or log-probability, at the input, and `saliency` = gradient · input; both are None where the
+    input holds integers.
+    """
+
+    model: str
+    stages: tuple[Stage, ...]
+    outputs: str
+    class_names: tuple[str, ...]
+    scores: Array
+    probabilities: Array
+    input: Array
+    gradient: Array | None
+    explained: float
+    logit_margin: float
+    feature_names: tuple[str, ...] | None = None
+    image_shape: tuple[int, int] | None = None
+    guessed: bool = False
+
+    @property
+    def chosen(self) -> int:
+        return int(self.scores.argmax())
+
+    @property
+    def runner_up(self) -> int:
+        return int(np.argsort(-self.scores, kind="stable")[1])
+
+    @property
+    def margin(self) -> float:
+        return float(self.probabilities[self.chosen] - self.probabilities[self.runner_up])
+
+    @property
+    def saliency(self) -> Array | None:
+        return None if self.gradient is None else self.gradient * self.input
+
+    @property
+    def sentence(self) -> str:
+        """The choice in words."""
+        first, second = self.class_names[self.chosen], self.class_names[self.runner_up]
+        return (
+            f"{first}, with probability {_share(self.probabilities[self.chosen])}; next is {second} with "
+            f"{_share(self.probabilities[self.runner_up])}. The margin is {_share(self.margin)} in probability, {short(self.logit_margin)} in "
+            "logits."
+        )
+
+    def blocks(self) -> Sequence[Block]:
+        title = f"Prediction of {self.model}: {self.class_names[self.chosen]}"
+        found: list[Block] = [Text(title, 3), Text(self.sentence), flow_table(self.stages, _LIMIT, "From the input to the output")]
+        found += [self._classes(), Text(self._saliency_in_words())]
+        if self.saliency is None:
+            return found
+        if self.image_shape is not None:
+            return [*found, image(self.input, self.saliency, self.image_shape)]
+        order = np.argsort(-np.abs(self.saliency).ravel(), kind="stable")[:_MOST]
+        names = [self._feature(i) for i in order]
+        return [*found, self._features(order, names), bars(names, self.saliency.ravel()[order])]
+
+    def _classes(self) -> Table:
+        order = np.argsort(-self.scores, kind="stable")[:_MOST]
+        rows = [
+            [
+                self.class_names[i],
+                float(self.scores[i]),
+                Cell(float(self.probabilities[i]), float(np.nan_to_num(self.probabilities[i]))),
+            ]
+            for i in order
+        ]
+        more = len(self.scores) - len(order)
+        score = "Logit" if self.outputs == "logits" else "Log-probability"
+        return Table(["Class", score, "Probability"], rows, title="Classes", note=f"and {more:,} more" if more else "")
+
+    def _what(self) -> str:
+        name = self.class_names[self.chosen]
+        return f"the logit of {name}" if self.outputs == "logits" else f"the log-probability of {name}"
+
+    def _saliency_in_words(self) -> str:
+        if self.saliency is None:
+            return "The input holds integers, at which there is no gradient: nothing can be said of single inputs."
+        text = f"Input saliency: gradient × input, of {self._what()}. It adds up to {short(self.saliency.sum())}"
+        if self.outputs == "logits":
+            text += f"; the logit is {short(self.explained)} (for a ReLU network without biases the two are equal)"
+        text += "."
+        if not self.gradient.any():  # type: ignore[union-attr]
+            text += " The gradient is 0 everywhere: the output does not react to small changes of the input."
+        if self.guessed and self.image_shape is not None:
+            rows, columns = self.image_shape
+            text += f" The {self.input.size} inputs are taken for a picture of {rows} × {columns}; image_shape= or feature_names= "
+            text += "says otherwise."
+        return text
+
+    def _feature(self, i: int) -> str:
+        return self.feature_names[i] if self.feature_names else f"feature {i}"
+
+    def _features(self, order: Array, names: Sequence[str]) -> Table:
+        assert self.saliency is not None
+        assert self.gradient is not None
+        columns = [values.ravel()[order].tolist() for values in (self.input, self.gradient, self.saliency)]
+        more = self.input.size - len(order)
+        note = f"The largest of {self.input.size:,}, by size." if more else ""
+        rows = [list(row) for row in zip(names, *columns, strict=True)]
+        return Table(["Feature", "Value", "Gradient", "Gradient × value"], rows, title="Saliency", note=note)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "outputs": self.outputs,
+            "chosen": self.class_names[self.chosen],
+            "runner_up": self.class_names[self.runner_up],
+            "margin": self.margin,
+            "logit_margin": self.logit_margin,
+            "sentence": self.sentence,
+            "class_names": list(self.class_names),
+            "scores": self.scores.tolist(),
+            "probabilities": self.probabilities.tolist(),
+            "explained": self.explained,
+            "gradient": None if self.gradient is None else self.gradient.tolist(),
+            "saliency": None if self.saliency is None else self.saliency.tolist(),
+            "feature_names": list(self.feature_names) if self.feature_names else None,
+            "image_shape": list(self.image_shape) if self.image_shape else None,
+            "stages": [stage.to_dict() for stage in self.stages],
+        }
+
+
+def explain_prediction(
+    model: Callable[..., Any],
+    x: Any,
+    *,
+    class_names: Sequence[str] | None = None,
+    outputs: str | None = None,
+    image_shape: tuple[int, int] | None = None,
+    feature_names: Sequence[str] | None = None,
+) -> Explanation:
+    """Run one sample through a classifier, in evaluation mode, and say what it chose, by how much, and what in the input spoke for it.
+
+    Shapes: x (features,), which gets a batch axis, or (1, …); the model gives (1, K) for K classes, or one number for two classes: the
+    logit or the probability of the second. `outputs` ("logits", "probabilities", "log_probabilities") says what it gives; by default it
+    is seen from the last operation: probabilities after softmax or sigmoid, log-probabilities after log_softmax, else logits.
+    The saliency is gradient · input, of the chosen class's logit; where the model gives probabilities, of its log-probability. Of two
+    classes in one logit z, that of the first is −z. `image_shape` makes it a picture; without that and `feature_names`, 64 or more inputs
+    that fill a square are taken for one, which the text says. The model is left as it was.
+    Errors: ShapeError for more than one sample, or an output or a picture that does not fit; ArgumentError for names that do not fit;
+    DomainError for outputs that are NaN, or no probabilities.
+    Source: Simonyan, Vedaldi & Zisserman 2013; Shrikumar, Greenside & Kundaje 2017 for gradient · input.
+
+        >>> from minigrad import nn
+        >>> mg.inspect.explain_prediction(nn.Softmax(dim=-1), mg.tensor([2.0, 1.0, 0.1])).sentence
+        '0, with probability 0.6590; next is 1 with 0.2424. The margin is 0.4166 in probability, 1 in logits.'
+    """
+    if not callable(model):
+        raise InputTypeError(f"explain_prediction: model must be a Module or a function, got {type(model).__name__}")
+    sample = as_tensor(x)
+    sample = sample.reshape(1, -1) if sample.ndim == 1 else sample
+    if sample.ndim == 0 or sample.shape[0] != 1:
+        raise ShapeError(f"explain_prediction: x must be one sample, (features,) or (1, …); got shape {sample.shape}")
+    (leaf,), given = fresh_inputs([sample], differentiate=True)
+    with evaluating(uncompiled(model)), preserving(model), capturing(model) as capture:
+        output = model(*given)
+    kind = _kind(output, outputs)
+    with enable_grad():
+        values = output.reshape(-1)
+        scores, probabilities = _scores(values.detach().array.astype(np.float64), kind)
+        chosen = int(scores.argmax())
+        explained = _explained(values, kind, chosen)
+    gradient = _gradient(explained, leaf)
+    stages = (*input_stages([leaf], [None], _LIMIT), *stages_of(capture, model, _LIMIT, len(capture.operations)))
+    picture, guessed = _picture(leaf.shape, image_shape, feature_names is not None)
+    return Explanation(
+        kind_of(model),
+        stages,
+        kind,
+        _names("class_names", class_names, len(scores)) or tuple(map(str, range(len(scores)))),
+        scores,
+        probabilities,
+        leaf.array[0],
+        gradient,
+        explained.item(),
+        _logit_margin(scores, kind, output.numel()),
+        _names("feature_names", feature_names, leaf.numel()),
+        picture,
+        guessed,
+    )
+
+
+def _share(p: float) -> str:
+    """A probability in four decimals, 0 and 1 only where it is that."""
+    if 0 < p < 0.00005 or 0.99995 <= p < 1:
+        return "less than 0.0001" if p < 0.5 else "more than 0.9999"
+    return f"{p:.4f}"
+
+
+def _names(argument: str, names: Sequence[str] | None, count: int) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if len(names) != count:
+        raise ArgumentError(f"explain_prediction: {argument} must hold {count} names, got {len(names)}")
+    return tuple(map(str, names))
+
+
+def _kind(output: Any, outputs: str | None) -> str:
+    """What the outputs are: as said, else as the last operation says."""
+    if not isinstance(output, Tensor):
+        raise InputTypeError(f"explain_prediction: the model must return a Tensor, got {type(output).__name__}")
+    if output.numel() == 0 or output.shape[:1] not in ((1,), ()) or output.numel() != (output.shape or (1,))[-1]:
+        raise ShapeError(f"explain_prediction: the model must return (1, classes) or one number, got shape {output.shape}")
+    if outputs is not None and outputs not in _KINDS:
+        raise ArgumentError(f"explain_prediction: outputs must be one of {', '.join(map(repr, _KINDS))}, got {outputs!r}")
+    last = _last_operation(output)
+    if last in ("softmax", "log_softmax") and output.numel() == 1:
+        raise ArgumentError(f"explain_prediction: {last} over one output is always the same; there is no choice to explain")
+    if outputs is None and last == "sigmoid" and output.numel() > 1:
+        raise ArgumentError(
+            f"explain_prediction: {output.numel()} sigmoid outputs do not exclude one another, so that there is no choice to explain; explain "
+            "one label at a time: lambda x: model(x)[:, k]"
+        )
+    return outputs or _ENDS.get(last, "logits")
+
+
+def _last_operation(output: Tensor) -> str:
+    """The operation that made the values; others only moved them."""
+    step = output.step
+    while step is not None and step.record.plan.view:
+        step = step.edges[0] if not isinstance(step.edges[0], Tensor) else None
+    return step.name if step is not None else ""
+
+
+def _scores(values: Array, kind: str) -> tuple[Array, Array]:
+    """Logits (or log-probabilities) and probabilities, one a class."""
+    if np.isnan(values).any():
+        raise DomainError("explain_prediction: the model's output holds NaN; trace(model, x) shows where it comes from")
+    with np.errstate(all="ignore"):
+        if len(values) == 1:
+            return _two_classes(float(values[0]), kind)
+        if kind == "logits":
+            shifted = np.exp(values - values.max())
+            return values, shifted / shifted.sum()
+        probabilities = values if kind == "probabilities" else np.exp(values)
+        if (probabilities < 0).any() or not math.isclose(probabilities.sum(), 1, abs_tol=1e-3):
+            raise DomainError(
+                f"explain_prediction: outputs are {kind.replace('_', '-')}, but they add up to {short(probabilities.sum())} instead of 1"
+            )
+        return (np.log(values) if kind == "probabilities" else values), probabilities
+
+
+def _two_classes(value: float, kind: str) -> tuple[Array, Array]:
+    """Of one output, for the second class: scores and probabilities of both."""
+    if kind == "logits":
+        scores = np.array([-value, value])
+        second = float(1 / (1 + np.exp(-value)))
+        first = float(1 / (1 + np.exp(np.float64(value))))
+    else:
+        second = value if kind == "probabilities" else math.exp(value)
+        first = 1 - second
+        if not 0 <= second <= 1:
+            raise DomainError(f"explain_prediction: outputs are {kind.replace('_', '-')}, but the output is {short(value)}")
+        scores = np.log(np.array([first, second]))
+    return scores, np.array([first, second])
+
+
+def _logit_margin(scores: Array, kind: str, count: int) -> float:
+    """The difference of the two largest logits."""
+    last, first = np.sort(scores)[-2:]
+    return float(first if count == 1 and kind == "logits" else first - last)
+
+
+def _explained(values: Tensor, kind: str, chosen: int) -> Tensor:
+    """The number whose gradient is the saliency."""
+    if values.numel() > 1:
+        return log(values[chosen]) if kind == "probabilities" else values[chosen]
+    value = values[0]
+    if kind == "logits":
+        return value if chosen else -value
+    second = value if kind == "probabilities" else exp(value)
+    return log(second if chosen else 1 - second)
+
+
+def _gradient(explained: Tensor, leaf: Tensor) -> Array | None:
+    """The gradient at the sample, without its batch axis; 0 where the output does not depend on it."""
+    if not leaf.requires_grad:
+        return None
+    if not explained.requires_grad:
+        return np.asarray(np.zeros_like(leaf.array[0]))
+    (g,) = grad(explained, [leaf], materialize_grads=True)
+    assert g is not None
+    return np.asarray(g.array[0])
+
+
+def _picture(shape: tuple[int, ...], wanted: Any, named: bool) -> tuple[tuple[int, int] | None, bool]:
+    """Rows and columns of the picture that the input is, if it is one, and whether that is a guess."""
+    size = math.prod(shape)
+    if wanted is not None:
+        if len(wanted) != 2 or math.prod(wanted) != size:
+            raise ShapeError(f"explain_prediction: image_shape must be (rows, columns) of {size} inputs, got {wanted}")
+        return (int(wanted[0]), int(wanted[1])), False
+    if len(shape) > 2 and shape[-1] * shape[-2] == size:
+        return (shape[-2], shape[-1]), False
+    side = math.isqrt(size)
+    guess = side * side == size and size >= _LEAST_IMAGE and len(shape) == 2 and not named
+    return ((side, side), True) if guess else (None, False)

@@ -1,0 +1,181 @@
+"""The stages of a run, from the inputs on: each operation in its layer, what came in and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...core import Tensor
+from ...display import Table
+from ...nn import Module, Parameter
+from ..capture import Capture, Layer, Ran, uncompiled
+from ..values import Snapshot
+
+__all__ = [
+    "NOTHING",
+    "Stage",
+    "UnbrokenTable",
+    "flow_table",
+    "gradient_table",
+    "input_stages",
+    "kind_of",
+    "own_label",
+    "stages_of",
+    "statistics_table",
+]
+
+NOTHING = "–"  # where there is no such thing
+ENDS = 40  # stages that tables show from the beginning, and from the end
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An operation in a layer, an input (number 0), or a layer that hands on what it is given (its operation is "–").
+
+    `layer` is the dotted name in the model ("" for the model itself), `kind` its class, `call` which call of it this is. `inputs` are
+    the shapes of the Tensors that came in; `parameters` counts the elements of those that are parameters.
+    """
+
+    number: int
+    layer: str
+    kind: str
+    operation: str
+    values: Snapshot
+    inputs: tuple[tuple[int, ...], ...] = ()
+    parameters: int = 0
+    call: int = 1
+    gradient: Snapshot | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "layer": self.layer,
+            "kind": self.kind,
+            "call": self.call,
+            "operation": self.operation,
+            "inputs": [list(shape) for shape in self.inputs],
+            "parameters": self.parameters,
+            "output": self.values.to_dict(),
+            "gradient": self.gradient.to_dict() if self.gradient else None,
+        }
+
+
+def kind_of(model: Any) -> str:
+    """The class of a module, the name of a function."""
+    model = uncompiled(model)
+    return type(model).__name__ if isinstance(model, Module) else getattr(model, "__name__", type(model).__name__)
+
+
+def own_label(name: str, kind: str, call: int = 1) -> str:
+    """What a layer is called in tables: "encoder.0: Linear"."""
+    again = f" (call {call})" if call > 1 else ""
+    return f"{name}: {kind}{again}" if name else f"{kind}{again}"
+
+
+def input_stages(inputs: Sequence[Any], gradients: Sequence[Any], limit: int) -> Iterator[Stage]:
+    """The stages number 0: what the model is given."""
+    for n, (x, g) in enumerate(zip(inputs, gradients, strict=True)):
+        if isinstance(x, Tensor):
+            name = "input" if len(inputs) == 1 else f"input {n + 1}"
+            yield Stage(0, "", name, NOTHING, Snapshot(x.array, limit), gradient=None if g is None else Snapshot(g.array, limit))
+
+
+def stages_of(capture: Capture, model: Callable[..., Any], limit: int, forward: int, loss: str = "") -> Iterator[Stage]:
+    """The stages of what ran, numbered from 1; operations after the first `forward` ones are those of the loss."""
+    silent = [layer for layer in capture.layers if layer.values is not None and not any(layer.module.children())]
+    count, waiting = 0, iter([*silent, None])
+    layer = next(waiting)
+    for position in range(len(capture.operations) + 1):
+        while layer is not None and layer.begin == position:
+            count += 1
+            yield _handed_on(count, layer, limit)
+            layer = next(waiting)
+        if position < len(capture.operations):
+            count += 1
+            place = ("loss", loss) if position >= forward else None
+            yield _stage(count, capture.operations[position], place, kind_of(model), limit)
+
+
+def _handed_on(number: int, layer: Layer, limit: int) -> Stage:
+    assert layer.values is not None
+    shapes = tuple(x.shape for x in layer.inputs if isinstance(x, Tensor))
+    gradient = None if layer.gradient is None else Snapshot(layer.gradient, limit)
+    values = Snapshot(layer.values, limit)
+    return Stage(number, layer.name, type(layer.module).__name__, NOTHING, values, shapes, call=layer.call, gradient=gradient)
+
+
+def _stage(number: int, ran: Ran, place: tuple[str, str] | None, model: str, limit: int) -> Stage:
+    name, kind = place or (ran.layer, model if ran.module is None else type(ran.module).__name__)
+    tensors = [x for x in ran.inputs if isinstance(x, Tensor)]
+    parameters = [x for x in tensors if isinstance(x, Parameter) or (x.requires_grad and x.is_leaf)]
+    held = {id(x) for x in parameters} | ({id(x) for x in ran.module.buffers()} if ran.module else set())
+    shapes = tuple(shape for x, shape in zip(tensors, ran.shapes, strict=True) if id(x) not in held)
+    gradient = None if ran.gradient is None else Snapshot(ran.gradient, limit)
+    size = sum(x.numel() for x in parameters)
+    values = Snapshot(ran.values, limit)
+    return Stage(number, name, kind, ran.op.name, values, shapes or ran.shapes, size, 1 if place else ran.call, gradient)
+
+
+class UnbrokenTable(Table):
+    """A table whose entries stay on one line, as shapes and lists of numbers should; on a narrow page it scrolls."""
+
+    def html(self) -> str:
+        return f'<div style="white-space:nowrap">{super().html()}</div>'
+
+
+def flow_table(stages: Sequence[Stage], limit: int, title: str = "Data flow") -> Table:
+    """What flows from stage to stage."""
+    rows = []
+    for stage, name in zip(stages, labels(stages), strict=True):
+        came = ", ".join(map(str, stage.inputs))
+        rows.append(
+            [
+                stage.number,
+                name,
+                stage.operation,
+                f"{came} → {stage.shape}" if came else str(stage.shape),
+                stage.parameters or NOTHING,
+                str(stage.values),
+            ]
+        )
+    many = any(stage.values.values is None for stage in stages)
+    note = f"Of more than {limit} values: mean ± standard deviation." if many else ""
+    return UnbrokenTable(["#", "Layer", "Operation", "Shape", "Parameters", "Values"], _ends(rows), title=title, note=note)
+
+
+def statistics_table(stages: Sequence[Stage]) -> Table:
+    """How the values of each stage are distributed."""
+    rows = []
+    for stage, name in zip(stages, labels(stages), strict=True):
+        s = stage.values.statistics
+        rows.append([stage.number, name, f"{100 * s.zeros:3.0f} %", s.min, s.mean, s.max, s.std])
+    return UnbrokenTable(["#", "Layer", "Zeros", "Min", "Mean", "Max", "Std"], _ends(rows), title="Values")
+
+
+def labels(stages: Sequence[Stage]) -> list[str]:
+    """The layers' names, each where it begins."""
+    names = [own_label(stage.layer, stage.kind, stage.call) for stage in stages]
+    return [name if n == 0 or name != names[n - 1] else "" for n, name in enumerate(names)]
+
+
+def gradient_table(stages: Sequence[Stage]) -> Table:
+    """What comes back to the output of each stage."""
+    rows: list[list[Any]] = []
+    for stage, name in zip(stages, labels(stages), strict=True):
+        g = stage.gradient
+        seen = [NOTHING] * 3 if g is None else [str(g), g.statistics.norm, g.statistics.mean_size]
+        rows.append([stage.number, name, stage.operation, *seen])
+    return UnbrokenTable(["#", "Layer", "Operation", "dL/doutput", "Norm", "Mean |g|"], _ends(rows), title="Gradients")
+
+
+def _ends(rows: list[list[Any]]) -> list[list[Any]]:
+    """The first rows and the last, and between them how many there are."""
+    between = len(rows) - 2 * ENDS
+    if between <= 1:
+        return rows
+    return [*rows[:ENDS], ["⋮", f"{between:,} more stages", *[""] * (len(rows[0]) - 2)], *rows[-ENDS:]]

@@ -1,0 +1,83 @@
+"""Values of arrays, as traces keep and write them: all of them if they are few, else what they are like."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.tensor import Array
+
+__all__ = ["Snapshot", "Statistics", "short", "written"]
+
+
+class Statistics(NamedTuple):
+    """What numbers are like; `zeros` is a share, `mean_size` the mean of |x|, `not_finite` counts NaN and infinities. Where there are no
+    numbers, it is all NaN but for the norm and the count."""
+
+    zeros: float
+    min: float
+    mean: float
+    max: float
+    std: float
+    norm: float
+    mean_size: float
+    not_finite: int
+
+
+def _statistics(array: Array) -> Statistics:
+    x = array.astype(np.float64).ravel()
+    if not x.size:
+        nan = math.nan
+        return Statistics(nan, nan, nan, nan, nan, 0.0, nan, 0)
+    with np.errstate(all="ignore"):
+        spread = float(x.min()), float(x.mean()), float(x.max()), float(x.std())
+        zeros, norm, size = np.count_nonzero(x == 0) / x.size, float(np.sqrt(x @ x)), float(np.abs(x).mean())
+    return Statistics(zeros, *spread, norm, size, int(np.count_nonzero(~np.isfinite(x))))
+
+
+class Snapshot:
+    """An array as it was: `shape`, `dtype`, `values` (a copy of it, or None if it has more than `limit` elements) and `statistics`."""
+
+    __slots__ = ("_statistics", "dtype", "shape", "values")
+
+    def __init__(self, array: Array, limit: int):
+        self.shape, self.dtype = array.shape, array.dtype
+        self.values = np.array(array) if array.size <= limit else None
+        self._statistics = None if self.values is not None else _statistics(array)
+
+    @property
+    def statistics(self) -> Statistics:
+        if self._statistics is None:
+            assert self.values is not None
+            self._statistics = _statistics(self.values)
+        return self._statistics
+
+    def __str__(self) -> str:
+        if self.values is not None:
+            return written(self.values)
+        s = self.statistics
+        return f"{short(s.mean)} ± {short(s.std)}" + f" ({s.not_finite:,} not finite)" * (s.not_finite > 0)
+
+    def to_dict(self) -> dict[str, Any]:
+        values = None if self.values is None else self.values.tolist()
+        return {"shape": list(self.shape), "dtype": str(self.dtype), "values": values, **self.statistics._asdict()}
+
+
+def short(value: Any) -> str:
+    """A number in four decimals or three figures, whichever says more, without zeros at the end."""
+    if isinstance(value, (bool, int, np.bool_, np.integer)):
+        return str(value)
+    value, size = float(value), abs(float(value))
+    if size >= 1e6 or 0 < size < 1e-3 or not math.isfinite(value):
+        return f"{value:.3g}"
+    text = f"{value:.3g}" if size < 0.1 else f"{value:.6g}" if size >= 100 else f"{value:.4f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def written(array: Array) -> str:
+    """All values, in brackets as lists have them."""
+    if array.ndim == 0:
+        return short(array[()])
+    return f"[{', '.join(written(np.asarray(part)) for part in array)}]"

@@ -1,0 +1,514 @@
+"""The doctor's findings: a sick and a healthy network for each."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import Tensor, nn, optim
+from minigrad.data import DataLoader, TensorDataset
+from minigrad.inspect.health import checks_activations, checks_gradients, checks_training
+from minigrad.inspect.health.diagnosis import Diagnosis, doctor
+from minigrad.nn import functional as F
+from minigrad.train import Epoch, History
+
+CE = nn.CrossEntropyLoss()
+
+
+def problem(samples: int = 256, features: int = 12, classes: int = 4) -> tuple[Tensor, Tensor]:
+    """Standardized inputs, and the class of the largest of a few of them."""
+    x = np.random.default_rng(0).standard_normal((samples, features)).astype(np.float32)
+    return mg.tensor(x), mg.tensor(x[:, :classes].argmax(1))
+
+
+X, Y = problem()
+YES = (Y < 2).float()
+
+
+def net(activation: Any = nn.ReLU, last: int = 4, width: int = 32, depth: int = 2, head: nn.Module | None = None) -> nn.Sequential:
+    mg.manual_seed(0)
+    layers: list[nn.Module] = []
+    for n in range(depth):
+        layers += [nn.Linear(X.shape[1] if n == 0 else width, width), activation()]
+    layers.append(nn.Linear(width, last))
+    if last == 1:
+        layers.append(nn.Flatten(0))
+    return nn.Sequential(*layers, *([head] if head is not None else []))
+
+
+def trained(model: nn.Module, loss: Any = CE, target: Tensor = Y, epochs: int = 15) -> Any:
+    optimizer = optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(epochs):
+        for x, t in DataLoader(TensorDataset(X, target), batch_size=32, shuffle=True):
+            optimizer.zero_grad()
+            loss(model(x), t).backward()
+            optimizer.step()
+    return optimizer
+
+
+def scaled(model: nn.Module, factor: float) -> nn.Module:
+    for p in model.parameters():
+        p.array[...] *= factor
+    return model
+
+
+def codes(diagnosis: Diagnosis) -> set[str]:
+    return {finding.code for finding in diagnosis.findings}
+
+
+# ---- healthy networks
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.SiLU])
+@pytest.mark.parametrize("epochs", [0, 15])
+def test_nothing_is_found_in_a_healthy_network(activation: Any, epochs: int) -> None:
+    model = net(activation)
+    optimizer = trained(model, epochs=epochs)
+    diagnosis = doctor(model, (X, Y), CE, optimizer=optimizer, validation=(X[:100], Y[:100]))
+    assert [] == [finding for finding in diagnosis.findings if finding.severity != "note"]
+    assert diagnosis.healthy
+
+
+def test_nothing_is_found_in_a_network_trained_on_digits() -> None:
+    datasets = pytest.importorskip("sklearn.datasets")
+    x, y = datasets.load_digits(return_X_y=True)
+    x = ((x - x.mean(0)) / np.where(x.std(0) == 0, 1, x.std(0))).astype(np.float32)
+    mg.manual_seed(0)
+    train, other = (x[:1400], y[:1400]), (x[1400:], y[1400:])
+    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    fresh = doctor(model, train, CE, optimizer=optim.Adam(model.parameters()))
+    assert [] == fresh.findings
+    optimizer = optim.Adam(model.parameters())
+    history = mg.train.fit(model, CE, optimizer, train, 10, validation=other, progress=False)
+    diagnosis = doctor(model, train, CE, optimizer=optimizer, validation=other, history=history)
+    assert [] == diagnosis.findings
+    assert (
+        "Healthy: nothing found in 1,400 samples in 2 batches, 3 layers and activations, 4 parameters."
+        == str(diagnosis).splitlines()[0]
+    )
+
+
+def test_regression_with_normalization_and_dropout_is_healthy() -> None:
+    mg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(12, 32), nn.LayerNorm(32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 1))
+    target = X[:, :1] * 2 + X[:, 1:2]
+    trained(model, nn.MSELoss(), target)
+    assert set() == codes(doctor(model, (X, target), nn.MSELoss(), validation=(X[:64], target[:64])))
+
+
+# ---- activations
+
+
+def test_dead_units_of_a_relu_are_counted() -> None:
+    model = net()
+    model[0].bias.array[:20] = -100
+    found = doctor(model, (X, Y), CE).by_code("dead_relu")
+    assert ["Layer 1 (ReLU)"] == [finding.place for finding in found]
+    assert "Layer 1 (ReLU): 20 of 32 units (62 %) were 0 for all 256 samples: they no longer learn." == found[0].message
+    assert (20 / 32, checks_activations.DEAD_SHARE, "warning") == (found[0].value, found[0].threshold, found[0].severity)
+    assert "LeakyReLU" in found[0].remedy
+
+
+@pytest.mark.parametrize(("dead", "severity"), [(9, None), (10, "note"), (16, "warning"), (29, "error"), (32, "error")])
+def test_how_grave_dead_units_are(dead: int, severity: str | None) -> None:
+    model = net(depth=1)
+    model[0].bias.array[:dead] = -100
+    found = doctor(model, (X, Y), CE).by_code("dead_relu")
+    assert ([severity] if severity else []) == [finding.severity for finding in found]
+
+
+def test_few_samples_prove_no_unit_dead() -> None:
+    model = net(depth=1)
+    model[0].bias.array[:20] = -100
+    assert "dead_relu" not in codes(doctor(model, (X[:31], Y[:31]), CE))
+    assert "dead_relu" in codes(doctor(model, (X[:32], Y[:32]), CE))
+
+
+def test_relu_in_a_forward_is_seen_as_well() -> None:
+    class Functional(nn.Module):
+        def __init__(self) -> None:
+            self.first, self.last = nn.Linear(12, 8), nn.Linear(8, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.last(F.relu(self.first(x)))
+
+    model = Functional()
+    model.first.bias.array[...] = -100
+    assert ["relu"] == [finding.place for finding in doctor(model, (X, Y), CE).by_code("dead_relu")]
+
+
+@pytest.mark.parametrize(("activation", "code"), [(nn.Tanh, "saturated_tanh"), (nn.Sigmoid, "saturated_sigmoid")])
+def test_saturated_activations(activation: Any, code: str) -> None:
+    model = net(activation)
+    assert code not in codes(doctor(model, (X, Y), CE))
+    model[0].weight.array[...] *= 100
+    (found,) = doctor(model, (X, Y), CE).by_code(code)
+    assert "Layer 1" in found.place
+    assert found.value > checks_activations.SATURATED_SHARE
+    h = model[1](model[0](X)).detach().numpy().astype(np.float64)
+    slope = 1 - h * h if activation is nn.Tanh else h * (1 - h)
+    assert found.value == pytest.approx((slope < 0.05).mean(), abs=1e-3)
+
+
+def test_a_sure_sigmoid_at_the_head_is_not_saturated() -> None:
+    model = scaled(net(last=1, head=nn.Sigmoid()), 10)
+    assert "saturated_sigmoid" not in codes(doctor(model, (X, YES), nn.BCELoss()))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1])
+def test_units_that_start_alike(value: float) -> None:
+    model = net(nn.Tanh)
+    assert {"duplicate_units", "duplicate_outputs"}.isdisjoint(codes(doctor(model, (X, Y), CE)))
+    for p in model.parameters():
+        p.array[...] = value
+    diagnosis = doctor(model, (X, Y), CE)
+    assert ["Layer 0 (Linear)", "Layer 2 (Linear)"] == [finding.place for finding in diagnosis.by_code("duplicate_units")]
+    assert ["Layer 4 (Linear)"] == [finding.place for finding in diagnosis.by_code("duplicate_outputs")]
+
+
+def test_two_outputs_that_are_the_same() -> None:
+    model = net()
+    model[4].weight.array[3], model[4].bias.array[3] = model[4].weight.array[1], model[4].bias.array[1]
+    (found,) = doctor(model, (X, Y), CE).by_code("duplicate_outputs")
+    assert found.value == 1 / 4
+
+
+# ---- gradients and updates
+
+
+def test_twenty_sigmoids_let_the_gradient_vanish() -> None:
+    (found,) = doctor(net(nn.Sigmoid, depth=20), (X, Y), CE).by_code("vanishing_gradient")
+    assert found.value < 1e-9 < found.threshold
+    assert "Layer 0 (Linear)" == found.place
+    assert "vanishing_gradient" not in codes(doctor(net(nn.Sigmoid, depth=2), (X, Y), CE))
+
+
+def test_the_ratio_is_that_of_the_gradients() -> None:
+    model = net(nn.Sigmoid, depth=20)
+    (found,) = doctor(model, (X, Y), CE).by_code("vanishing_gradient")
+    CE(model(X), Y).backward()
+    sizes = [math.sqrt((p.grad.numpy().astype(np.float64) ** 2).mean()) for p in model.parameters() if p.ndim == 2]
+    assert found.value == pytest.approx(sizes[0] / sizes[-1], rel=1e-3)
+
+
+def test_weights_too_large_explode() -> None:
+    (found,) = doctor(scaled(net(depth=12), 8), (X, Y), CE).by_code("exploding_gradient")
+    assert found.value > checks_gradients.OVERWHELMING
+    assert "exploding_gradient" not in codes(doctor(net(depth=12), (X, Y), CE))
+
+
+def test_a_gradient_that_grows_on_its_way_back_explodes() -> None:
+    model = nn.Sequential(nn.Linear(12, 32), *[nn.Linear(32, 32, bias=False) for _ in range(8)], nn.Linear(32, 4))
+    for layer in list(model)[1:]:
+        layer.weight.array[...] *= 6
+    model[0].weight.array[...] *= 1e-6
+    model[0].bias.array[...] *= 1e-6
+    found = doctor(model, (X, Y), CE).by_code("exploding_gradient")
+    assert "on its way back" in found[0].message
+    assert found[0].value > checks_gradients.EXPLODED
+
+
+@pytest.mark.parametrize(("rate", "code"), [(50.0, "update_ratio_high"), (0.1, None), (1e-6, "update_ratio_low")])
+def test_updates_out_of_the_range(rate: float, code: str | None) -> None:
+    model = net()
+    diagnosis = doctor(model, (X, Y), CE, optimizer=optim.SGD(model.parameters(), lr=rate))
+    assert ({code} if code else set()) == codes(diagnosis)
+    for finding in diagnosis.findings:
+        assert "warning" == finding.severity
+
+
+def test_the_ratio_is_that_of_the_next_step() -> None:
+    model = net()
+    optimizer = trained(model, epochs=1)
+    weight = doctor(model, (X, Y), CE, optimizer=optimizer).statistics.matrices[0]
+    before = model[0].weight.detach().clone().numpy()
+    optimizer.zero_grad()
+    CE(model(X), Y).backward()
+    optimizer.step()
+    step = np.linalg.norm(model[0].weight.detach().numpy() - before) / np.linalg.norm(before)
+    assert weight.update == pytest.approx(step, rel=1e-3)
+
+
+def test_an_optimizer_of_other_parameters() -> None:
+    (found,) = doctor(net(), (X, Y), CE, optimizer=optim.Adam(net().parameters())).findings
+    assert ("update_ratio_low", 0.0) == (found.code, found.value)
+    assert "does not change the weights at all" in found.message
+
+
+def test_parameters_without_a_gradient() -> None:
+    class Detached(nn.Module):
+        def __init__(self) -> None:
+            self.a, self.b = nn.Linear(12, 8), nn.Linear(8, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(self.a(x).detach())
+
+    (found,) = doctor(Detached(), (X, Y), CE).findings
+    assert ("no_gradient", "Layer a (Linear)") == (found.code, found.place)
+    assert "2 of 4 parameters get no gradient" in found.message
+    assert "a.weight, a.bias" in found.message
+
+
+# ---- NaN
+
+
+def test_nan_in_the_data() -> None:
+    x = X.clone()
+    x.array[3, 5] = math.nan
+    (found,) = doctor(net(), (x, Y), CE).by_code("nan")
+    assert ("data", "error") == (found.place, found.severity)
+    assert "the input" in found.message
+
+
+def test_nan_in_a_parameter() -> None:
+    model = net()
+    model[2].weight.array[0, 0] = math.inf
+    (found,) = doctor(model, (X, Y), CE).by_code("nan")
+    assert "Layer 2 (Linear)" == found.place
+    assert "2.weight" in found.message
+
+
+def test_nan_born_in_the_forward_pass() -> None:
+    class Log(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.log()
+
+    (found,) = doctor(net(head=Log()), (X, Y), CE).by_code("nan")
+    assert "Layer 5 (Log)" == found.place
+    assert "the operation log made NaN of finite inputs" in found.message
+
+
+def test_nan_born_in_the_backward_pass() -> None:
+    class Norm(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + (x * 0).pow(2).sum(1, keepdim=True).sqrt()
+
+    (found,) = doctor(net(head=Norm()), (X, Y), CE).by_code("nan")
+    assert "Layer 5 (Norm)" == found.place
+    assert "backward" in found.message
+    assert "sqrt" in found.message
+
+
+# ---- outputs and losses
+
+
+def test_softmax_in_front_of_cross_entropy() -> None:
+    model = net()
+    (found,) = doctor(nn.Sequential(model, nn.Softmax(-1)), (X, Y), CE).findings
+    assert ("softmax_before_cross_entropy", "error") == (found.code, found.severity)
+    assert found.value == pytest.approx(math.log(1 + 3 / math.e))  # logits (1, 0, 0, 0)
+    by_hand = doctor(lambda x: (lambda e: e / e.sum(1, keepdim=True))(model(x).exp()), (X, Y), CE)
+    assert {"softmax_before_cross_entropy"} == codes(by_hand)
+    in_the_loss = doctor(model, (X, Y), lambda y, t: F.cross_entropy(F.softmax(y, 1), t))
+    assert {"softmax_before_cross_entropy"} == codes(in_the_loss)
+
+
+def test_sigmoid_in_front_of_cross_entropy() -> None:
+    assert {"sigmoid_on_multiclass"} == codes(doctor(net(head=nn.Sigmoid()), (X, Y), CE))
+
+
+def test_sigmoids_over_classes_that_exclude_each_other() -> None:
+    one_hot = F.one_hot(Y, 4).float()
+    (found,) = doctor(net(), (X, one_hot), nn.BCEWithLogitsLoss()).findings
+    assert ("sigmoid_on_multiclass", "warning") == (found.code, found.severity)
+    several = mg.tensor((X.numpy()[:, :4] > 0).astype(np.float32))
+    assert set() == codes(doctor(net(), (X, several), nn.BCEWithLogitsLoss()))
+
+
+def test_logits_into_bce() -> None:
+    (found,) = doctor(net(last=1), (X, YES), nn.BCELoss()).findings
+    assert ("logits_into_bce", "error") == (found.code, found.severity)
+    inside = net(last=1)
+    inside[4].weight.array[...] *= 1e-3
+    inside[4].bias.array[...] = 0.5
+    assert "logits_into_bce" in codes(doctor(inside, (X, YES), nn.BCELoss()))
+    assert set() == codes(doctor(net(last=1, head=nn.Sigmoid()), (X, YES), nn.BCELoss()))
+
+
+def test_probabilities_into_bce_with_logits() -> None:
+    model = net(last=1, head=nn.Sigmoid())
+    assert {"probabilities_into_bce_with_logits"} == codes(doctor(model, (X, YES), nn.BCEWithLogitsLoss()))
+    assert set() == codes(doctor(net(last=1), (X, YES), nn.BCEWithLogitsLoss()))
+
+
+@pytest.mark.parametrize(("head", "what"), [(None, "logits"), (nn.Softmax(-1), "probabilities"), (nn.LogSoftmax(-1), None)])
+def test_what_nll_loss_takes(head: nn.Module | None, what: str | None) -> None:
+    found = doctor(net(head=head), (X, Y), nn.NLLLoss()).findings
+    assert (["nll_without_log_softmax"] if what else []) == [finding.code for finding in found]
+    assert all(f"look like {what}" in finding.message for finding in found)
+
+
+def test_constant_outputs() -> None:
+    model = net()
+    model[4].weight.array[...] = 0
+    model[4].bias.array[...] = [0.1, 0.2, 0.3, 0.4]
+    (found,) = doctor(model, (X, Y), CE).by_code("constant_output")
+    assert "for all 256 samples" in found.message
+
+
+# ---- data
+
+
+@pytest.mark.parametrize("shift", [1, -1, 100])
+def test_labels_out_of_range(shift: int) -> None:
+    labels = Y + shift
+    (found,) = doctor(net(), (X, labels), CE).findings
+    assert ("labels_out_of_range", "error") == (found.code, found.severity)
+    assert f"go from {shift} to {shift + 3}" in found.message
+    assert ("Subtract 1" in found.remedy) == (shift == 1)
+
+
+def test_labels_to_be_ignored_are_in_range() -> None:
+    labels = Y.clone()
+    labels.array[::7] = -100
+    assert set() == codes(doctor(net(), (X, labels), CE))
+    labels.array[::7] = 9
+    assert set() == codes(doctor(net(), (X, labels), nn.CrossEntropyLoss(ignore_index=9)))
+
+
+def test_binary_targets_out_of_range() -> None:
+    assert {"labels_out_of_range"} == codes(doctor(net(last=1), (X, YES * 2), nn.BCEWithLogitsLoss()))
+
+
+def test_a_loss_that_fails_is_a_finding() -> None:
+    (found,) = doctor(net(), (X, Y.float()), CE).findings
+    assert ("loss_fails", "error") == (found.code, found.severity)
+    assert "class indices of an integer dtype" in found.message
+    (found,) = doctor(net(), (X, Y), nn.CrossEntropyLoss(reduction="none")).findings
+    assert "it must be one number" in found.message
+
+
+def test_unscaled_inputs() -> None:
+    factor, offset = np.ones(12, np.float32), np.zeros(12, np.float32)
+    assert set() == codes(doctor(net(), (X, Y), CE))
+    offset[3] = 40
+    (found,) = doctor(net(), (X + mg.tensor(offset), Y), CE).by_code("unscaled_inputs")
+    assert found.value == pytest.approx(40, rel=0.02)
+    assert "feature 3 has mean 39.9" in found.message
+    factor[:] = 0.01
+    factor[5] = 1
+    (found,) = doctor(net(), (X * mg.tensor(factor), Y), CE).by_code("unscaled_inputs")
+    assert "100 times the median" in found.message
+    assert "unscaled_inputs" in codes(doctor(net(), (X * 0.001, Y), CE))
+
+
+def test_pixels_between_0_and_1_are_scaled() -> None:
+    rim = np.where(np.arange(12) < 4, 0, 1).astype(np.float32)
+    pixels = mg.tensor(np.clip(X.numpy() * 0.5, 0, 1) * rim)
+    assert "unscaled_inputs" not in codes(doctor(net(), (pixels, Y), CE))
+
+
+def test_class_imbalance() -> None:
+    rare = mg.tensor((np.arange(256) % 20 == 0).astype(np.float32))
+    (found,) = doctor(net(last=1), (X, rare), nn.BCEWithLogitsLoss()).findings
+    assert ("class_imbalance", 243 / 256) == (found.code, found.value)
+    assert "95 % of 256 targets are class 0" in found.message
+    assert "is what the model does" not in found.message
+    model = net(last=1)
+    model[4].bias.array[...] = -9
+    (found,) = doctor(model, (X, rare), nn.BCEWithLogitsLoss()).by_code("class_imbalance")
+    assert "that is what the model does, for every sample" in found.message
+    assert "class_imbalance" not in codes(doctor(net(), (X, Y), CE))
+
+
+def test_data_sorted_by_class() -> None:
+    (found,) = doctor(net(), (X, Y * 0 + 2), CE).findings
+    assert "All 256 targets seen are class 2." == found.message
+    assert "shuffle" in found.remedy
+
+
+# ---- training
+
+
+def told(losses: list[float], **rows: Any) -> History:
+    history = History(rows.get("rows", ()))
+    history.step_losses = losses
+    return history
+
+
+def test_a_loss_that_becomes_nan() -> None:
+    (found,) = doctor(net(), (X, Y), CE, history=told([1.4, 80.0, math.nan])).findings
+    assert ("learning_rate_too_high", "error", 3.0) == (found.code, found.severity, found.value)
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ([1.4 * 1.05**n for n in range(100)], "diverges"),
+        ([1.0 + (-1) ** n * 0.9 for n in range(100)], "oscillates"),
+        ([1.4, 1.4, 1.4, 1.4, 1.4, 90.0] + [1.4] * 94, "shot up"),
+    ],
+)
+def test_a_learning_rate_too_high(losses: list[float], expected: str) -> None:
+    (found,) = doctor(net(), (X, Y), CE, history=told(losses)).findings
+    assert "learning_rate_too_high" == found.code
+    assert expected in found.message
+
+
+def test_a_learning_rate_too_low() -> None:
+    (found,) = doctor(net(), (X, Y), CE, history=told([1.4 - 1e-4 * n for n in range(200)])).findings
+    assert ("learning_rate_too_low", checks_training.SLOW) == (found.code, found.threshold)
+    assert found.value == pytest.approx(0.015 / 1.4, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [1.4 * math.exp(-n / 40) for n in range(200)],
+        [1.4 / (1 + n / 10) + 0.1 * (n % 3) for n in range(200)],
+        [0.02 - 1e-6 * n for n in range(200)],
+        [1.4] * 200,
+        [1.4, 2.0, 3.0],
+        [],
+    ],
+    ids=["falls", "falls noisily", "is low already", "stays", "too few steps", "none"],
+)
+def test_losses_that_say_nothing_of_the_learning_rate(losses: list[float]) -> None:
+    assert set() == codes(doctor(net(), (X, Y), CE, history=told(losses)))
+
+
+@pytest.mark.parametrize(("loss", "epochs", "expected"), [(1.39, 3, True), (1.39, 2, False), (1.2, 5, False), (0.3, 9, False)])
+def test_a_loss_at_chance_level(loss: float, epochs: int, expected: bool) -> None:
+    history = told([], rows=[Epoch(n + 1, loss) for n in range(epochs)])
+    found = doctor(net(), (X, Y), CE, history=history).findings
+    assert (["chance_level"] if expected else []) == [finding.code for finding in found]
+    assert all(finding.threshold == pytest.approx(math.log(4)) for finding in found)
+
+
+def test_overfitting_in_the_history() -> None:
+    accuracy = [Epoch(n, 1 / n, {"accuracy": 0.9}, {"loss": 0.8, "accuracy": 0.7}) for n in range(1, 5)]
+    (found,) = doctor(net(), (X, Y), CE, history=told([], rows=accuracy)).findings
+    assert "overfitting" == found.code
+    assert found.value == pytest.approx(0.2)
+    rising = [Epoch(n, 1 / n, {}, {"loss": 0.5 + 0.1 * abs(n - 5)}) for n in range(1, 16)]
+    (found,) = doctor(net(), (X, Y), CE, history=told([], rows=rising)).findings
+    assert found.value == pytest.approx(3.0)
+    assert "since epoch 5" in found.message
+    fine = [Epoch(n, 1 / n, {"accuracy": 0.9}, {"loss": 1.1 / n, "accuracy": 0.88}) for n in range(1, 16)]
+    assert set() == codes(doctor(net(), (X, Y), CE, history=told([], rows=fine)))
+
+
+def test_overfitting_on_validation_data() -> None:
+    model = net()
+    trained(model, target=mg.tensor(np.random.default_rng(1).integers(0, 4, len(Y))), epochs=60)
+    labels = mg.tensor(np.random.default_rng(1).integers(0, 4, len(Y)))
+    other = mg.tensor(np.random.default_rng(2).standard_normal(X.shape).astype(np.float32))
+    (found,) = doctor(model, (X, labels), CE, validation=(other, Y)).by_code("overfitting")
+    assert "256 validation samples" in found.message
+    assert found.value > 0.4
+
+
+def test_validation_data_that_do_not_fit() -> None:
+    (found,) = doctor(net(), (X, Y), CE, validation=(X, Y + 1)).findings
+    assert ("loss_fails", "validation") == (found.code, found.place)
+    assert "but there are 4 classes" in found.message
+
+
+def test_overfitting_of_a_regression() -> None:
+    model, noise = net(last=1), mg.tensor(np.random.default_rng(1).standard_normal(len(X)).astype(np.float32))
+    trained(model, nn.MSELoss(), noise, epochs=60)
+    assert {"overfitting"} == codes(doctor(model, (X, noise), nn.MSELoss(), validation=(X * -1, noise)))

@@ -1,0 +1,341 @@
+"""The doctor leaves no trace, takes what it is given, shows itself, and watches trainings."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import Tensor, nn, optim
+from minigrad.data import DataLoader, TensorDataset
+from minigrad.errors import ArgumentError, InputTypeError
+from minigrad.inspect.health.diagnosis import doctor
+from minigrad.inspect.health.finding import SEVERITIES, percent
+from minigrad.inspect.health.watch_training import DoctorCallback
+from minigrad.nn import functional as F
+from minigrad.train import fit
+
+CE = nn.CrossEntropyLoss()
+X = mg.tensor(np.random.default_rng(0).standard_normal((96, 6)).astype(np.float32))
+Y = mg.tensor(X.numpy()[:, :3].argmax(1))
+
+
+def net(*extra: nn.Module) -> nn.Sequential:
+    mg.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 16), *extra, nn.ReLU(), nn.Linear(16, 3))
+
+
+# ---- no trace
+
+
+@pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad])
+@pytest.mark.parametrize("steps", [0, 2])
+def test_model_and_optimizer_are_left_as_they_were(make: Any, steps: int) -> None:
+    model = net(nn.BatchNorm1d(16), nn.Dropout(0.3))
+    optimizer = make(model.parameters(), lr=0.01)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        CE(model(X), Y).backward()
+        optimizer.step()
+    grads = [p.grad for p in model.parameters()]
+    before = copy.deepcopy((model.state_dict(), optimizer.state_dict(), [g.numpy().copy() for g in grads if g is not None]))
+    mg.manual_seed(7)
+    doctor(model, DataLoader(TensorDataset(X, Y), batch_size=16, shuffle=True), CE, optimizer=optimizer, validation=(X, Y))
+    after = model.state_dict(), optimizer.state_dict(), [p.grad.numpy() for p in model.parameters() if p.grad is not None]
+    np.testing.assert_equal(_plain(after), _plain(before))
+    assert all(p.grad is g for p, g in zip(model.parameters(), grads, strict=True))
+    drawn = mg.rand(3).numpy()
+    mg.manual_seed(7)
+    np.testing.assert_array_equal(mg.rand(3).numpy(), drawn)
+    assert not any(module._hooks for module in model.modules())
+    assert all(module.training for module in model.modules())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().numpy()
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
+def test_the_training_goes_on_as_without_it() -> None:
+    def train(look: bool) -> list[Any]:
+        model = net(nn.BatchNorm1d(16), nn.Dropout(0.3))
+        optimizer = optim.Adam(model.parameters())
+        for _ in range(4):
+            if look:
+                doctor(model, (X, Y), CE, optimizer=optimizer)
+            optimizer.zero_grad()
+            CE(model(X), Y).backward()
+            optimizer.step()
+        return [value.numpy() for value in model.state_dict().values()]
+
+    for a, b in zip(train(True), train(False), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_loaders_own_generator_is_put_back() -> None:
+    generator = mg.Generator(3)
+    loader = DataLoader(TensorDataset(X, Y), batch_size=16, shuffle=True, generator=generator)
+    before = generator.get_state()
+    doctor(net(), loader, CE, batches=2)
+    assert before == generator.get_state()
+
+
+def test_state_is_put_back_when_the_model_fails() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(6), nn.Linear(5, 3))
+    before = _plain(copy.deepcopy(model.state_dict()))
+    with pytest.raises(RuntimeError, match="linear"):
+        doctor(model, (X, Y), CE)
+    np.testing.assert_equal(_plain(model.state_dict()), before)
+
+
+def test_a_model_in_evaluation_mode_stays_in_it() -> None:
+    model = net(nn.Dropout(0.5)).eval()
+    assert doctor(model, (X, Y), CE).to_dict() == doctor(model, (X, Y), CE).to_dict()
+    assert not model.training
+
+
+# ---- what it takes
+
+
+def test_arrays_datasets_loaders_and_lists_give_the_same() -> None:
+    model = net()
+    expected = doctor(model, (X, Y), CE).to_dict()
+    batch = [(X, Y)]
+    for data in ((X.numpy(), Y.numpy()), TensorDataset(X, Y), DataLoader(TensorDataset(X, Y), batch_size=96), batch):
+        assert expected == doctor(model, data, CE).to_dict()
+
+
+@pytest.mark.parametrize(("batches", "samples"), [(1, 10), (3, 30), (8, 80), (100, 96)])
+def test_how_many_batches_it_looks_at(batches: int, samples: int) -> None:
+    diagnosis = doctor(net(), DataLoader(TensorDataset(X, Y), batch_size=10), CE, batches=batches)
+    assert samples == diagnosis.statistics.samples
+
+
+def test_compiled_models_functions_and_several_inputs() -> None:
+    model = net()
+    expected = doctor(model, (X, Y), CE).to_dict()
+    assert expected == doctor(mg.compile(model), (X, Y), CE).to_dict()
+    weight = mg.tensor(np.ones((6, 3), np.float32) * [[1.0, 2.0, 3.0]], dtype=mg.float32).requires_grad_()
+    plain = doctor(lambda a, b: (a + b) @ weight, [(X, X, Y)], CE)
+    assert ["matmul.b"] == [w.name for w in plain.statistics.weights]
+    assert weight.grad is None
+
+
+def test_attention_embedding_and_shared_layers() -> None:
+    class Reader(nn.Module):
+        def __init__(self) -> None:
+            self.embedding = nn.Embedding(20, 8)
+            self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+            self.shared = nn.Linear(8, 8)
+            self.head = nn.Linear(8, 3)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            x = self.embedding(tokens)
+            x = x + self.attention(x, x, x)[0]
+            return self.head(F.relu(self.shared(F.relu(self.shared(x)))).mean(1))
+
+    mg.manual_seed(0)
+    diagnosis = doctor(Reader(), (mg.randint(0, 20, (96, 5)), Y), CE)
+    places = [activation.place for activation in diagnosis.statistics.activations]
+    assert {"Layer embedding (Embedding)", "Layer shared (Linear)", "Layer shared (Linear), call 2", "relu", "relu 2"} <= set(
+        places
+    )
+    assert diagnosis.healthy, diagnosis
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_logits_and_one_sample(dtype: Any) -> None:
+    model = net().to(dtype)
+    model[2].weight.array[...] *= 1e3
+    x = X.to(dtype)
+    assert doctor(model, (x, Y), CE).by_code("nan") == []
+    assert doctor(net().to(dtype), (x[:1], Y[:1]), CE).healthy
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((3, (X, Y), CE), InputTypeError, "model must be a Module or a function, got 3"),
+        ((nn.Linear, (X, Y), CE), InputTypeError, "model must be a Module"),
+        ((net(), (X, Y), nn.CrossEntropyLoss), InputTypeError, "loss must be a function of output and target"),
+        ((net(), (X, Y), "mse"), InputTypeError, "got 'mse'"),
+        ((net(), X, CE), InputTypeError, "doctor: data must be"),
+        ((net(), [], CE), ArgumentError, "doctor: data has no batches"),
+    ],
+)
+def test_arguments_of_a_wrong_kind(arguments: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        doctor(*arguments)
+
+
+def test_settings_of_a_wrong_kind() -> None:
+    with pytest.raises(ArgumentError, match="batches must be a whole number of at least 1, got 0"):
+        doctor(net(), (X, Y), CE, batches=0)
+    with pytest.raises(InputTypeError, match="optimizer must be an Optimizer, got float"):
+        doctor(net(), (X, Y), CE, optimizer=0.1)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="every must be a whole number of at least 1, got 0"):
+        DoctorCallback(every=0)
+
+
+# ---- how it shows itself
+
+
+def test_statistics_of_the_layers() -> None:
+    model = net()
+    layers = doctor(model, DataLoader(TensorDataset(X, Y), batch_size=32), CE).to_dict()["layers"]
+    hidden = F.relu(model[0](X)).detach().numpy().astype(np.float64)
+    assert ["0 (Linear)", "1 (ReLU)", "2 (Linear)"] == [layer["layer"] for layer in layers]
+    assert layers[1]["mean"] == pytest.approx(hidden.mean(), rel=1e-5)
+    assert layers[1]["std"] == pytest.approx(hidden.std(), rel=1e-5)
+    assert layers[1]["zeros"] == (hidden == 0).mean()
+    assert layers[0]["weight_norm"] == pytest.approx(np.linalg.norm(model[0].weight.detach().numpy()), rel=1e-6)
+    norms = []
+    for start in range(0, 96, 32):
+        model.zero_grad()
+        CE(model(X[start : start + 32]), Y[start : start + 32]).backward()
+        norms.append(np.linalg.norm(model[0].weight.grad.numpy()))
+    assert layers[0]["gradient_norm"] == pytest.approx(np.sqrt(np.mean(np.square(norms))), rel=1e-5)
+
+
+def test_the_gravest_findings_come_first() -> None:
+    model = net()
+    model[0].bias.array[:10] = -100
+    diagnosis = doctor(nn.Sequential(model, nn.Softmax(-1)), (X * 30, Y), CE)
+    severities = [finding.severity for finding in diagnosis.findings]
+    assert ["error", "warning", "warning"] == severities == sorted(severities, key=SEVERITIES.index)
+    assert not diagnosis.healthy
+    text = str(diagnosis)
+    assert text.startswith("Found 1 error, 2 warnings, looking at 96 samples in 1 batch,")
+    assert text.index("ERROR softmax_before_cross_entropy") < text.index("WARNING") < text.index("Layer by layer")
+    assert "→ Leave the softmax out" in text
+    html = diagnosis._repr_html_()
+    assert "<code>softmax_before_cross_entropy</code>" in html
+
+
+def test_many_findings_of_a_kind_are_told_together() -> None:
+    layers = [layer for _ in range(6) for layer in (nn.Linear(6, 6), nn.ReLU())]
+    model = nn.Sequential(*layers, nn.Linear(6, 3))
+    for n in range(0, 12, 2):
+        model[n].bias.array[...] = -100
+    diagnosis = doctor(model, (X, Y), CE)
+    assert 6 == len(diagnosis.by_code("dead_relu"))
+    assert "The same in 2 more: Layer 9 (ReLU), Layer 11 (ReLU)." in str(diagnosis)
+    assert 1 == str(diagnosis).count("LeakyReLU")
+
+
+def test_what_is_kept_as_json_is_plain() -> None:
+    x = X.clone()
+    x.array[0, 0] = np.nan
+    data = json.loads(doctor(net(), (x, Y), CE, optimizer=optim.SGD(net().parameters(), lr=0.1)).to_json())
+    assert data["findings"][0]["code"] == "nan"
+    assert data["findings"][0]["threshold"] is None
+    assert {"healthy", "findings", "samples", "batches", "loss", "layers", "updates"} == data.keys()
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0, "0 %"), (0.004, "0.4 %"), (0.0001, "under 0.1 %"), (0.32, "32 %"), (0.996, "99.6 %"), (1.0, "100 %")]
+)
+def test_shares_are_told_without_lies(share: float, text: str) -> None:
+    assert text == percent(share)
+
+
+def test_pictures(tmp_path: Any) -> None:
+    pytest.importorskip("matplotlib")
+    watcher = DoctorCallback((X, Y))
+    model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 8), nn.Tanh(), nn.Linear(8, 3))
+    model[0].bias.array[:4] = -100
+    fit(model, CE, optim.Adam(model.parameters()), (X, Y), 2, callbacks=[watcher], progress=False)
+    assert watcher.diagnosis is not None
+    figure = watcher.diagnosis.plot(tmp_path / "doctor.png")
+    titles = {axis.get_title(loc="left") for part in figure.subfigs for axis in part.axes}
+    assert {"Gradient flow, input at the top", "Dead units", "Update ratios", "Dead ReLU units"} <= titles
+    assert any(title.startswith("3 (Tanh): ") for title in titles)
+    assert (tmp_path / "doctor.png").stat().st_size > 10_000
+
+
+def test_pictures_of_the_sick(tmp_path: Any) -> None:
+    pytest.importorskip("matplotlib")
+    model = net()
+    for p in model.parameters():
+        p.array[...] = 0
+    doctor(model, (X, Y), CE).plot(tmp_path / "zeros.png")
+    model[0].weight.array[0, 0] = np.nan
+    doctor(model, (X, Y), CE).plot(tmp_path / "nan.png")
+
+
+# ---- the callback
+
+
+def test_update_ratios_are_those_of_the_steps() -> None:
+    watcher, model = DoctorCallback(), net()
+    fit(model, CE, optim.SGD(model.parameters(), lr=0.1), [(X, Y)] * 20, 2, callbacks=[watcher], progress=False)
+    assert ["0.weight", "2.weight"] == list(watcher.updates)
+    assert [1, 4, 16, 21, 24, 36] == [step for step, _ in watcher.updates["0.weight"]]
+    fresh = net()
+    before = fresh[0].weight.detach().numpy().copy()
+    CE(fresh(X), Y).backward()
+    norm = np.linalg.norm(fresh[0].weight.grad.numpy())
+    assert watcher.gradients["0.weight"][0][1] == pytest.approx(norm, rel=1e-4)
+    assert watcher.updates["0.weight"][0][1] == pytest.approx(0.1 * norm / np.linalg.norm(before), rel=1e-3)
+
+
+def test_the_callback_changes_nothing() -> None:
+    def train(*callbacks: Any) -> list[Any]:
+        model = net(nn.BatchNorm1d(16), nn.Dropout(0.2))
+        fit(model, CE, optim.Adam(model.parameters()), (X, Y), 3, callbacks=callbacks, progress=False)
+        return [value.numpy() for value in model.state_dict().values()]
+
+    for a, b in zip(train(), train(DoctorCallback((X, Y))), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_callback_finds_what_the_training_shows() -> None:
+    watcher, model = DoctorCallback(), net()
+    fit(model, CE, optim.SGD(model.parameters(), lr=1e-7), [(X, Y)] * 30, 3, callbacks=[watcher], progress=False)
+    assert watcher.diagnosis is not None
+    # Without data nothing is known of what was to be learned.
+    assert [("learning_rate_too_low", "note")] == [(found.code, found.severity) for found in watcher.diagnosis.findings]
+    watcher = DoctorCallback((X, Y))
+    fit(model, CE, optim.SGD(model.parameters(), lr=1e-7), [(X, Y)] * 30, 3, callbacks=[watcher], progress=False)
+    assert watcher.diagnosis is not None
+    (found,) = watcher.diagnosis.by_code("update_ratio_low")
+    assert 0 < found.value < 1e-5
+
+
+def test_a_healthy_training_is_healthy() -> None:
+    watcher, model = DoctorCallback((X, Y)), net()
+    fit(model, CE, optim.Adam(model.parameters(), lr=3e-3), (X, Y), 20, callbacks=[watcher], progress=False)
+    assert watcher.diagnosis is not None
+    assert watcher.diagnosis.healthy, watcher.diagnosis
+    assert list(range(1, 21)) == [epoch for epoch, _ in watcher.dead["Layer 1 (ReLU)"]]
+
+
+def test_only_every_nth_epoch_is_measured() -> None:
+    watcher, model = DoctorCallback((X, Y), every=3), net()
+    fit(model, CE, optim.Adam(model.parameters()), [(X, Y)], 7, callbacks=[watcher], progress=False)
+    assert [1, 4, 7] == [epoch for epoch, _ in watcher.dead["Layer 1 (ReLU)"]]
+    assert [1, 4, 7] == [step for step, _ in watcher.updates["0.weight"]]
+
+
+def test_a_second_training_starts_anew() -> None:
+    watcher, model = DoctorCallback(), net()
+    for _ in range(2):
+        fit(model, CE, optim.Adam(model.parameters()), [(X, Y)], 2, callbacks=[watcher], progress=False)
+    assert [1, 2] == [step for step, _ in watcher.updates["0.weight"]]
+
+
+@pytest.mark.filterwarnings("ignore:fit:RuntimeWarning")
+def test_a_training_that_diverges() -> None:
+    watcher, model = DoctorCallback((X, Y)), net()
+    fit(model, CE, optim.SGD(model.parameters(), lr=1e20), [(X, Y)] * 20, 1, callbacks=[watcher], progress=False)
+    assert watcher.diagnosis is not None
+    codes = [finding.code for finding in watcher.diagnosis.findings]
+    assert {"learning_rate_too_high", "nan"} <= set(codes)
+    assert 1 == codes.count("nan")
