@@ -12,12 +12,12 @@ from benchmarks.contenders import Eager
 from benchmarks.runner import Results
 from benchmarks.table import Table, duration, number, ratio
 from benchmarks.timing import measure
-from benchmarks.workloads import NETS, data, dense, tensors, training
+from benchmarks.workloads import LEARNING_RATE, NETS, data, dense, tensors, training
 
 JOBS = (("minigrad", "looks"), *(("minigrad", f"loop of {net}") for net in ("moons", "digits-32", "mnist")))
 ROUNDS, TIMED = 5, True
 SECONDS, QUICK_SECONDS = 0.3, 0.05
-BATCHES, EPOCHS = 40, 5
+BATCHES, EPOCHS = 40, 25
 LIMITS = {"trace, with gradients": 1.0, "doctor, 8 batches": 1.0}  # seconds, the first time in a process too
 
 
@@ -63,11 +63,10 @@ def loops(name: str) -> Iterator[tuple[str, float]]:
     """Seconds a step, of a compiled loop written out that keeps its losses, and of `fit` with its metrics."""
     library = Eager("minigrad")
     mg, net = library.root, NETS[name]
-    model = dense(library, net.sizes)
     batches = tensors(library, data(net, BATCHES))
-    step = mg.compile(training(library, model))
-    fit = mg.train.fit
-    optimizer = mg.optim.Adam(model.parameters(), lr=1e-8)
+    step = mg.compile(training(library, dense(library, net.sizes)))
+    model, loss = dense(library, net.sizes), library.function("cross_entropy")
+    optimizer = mg.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     losses: list[float] = []
 
     def loop() -> None:
@@ -76,8 +75,11 @@ def loops(name: str) -> Iterator[tuple[str, float]]:
                 losses.append(step(x, y).item())
 
     loop()
-    fit(model, library.F.cross_entropy, optimizer, batches, EPOCHS)
-    for case, call in (("written out", loop), ("fit", lambda: fit(model, library.F.cross_entropy, optimizer, batches, EPOCHS))):
+    fit(model, library.function("cross_entropy"), optimizer, batches, EPOCHS)
+    for case, call in (
+        ("written out", loop),
+        ("fit", lambda: fit(model, library.function("cross_entropy"), optimizer, batches, EPOCHS)),
+    ):
         yield f"{name}, {case}", measure(call, SECONDS) / (BATCHES * EPOCHS)
 
 

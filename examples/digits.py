@@ -27,7 +27,7 @@ from minigrad import nn, optim
 from minigrad.data import DataLoader, TensorDataset
 from minigrad.display import require
 from minigrad.errors import MissingExtraError
-from minigrad.evaluate import ClassificationReport, evaluate
+from minigrad.evaluate import ClassificationReport, evaluate, temperature_scaling
 from minigrad.inspect import doctor, explain_prediction, graph, report, trace
 from minigrad.train import BestWeights, History, fit
 
@@ -134,6 +134,7 @@ def show(network: nn.Module, digits: Digits, history: History, evaluation: Class
     """Pictures, and one page with all that is to be seen."""
     X, y = digits.test.tensors
     loss = nn.CrossEntropyLoss()
+    shown, truth = digits.validation.tensors
     learning, judged, mistakes = (out / f"digits-{name}.png" for name in ("learning", "evaluation", "mistakes"))
     history.plot(learning)
     evaluation.plot(judged)
@@ -143,6 +144,7 @@ def show(network: nn.Module, digits: Digits, history: History, evaluation: Class
         network,
         history,
         evaluation,
+        temperature_scaling(network(shown).detach(), truth),
         doctor(network, digits.train, loss, validation=digits.validation, history=history),
         trace(network, X[:1], target=y[:1], loss=loss),
         explain_prediction(network, X[surest], image_shape=(8, 8)),

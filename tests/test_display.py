@@ -13,7 +13,22 @@ from base64 import b64decode
 import numpy as np
 import pytest
 
-from minigrad.display import Cell, Details, Document, Markup, Picture, Pre, Table, Text, heatmap, number, page, plain, require
+from minigrad.display import (
+    Cell,
+    Details,
+    Document,
+    Markup,
+    Picture,
+    Pre,
+    Table,
+    Text,
+    heatmap,
+    log_scale,
+    number,
+    page,
+    plain,
+    require,
+)
 from minigrad.errors import ArgumentError, MissingExtraError
 
 TABLE = Table(
@@ -203,6 +218,17 @@ def test_heatmaps_write_every_number_that_can_be_read():
     axes.clear()
     heatmap(axes, np.zeros((40, 40)))
     assert 0 == len(axes.texts)
+
+
+def test_logarithmic_axes_end_at_decades_and_label_nothing_between():
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    axes = figure.subplots()
+    log_scale(axes, "y", [0.2, 0.5, math.nan, 0.0])
+    assert ("log", (0.1, 1.0)) == (axes.get_yscale(), axes.get_ylim())
+    figure.draw_without_rendering()
+    assert {""} == {label.get_text() for label in axes.yaxis.get_minorticklabels()}
+    log_scale(axes, "x", [1e-7, 1.0])
+    assert (1e-8, 10.0) == axes.get_xlim()
 
 
 # ---- data

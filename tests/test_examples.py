@@ -83,7 +83,17 @@ def test_digits_in_full(tmp_path, capsys):
         assert_picture(path)
     assert f"all on one page       {tmp_path / 'digits.html'}" in lines
     page = (tmp_path / "digits.html").read_text(encoding="utf-8")
-    sections = ["Summary", "Training", "Evaluation", "Threshold", "Diagnosis", "Trace", "Explanation", "Graph"]
+    sections = [
+        "Summary",
+        "Training",
+        "Evaluation",
+        "Threshold",
+        "Temperature scaling",
+        "Diagnosis",
+        "Trace",
+        "Explanation",
+        "Graph",
+    ]
     assert sections == re.findall(r"<section[^>]*><h2>(.*?)</h2>", page)
     assert f"Accuracy {accuracy:.4f}" in page
     assert "Diagnosis: Healthy" in page

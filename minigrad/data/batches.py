@@ -62,11 +62,10 @@ def _batch(name: str, batch: Any) -> Batch:
     if not isinstance(batch, (tuple, list)) or len(batch) < 2 or not all(isinstance(x, (Tensor, np.ndarray)) for x in batch):
         what = f"{type(batch).__name__} of {len(batch)}" if isinstance(batch, (tuple, list)) else type(batch).__name__
         raise InputTypeError(f"{name}: a batch must be a tuple or list of Tensors, inputs and then the target; got {what}")
-    *inputs, target = map(as_tensor, batch)
-    sizes = [x.shape[:1] for x in (*inputs, target)]
-    if not all(sizes) or len(set(sizes)) > 1:
-        raise ShapeError(
-            f"{name}: inputs and target of a batch must have the same first size, got shapes "
-            f"{', '.join(str(x.shape) for x in (*inputs, target))}"
-        )
+    *inputs, target = [x if isinstance(x, Tensor) else as_tensor(x) for x in batch]
+    size = target.array.shape[:1]
+    for x in inputs:
+        if not size or x.array.shape[:1] != size:
+            shapes = ", ".join(str(x.shape) for x in (*inputs, target))
+            raise ShapeError(f"{name}: inputs and target of a batch must have the same first size, got shapes {shapes}")
     return Batch(tuple(inputs), target)

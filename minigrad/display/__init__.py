@@ -3,7 +3,7 @@
 from .blocks import Block, Cell, Details, Markup, Picture, Pre, Table, Text, number
 from .charts import chart
 from .document import Document, plain
-from .figures import figure, heatmap, shades
+from .figures import figure, heatmap, log_scale, shades
 from .library import require
 from .pages import page
 
@@ -20,6 +20,7 @@ __all__ = [
     "chart",
     "figure",
     "heatmap",
+    "log_scale",
     "number",
     "page",
     "plain",

@@ -17,7 +17,7 @@ from .library import require
 if TYPE_CHECKING:
     from .blocks import Picture
 
-__all__ = ["data_address", "figure", "heatmap", "shades"]
+__all__ = ["data_address", "figure", "heatmap", "log_scale", "shades"]
 
 # Colours that readers with colour blindness tell apart (Okabe and Ito, 2008), lightened for dark pages.
 _LIGHT = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#555555")
@@ -107,6 +107,18 @@ def data_address(draw: Callable[[Any], None], size: tuple[float, float], dark: b
         draw(made)
         made.savefig(file, format="svg", metadata={"Date": None})
     return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def log_scale(axes: Any, which: str, values: Any) -> None:
+    """Make an axis, "x" or "y", logarithmic, from the decade below the positive values to the one above; only decades have labels."""
+    values = np.asarray(values, np.float64)
+    known = values[np.isfinite(values) & (values > 0)]
+    axes.set(**{f"{which}scale": "log"})
+    if known.size:
+        axes.set(
+            **{f"{which}lim": (10.0 ** math.floor(math.log10(known.min() / 1.1)), 10.0 ** math.ceil(math.log10(known.max() * 1.1)))}
+        )
+    getattr(axes, f"{which}axis").set_minor_formatter("")
 
 
 def shades(diverging: bool = False) -> Any:

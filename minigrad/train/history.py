@@ -8,10 +8,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..display import Block, Cell, Document, Markup, Picture, Table, Text, chart, plain
+from ..display import Block, Cell, Document, Markup, Picture, Table, Text, chart, log_scale, plain
 from ..errors import ArgumentError
 from .observations import WINDOW, observation, verdict
 
@@ -147,8 +148,9 @@ class History(Document):
                 axes.plot(epochs, self.column(key), marker="." if len(epochs) <= 60 else "", label=part)
         if self._best is not None:
             axes.axvline(self.best_epoch, color="C6", linestyle=":", label=f"lowest validation loss: epoch {self.best_epoch}")
-        if _wide(self.column(key) for key in (name, f"val_{name}") if key in self.columns()):
-            axes.set_yscale("log")
+        curves = [self.column(key) for key in (name, f"val_{name}") if key in self.columns()]
+        if _wide(curves):
+            log_scale(axes, "y", [*chain(*curves)])
         axes.set(xlabel="epoch", ylabel=name, title=f"{name.capitalize()} by epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
@@ -160,7 +162,7 @@ class History(Document):
             values = self.column(name)
             axes.plot(epochs, values, color=color, marker="." if len(epochs) <= 60 else "")
             if _wide([values]):
-                axes.set_yscale("log")
+                log_scale(axes, "y", values)
             axes.set_ylabel(_words(name))
         upper.set_title("Gradient norm (of the last step) and learning rate")
         lower.set_xlabel("epoch")

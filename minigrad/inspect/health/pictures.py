@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...display import Picture, shades
+from ...display import Picture, log_scale, shades
 from .checks_gradients import UPDATE_HIGH, UPDATE_LOW
 from .statistics import ACTIVATIONS, RECTIFIERS, Activation, Statistics, Weight
 
@@ -89,11 +89,7 @@ def _flow(part: Any, weights: list[Weight]) -> None:
     sizes = np.array([weight.gradient_entry for weight in weights])
     places = np.arange(len(weights))
     axis.barh(places, np.where(sizes > 0, sizes, np.nan), color="C0", height=0.7)
-    axis.set_xscale("log")
-    positive = sizes[sizes > 0]
-    if positive.size:
-        axis.set_xlim(10.0 ** math.floor(math.log10(positive.min() / 2)), 10.0 ** math.ceil(math.log10(positive.max() * 2)))
-    axis.xaxis.set_minor_formatter("")
+    log_scale(axis, "x", sizes)
     step = max(1, math.ceil(len(weights) / _LABELS))
     axis.set_yticks(places[::step], [_short(weight.place) for weight in weights[::step]], fontsize=8)
     axis.set_ylim(len(weights) - 0.5, -0.5)
@@ -127,7 +123,7 @@ def _updates(part: Any, weights: list[Weight]) -> None:
         axis.plot(steps, ratios, marker=".", label=_short(weight.place), **look)
     axis.axhspan(UPDATE_LOW, UPDATE_HIGH, color="C2", alpha=0.15)
     axis.text(0.98, UPDATE_LOW * 1.15, "usual range", ha="right", fontsize=8, transform=axis.get_yaxis_transform())
-    axis.set_yscale("log")
+    log_scale(axis, "y", [UPDATE_LOW, UPDATE_HIGH, *(ratio for weight in weights for _, ratio in weight.updates)])
     axis.set(xlabel="training step", ylabel="|change in a step| / |weights|")
     _finish(axis, len(weights), "Update ratios")
 

@@ -14,12 +14,11 @@ import numpy as np
 from ...autograd.recompute import steps_behind
 from ...core import Elementwise, Step, Tensor, Watcher, grad, retaining, watching
 from ...core.tensor import Array
-from ...display import Block, Document, Pre, Text
+from ...display import Block, Document, Pre, Table, Text
 from ...errors import GraphError, InputTypeError
 from ..naming import Names, variables
 from ..values import Snapshot
 from .rule_text import rule_text
-from .stages import UnbrokenTable
 
 __all__ = ["BackwardStep", "BackwardTrace", "HandedOn", "trace_backward"]
 
@@ -123,7 +122,7 @@ class BackwardTrace(Document):
             "has it, with the gradient that goes out; for operations on elements that is local derivative × incoming gradient."
         )
         rows = [[name, str(g.shape), str(g), g.statistics.norm] for name, g in self.gradients.items()]
-        leaves = UnbrokenTable(["Leaf", "Shape", f"d{self.root}/dleaf", "Norm"], rows, title="Gradients of the leaves")
+        leaves = Table(["Leaf", "Shape", f"d{self.root}/dleaf", "Norm"], rows, title="Gradients of the leaves")
         return [Text(f"Backward from {self.root}, {count}", 3), Text(how), Pre("\n".join(self._lines())), leaves]
 
     def _lines(self) -> Iterator[str]:

@@ -22,7 +22,6 @@ from .flow_picture import flow_picture
 from .stages import (
     NOTHING,
     Stage,
-    UnbrokenTable,
     flow_table,
     gradient_table,
     input_stages,
@@ -85,7 +84,7 @@ class Trace(Document):
             seen = ["no gradient: not used"] if g is None else [str(g)]
             numbers = [NOTHING] * 2 if g is None else [g.statistics.norm, g.statistics.mean_size]
             rows.append([name, str(g.shape) if g else NOTHING, *seen, *numbers])
-        return UnbrokenTable(["Parameter", "Shape", "dL/dparameter", "Norm", "Mean |g|"], rows, title="Gradients of the parameters")
+        return Table(["Parameter", "Shape", "dL/dparameter", "Norm", "Mean |g|"], rows, title="Gradients of the parameters")
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...display import Picture
+from ...display import Picture, log_scale
 from .stages import NOTHING, Stage
 
 __all__ = ["flow_picture"]
@@ -23,7 +23,8 @@ def flow_picture(stages: Sequence[Stage]) -> Picture:
         if graded:
             norms = [stage.gradient.statistics.norm for n, stage in enumerate(stages) if n in graded and stage.gradient]
             axes[1].plot(norms, graded, "o-", color="C1")
-            axes[1].set(xscale="log", title="Gradients", xlabel="norm of dL/doutput")
+            axes[1].set(title="Gradients", xlabel="norm of dL/doutput")
+            log_scale(axes[1], "x", norms)
 
     height = min(1.4 + 0.27 * len(stages), 12)
     return Picture(

@@ -15,7 +15,7 @@ from ..values import Snapshot
 __all__ = [
     "NOTHING",
     "Stage",
-    "UnbrokenTable",
+    "Table",
     "flow_table",
     "gradient_table",
     "input_stages",
@@ -121,13 +121,6 @@ def _stage(number: int, ran: Ran, place: tuple[str, str] | None, model: str, lim
     return Stage(number, name, kind, ran.op.name, values, shapes or ran.shapes, size, 1 if place else ran.call, gradient)
 
 
-class UnbrokenTable(Table):
-    """A table whose entries stay on one line, as shapes and lists of numbers should; on a narrow page it scrolls."""
-
-    def html(self) -> str:
-        return f'<div style="white-space:nowrap">{super().html()}</div>'
-
-
 def flow_table(stages: Sequence[Stage], limit: int, title: str = "Data flow") -> Table:
     """What flows from stage to stage."""
     rows = []
@@ -145,7 +138,7 @@ def flow_table(stages: Sequence[Stage], limit: int, title: str = "Data flow") ->
         )
     many = any(stage.values.values is None for stage in stages)
     note = f"Of more than {limit} values: mean ± standard deviation." if many else ""
-    return UnbrokenTable(["#", "Layer", "Operation", "Shape", "Parameters", "Values"], _ends(rows), title=title, note=note)
+    return Table(["#", "Layer", "Operation", "Shape", "Parameters", "Values"], _ends(rows), title=title, note=note)
 
 
 def statistics_table(stages: Sequence[Stage]) -> Table:
@@ -154,7 +147,7 @@ def statistics_table(stages: Sequence[Stage]) -> Table:
     for stage, name in zip(stages, labels(stages), strict=True):
         s = stage.values.statistics
         rows.append([stage.number, name, f"{100 * s.zeros:3.0f} %", s.min, s.mean, s.max, s.std])
-    return UnbrokenTable(["#", "Layer", "Zeros", "Min", "Mean", "Max", "Std"], _ends(rows), title="Values")
+    return Table(["#", "Layer", "Zeros", "Min", "Mean", "Max", "Std"], _ends(rows), title="Values")
 
 
 def labels(stages: Sequence[Stage]) -> list[str]:
@@ -170,7 +163,7 @@ def gradient_table(stages: Sequence[Stage]) -> Table:
         g = stage.gradient
         seen = [NOTHING] * 3 if g is None else [str(g), g.statistics.norm, g.statistics.mean_size]
         rows.append([stage.number, name, stage.operation, *seen])
-    return UnbrokenTable(["#", "Layer", "Operation", "dL/doutput", "Norm", "Mean |g|"], _ends(rows), title="Gradients")
+    return Table(["#", "Layer", "Operation", "dL/doutput", "Norm", "Mean |g|"], _ends(rows), title="Gradients")
 
 
 def _ends(rows: list[list[Any]]) -> list[list[Any]]:

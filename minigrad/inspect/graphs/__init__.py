@@ -1,0 +1,1 @@
+"""Graphs: read, folded, laid out and drawn."""

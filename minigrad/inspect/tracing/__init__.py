@@ -1,0 +1,1 @@
+"""Traces: of data through layers, of gradients through rules, of one prediction."""
