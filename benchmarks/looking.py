@@ -75,11 +75,7 @@ def loops(name: str) -> Iterator[tuple[str, float]]:
                 losses.append(step(x, y).item())
 
     loop()
-    fit(model, library.function("cross_entropy"), optimizer, batches, EPOCHS)
-    for case, call in (
-        ("written out", loop),
-        ("fit", lambda: fit(model, library.function("cross_entropy"), optimizer, batches, EPOCHS)),
-    ):
+    for case, call in (("written out", loop), ("fit", lambda: mg.train.fit(model, loss, optimizer, batches, EPOCHS))):
         yield f"{name}, {case}", measure(call, SECONDS) / (BATCHES * EPOCHS)
 
 
