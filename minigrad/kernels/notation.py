@@ -80,7 +80,7 @@ class Notation:
 def _sigmoid(x: Any) -> Any:
     e = np.exp(-np.absolute(x))
     c = np.where(x >= 0, 1, e)
-    return c - c * (e / (1 + e))
+    return np.where((x > 0) & (1 + e == 1), 1, c - c * (e / (1 + e)))[()]
 
 
 def _by_element(function: Callable[[float], float]) -> Callable[[Any], Any]:

@@ -57,7 +57,7 @@ EXP_LOWEST = EXPM1_LOWEST = _bound_later  # below, exp rounds to 0, expm1 to −
 EXP_HIGHEST = _bound_later  # above, exp overflows
 EXP2_LOWEST = EXP2_HIGHEST = SINH_HIGHEST = _bound_later  # beyond, exp2 rounds to 0 or overflows; so do sinh and cosh
 LN2 = LOG10_E = LOG10_2_HIGH = LOG10_2_LOW = QUARTER = _bound_later
-TANH_HIGHEST = ERF_HIGHEST = _bound_later  # above, the result rounds to 1
+TANH_HIGHEST = ERF_HIGHEST = SIGMOID_HIGHEST = _bound_later  # above, the result rounds to 1
 ERFC_HIGHEST = NORMAL_HIGHEST = _bound_later  # above, erfc rounds to 0; so do the normal density and tail
 TANH_SPLIT = ERF_SPLIT = _bound_later  # below, an odd polynomial
 ERFC_MIDDLE = NORMAL_MIDDLE = _bound_later  # the argument at which the variable of `scaled_erfc`, `scaled_tail` is 0
@@ -220,10 +220,11 @@ def tanh(x: Any) -> Any:
 
 
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + e⁻ˣ) as c − c e / (1 + e), e = e^−|x|, c = 1 or e: the quotient's rounding counts little. Error: 1.5 and 1.5."""
+    """1 / (1 + e⁻ˣ) as c − c e / (1 + e), e = e^−|x|, c = 1 or e: the quotient's rounding counts little; 1 from where 1 + e is. Error: 1.5
+    and 1.5."""
     e = exp(-absolute(x))
     c = where(x >= ZERO, ONE, e)
-    return multiply_add(-c, e / (ONE + e), c)
+    return where(x > SIGMOID_HIGHEST, ONE, multiply_add(-c, e / (ONE + e), c))
 
 
 def softplus(x: Any) -> Any:
@@ -378,6 +379,7 @@ def _constants(dtype_name: str) -> dict[str, Any]:
         "EXPM1_LOWEST": -18.0 if single else -38.0,
         "TANH_HIGHEST": 10.0 if single else 20.0,
         "ERF_HIGHEST": 4.0 if single else 6.0,
+        "SIGMOID_HIGHEST": math.log(2) * (24 if single else 53),
         "ERFC_HIGHEST": 10.1 if single else 27.5,
         "NORMAL_HIGHEST": 14.8 if single else 38.9,
         "TANH_SPLIT": 0.55,
