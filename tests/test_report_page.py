@@ -67,7 +67,7 @@ def binary(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> str:
-    place = report(network(), evaluate_outputs(LOGITS, DIGITS), path=tmp_path_factory.mktemp("report") / "digits.html")
+    place = report(network(), None, evaluate_outputs(LOGITS, DIGITS), path=tmp_path_factory.mktemp("report") / "digits.html")
     return place.as_uri()
 
 
@@ -145,6 +145,9 @@ def test_an_exact_threshold_that_is_a_score_lets_it_through(browser, binary):
         page.part("exact").fill(str(score))
         assert counted(SCORES, FRAUD, score) == page.counts()
     assert str(SCORES.max()) == page.part("slider").input_value()
+    page.part("exact").fill("7")
+    assert "1" == page.part("slider").input_value()
+    assert ["300", "300"] == [page.part("line").get_attribute(end) for end in ("x1", "x2")]
     page.part("exact").fill("1")
     assert {"tp": 0, "fp": 0} == {name: page.counts()[name] for name in ("tp", "fp")}
     assert "undefined" == page.part("precision").inner_text()
@@ -253,7 +256,7 @@ def test_the_tab_key_reaches_what_can_be_worked(browser, binary):
 
 
 def test_the_file_holds_the_numbers(tmp_path):
-    text = report(network(), evaluate_outputs(LOGITS, DIGITS), path=tmp_path / "r.html").read_text(encoding="utf-8")
+    text = report(network(), None, evaluate_outputs(LOGITS, DIGITS), path=tmp_path / "r.html").read_text(encoding="utf-8")
     data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', text)[1])
     softmax = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
     assert softmax.T.tolist() == [pytest.approx(column, abs=1e-9) for column in data["scores"]]
@@ -263,15 +266,35 @@ def test_the_file_holds_the_numbers(tmp_path):
 
 def test_multi_label_pages_have_a_label_each(tmp_path):
     truth = RNG.random((50, 3)) < 0.5
-    text = report(network(), evaluate_outputs(RNG.random((50, 3)), truth, task="multilabel"), path=tmp_path / "r.html").read_text()
+    text = report(
+        network(), None, evaluate_outputs(RNG.random((50, 3)), truth, task="multilabel"), path=tmp_path / "r.html"
+    ).read_text()
     data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', text)[1])
     assert ["".join(str(int(yes)) for yes in column) for column in truth.T] == data["labels"]
 
 
 def test_large_evaluations_are_thinned_and_say_so(tmp_path, monkeypatch):
     monkeypatch.setattr("minigrad.inspect.threshold_panel._MOST", 100)
-    text = report(network(), evaluate_outputs(SCORES, FRAUD), path=tmp_path / "r.html").read_text()
+    text = report(network(), None, evaluate_outputs(SCORES, FRAUD), path=tmp_path / "r.html").read_text()
     assert "The page counts every 4th sample, 100 in all." in text
+
+
+@needs_browser
+def test_a_page_of_many_samples_answers_at_once(browser, tmp_path):
+    """Each change of the threshold takes steps as the logarithm of the samples, not as their number."""
+    truth = RNG.random(100_000) < 0.3
+    scores = np.round(np.clip(0.3 * RNG.normal(size=100_000) + 0.4 + 0.2 * truth, 0, 1), 6)
+    place = report(
+        network(), None, evaluate_outputs(scores, truth, task="binary", outputs="probabilities"), path=tmp_path / "r.html"
+    )
+    page = Page(browser, place.as_uri())
+    page.part("exact").fill("0.61")
+    assert counted(scores, truth, 0.61) == page.counts()
+    steps = page.page.evaluate("""() => {
+        const order = sorted([0.1, 0.2, 0.2, 0.9], [0, 1, 0, 1]);
+        return [0.05, 0.2, 0.3, 1].map(threshold => Object.values(countAt(order, threshold)));
+    }""")
+    assert [[2, 2, 0, 0], [2, 1, 0, 1], [1, 0, 1, 2], [0, 0, 2, 2]] == steps
 
 
 class Mine(Document):
@@ -286,6 +309,22 @@ def test_any_document_has_its_place(tmp_path):
     text = report(network(), Mine(), path=tmp_path / "r.html").read_text()
     assert "<h2>Mine</h2><p>my own</p>" in text
     assert "<p>Mine: all well</p>" in text
+
+
+def test_documents_by_name_of_compiled_models_and_of_one_kind_twice(tmp_path):
+    judged = evaluate_outputs(LOGITS, DIGITS)
+    text = report(mg.compile(network()), history=history(), evaluation=judged, path=tmp_path / "r.html").read_text()
+    assert ["Summary", "Training", "Evaluation", "Threshold"] == re.findall("<h2>(.*?)</h2>", text)
+    text = report(network(), None, None, history(), history(), path=tmp_path / "r.html").read_text()
+    assert ["Summary", "Training", "Training 2"] == re.findall("<h2>(.*?)</h2>", text)
+    assert "<p>Training 2: The training loss" in text
+
+
+def test_regions_that_scroll_have_names(tmp_path):
+    text = report(network(), history(), evaluate_outputs(LOGITS, DIGITS), path=tmp_path / "r.html").read_text()
+    regions = re.findall(r'<(?:div|pre)[^>]* tabindex="0"[^>]*>', text)
+    assert len(regions) >= 5
+    assert [] == [region for region in regions if not re.search(r'role="region" aria-label="[^"]+"', region)]
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ class Table:
         rows = "".join(f"<tr>{''.join(self._html_cell(n, cell) for n, cell in enumerate(row))}</tr>" for row in self._cells)
         note = f'<p class="note">{escape(self.note)}</p>' if self.note else ""
         table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        return f'<div class="wide" tabindex="0">{table}</div>{note}'
+        return f'<div class="wide" tabindex="0" role="region" aria-label="{escape(self.title or self.head[0])}">{table}</div>{note}'
 
     def _html_cell(self, column: int, cell: Cell) -> str:
         kind = 'th scope="row"' if column == 0 and self.row_heads else "td"
@@ -145,7 +145,7 @@ class Pre:
         return self.value
 
     def html(self) -> str:
-        return f'<pre tabindex="0">{escape(self.value)}</pre>'
+        return f'<pre tabindex="0" role="region" aria-label="text">{escape(self.value)}</pre>'
 
 
 @dataclass(frozen=True)
@@ -164,13 +164,14 @@ class Markup:
 
 @dataclass(frozen=True)
 class Details:
-    """Blocks that a page folds away under a line; a terminal shows them."""
+    """Blocks that a page folds away under a line; a terminal shows what text they have."""
 
     summary: str
     blocks: Sequence[Block]
 
     def text(self) -> str:
-        return "\n\n".join(filter(None, [self.summary, *(block.text() for block in self.blocks)]))
+        inner = "\n\n".join(filter(None, (block.text() for block in self.blocks)))
+        return f"{self.summary}\n\n{inner}" if inner else ""
 
     def html(self) -> str:
         return f"<details><summary>{escape(self.summary)}</summary>{''.join(block.html() for block in self.blocks)}</details>"

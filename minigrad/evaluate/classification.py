@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Array
-from ..display import Block, Cell, Document, Table, Text, plain
+from ..display import Block, Cell, Details, Document, Table, Text, plain
 from ..errors import ArgumentError
 from .calibration import Reliability, calibration_of
 from .pictures import confusion_picture, precision_recall_picture, roc_picture
@@ -151,14 +151,18 @@ class ClassificationReport(ClassScores, Document):
         return {name: plain(getattr(self, name)) for name in own} | outputs | scores | {"baseline": reference}
 
     def blocks(self) -> list[Block]:
-        pictures = [confusion_picture(self.confusion, self.class_names), *self._curves(), self.reliability.picture()]
+        matrix: Block = confusion_picture(self.confusion, self.class_names)
+        if len(self.class_names) <= _MATRIX:
+            matrix = Details("The confusion matrix as a picture", [matrix])
         return [
             Text(self.headline()),
             *map(Text, self.notes),
             self._measures(),
             self._classes(),
             *self._confusion(),
-            *pictures,
+            matrix,
+            *self._curves(),
+            self.reliability.picture(),
             Text(self._read()),
         ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,33 +12,41 @@ from ..display import Block, Document, Table, Text, page
 from ..errors import ArgumentError, InputTypeError
 from ..evaluate import ClassificationReport, MultilabelReport
 from ..nn import Module
+from .capture import uncompiled
 from .threshold_panel import script, threshold_panel
 
 __all__ = ["report"]
 
 
 def report(
-    model: Module, *documents: Document | None, path: str | Path = "report.html", title: str = "Report of a network"
+    model: Any,
+    history: Document | None = None,
+    evaluation: Document | None = None,
+    *documents: Document | None,
+    path: str | Path = "report.html",
+    title: str = "Report of a network",
 ) -> Path:
     """Write one HTML file about a model, and return its path.
 
-    `documents` are what there is to tell, in their order: a training's History, an evaluation, the doctor's Diagnosis, traces, a graph, a
-    calibration, any Document; None is passed over. An evaluation of a classifier gets a slider that moves its threshold. The file needs
-    no network and nothing beside it; pictures are there if matplotlib is.
+    What there is to tell stands in the order in which it is given: the history of a training, an evaluation, and further `documents`, the
+    doctor's Diagnosis, traces, a graph, a calibration, any Document; None is passed over. An evaluation of a classifier gets a slider that
+    moves its threshold. The file needs no network and nothing beside it; pictures are there if matplotlib is.
     Errors: InputTypeError for what is no Module or no Document; ArgumentError if `path` names a folder.
     """
+    model = uncompiled(model)
     if not isinstance(model, Module):
         raise InputTypeError(f"report: model must be a Module, got {type(model).__name__}")
-    given = [document for document in documents if document is not None]
+    given = [document for document in (history, evaluation, *documents) if document is not None]
     for document in given:
         if not isinstance(document, Document):
             raise InputTypeError(f"report: expected Documents (a history, an evaluation, …), got {type(document).__name__}")
     place = Path(path)
     if place.is_dir():
         raise ArgumentError(f"report: path must name a file, {place} is a folder")
-    sections: list[tuple[str, Sequence[Block]]] = [("Summary", _summary(model, given))]
-    for document in given:
-        sections.append((document.title or type(document).__name__, document.blocks()))
+    names = _names(given)
+    sections: list[tuple[str, Sequence[Block]]] = [("Summary", _summary(model, names, given))]
+    for name, document in zip(names, given, strict=True):
+        sections.append((name, document.blocks()))
         if isinstance(document, (ClassificationReport, MultilabelReport)):
             sections.append(("Threshold", [_panel(document)]))
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -45,9 +54,16 @@ def report(
     return place.resolve()
 
 
-def _summary(model: Module, documents: Sequence[Document]) -> list[Block]:
+def _names(documents: Sequence[Document]) -> list[str]:
+    """What the page calls each; of equal names, the later ones have a number."""
+    titles = [document.title or type(document).__name__ for document in documents]
+    earlier = [titles[:n].count(title) for n, title in enumerate(titles)]
+    return [f"{title} {count + 1}" if count else title for title, count in zip(titles, earlier, strict=True)]
+
+
+def _summary(model: Module, names: Sequence[str], documents: Sequence[Document]) -> list[Block]:
     """What the documents say in a sentence, and the layers."""
-    lines = [f"{document.title or type(document).__name__}: {document.headline()}" for document in documents if document.headline()]
+    lines = [f"{name}: {document.headline()}" for name, document in zip(names, documents, strict=True) if document.headline()]
     return [*map(Text, lines), _layers(model)]
 
 

@@ -2,13 +2,25 @@
 
 // A panel recomputes, for the threshold of its slider, what a classifier would answer to the scores that stand in it.
 
-function countAt(scores, labels, threshold) {
-  const count = { tp: 0, fp: 0, fn: 0, tn: 0 };
-  scores.forEach((score, i) => {
-    const yes = score >= threshold;
-    count[labels[i] ? (yes ? "tp" : "fn") : yes ? "fp" : "tn"] += 1;
-  });
-  return count;
+// Scores in ascending order, and how many of the first k are positive.
+function sorted(scores, labels) {
+  const order = Uint32Array.from(scores, (_, i) => i).sort((a, b) => scores[a] - scores[b]);
+  const positives = new Uint32Array(order.length + 1);
+  order.forEach((i, k) => { positives[k + 1] = positives[k] + labels[i]; });
+  return { values: Float64Array.from(order, (i) => scores[i]), positives };
+}
+
+function countAt({ values, positives }, threshold) {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle] < threshold) low = middle + 1;
+    else high = middle;
+  }
+  const fn = positives[low];
+  const tp = positives[values.length] - fn;
+  return { tp, fp: values.length - low - tp, fn, tn: low - fn };
 }
 
 const ratio = (a, b) => (b === 0 ? NaN : a / b);
@@ -23,19 +35,13 @@ function ratesOf({ tp, fp, fn, tn }) {
 }
 
 // The threshold of the best F1 (of equals the highest), among the scores that occur.
-function bestThreshold(scores, labels) {
-  const order = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]);
-  const positives = labels.reduce((sum, label) => sum + label, 0);
-  let tp = 0;
+function bestThreshold(order) {
   let best = 0.5;
   let highest = -1;
-  order.forEach((i, taken) => {
-    tp += labels[i];
-    const next = order[taken + 1];
-    if (next !== undefined && scores[next] === scores[i]) return;
-    const f1 = (2 * tp) / (taken + 1 + positives);
-    if (f1 > highest) [best, highest] = [scores[i], f1];
-  });
+  for (const value of new Set(order.values)) {
+    const { f1 } = ratesOf(countAt(order, value));
+    if (f1 >= highest) [best, highest] = [value, f1];
+  }
   return best;
 }
 
@@ -48,30 +54,30 @@ function panel(box) {
   const slider = part("slider");
   const exact = part("exact");
   const choice = part("class");
-  let scores = [];
-  let labels = [];
+  let order = null;
 
   function choose() {
     const k = choice ? Number(choice.value) : 0;
-    scores = data.scores[k];
-    labels = Array.from(data.labels[k], Number);
+    order = sorted(data.scores[k], Array.from(data.labels[k], Number));
+    const rates = Array.from({ length: STEPS + 1 }, (_, n) => ratesOf(countAt(order, n / STEPS)));
     for (const name of ["precision", "recall", "f1"]) {
-      const points = [];
-      for (let n = 0; n <= STEPS; n += 1) {
-        const value = ratesOf(countAt(scores, labels, n / STEPS))[name];
-        if (!Number.isNaN(value)) points.push(`${(n / STEPS) * 300},${100 - value * 100}`);
-      }
+      const points = rates.flatMap((rate, n) => (Number.isNaN(rate[name]) ? [] : [`${(n / STEPS) * 300},${100 - rate[name] * 100}`]));
       part(`curve-${name}`).setAttribute("points", points.join(" "));
     }
-    update(Number(exact.value));
+    update(asked());
+  }
+
+  // What stands in the field, as far as it is a threshold.
+  function asked() {
+    return Math.min(Math.max(Number(exact.value), 0), 1);
   }
 
   function update(threshold) {
-    const count = countAt(scores, labels, threshold);
+    const count = countAt(order, threshold);
     for (const [name, value] of Object.entries(count)) part(name).textContent = value.toLocaleString("en");
     for (const [name, value] of Object.entries(ratesOf(count))) part(name).textContent = shown(value);
     slider.setAttribute("aria-valuetext", `threshold ${threshold}`);
-    for (const end of ["x1", "x2"]) part("line").setAttribute(end, Math.min(Math.max(threshold, 0), 1) * 300);
+    for (const end of ["x1", "x2"]) part("line").setAttribute(end, threshold * 300);
   }
 
   function set(threshold) {
@@ -80,9 +86,9 @@ function panel(box) {
   }
 
   slider.addEventListener("input", () => { exact.value = slider.value; update(Number(slider.value)); });
-  exact.addEventListener("input", () => { slider.value = exact.value; update(Number(exact.value)); });
+  exact.addEventListener("input", () => { slider.value = asked(); update(asked()); });
   part("half").addEventListener("click", () => set(0.5));
-  part("best").addEventListener("click", () => set(bestThreshold(scores, labels)));
+  part("best").addEventListener("click", () => set(bestThreshold(order)));
   if (choice) choice.addEventListener("change", choose);
   choose();
 }

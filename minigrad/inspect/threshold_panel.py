@@ -14,7 +14,7 @@ from ..display.pages import resource
 
 __all__ = ["script", "threshold_panel"]
 
-_MOST = 1_000_000  # scores that a page takes in
+_MOST = 200_000  # scores that a page takes in
 _DIGITS = 9
 
 _CURVES = (("precision", "precision"), ("recall", "recall"), ("f1", "F1"))
@@ -64,7 +64,7 @@ def _count_table(names: Sequence[str]) -> str:
     )
     head = f'<th></th><th scope="col" class="n">answer: {yes}</th><th scope="col" class="n">answer: no</th>'
     caption = "<caption>Confusion matrix (rows: true)</caption>"
-    return f'<div class="wide" tabindex="0"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="wide" tabindex="0" role="region" aria-label="Confusion matrix"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _rates() -> str:
