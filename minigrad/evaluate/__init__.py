@@ -1,8 +1,9 @@
 """Judge a network: metrics, thresholds, calibration."""
 
+from .base import Report
 from .calibration import Reliability, reliability
 from .classification import ClassificationReport
-from .judge import Report, evaluate, evaluate_outputs
+from .judge import evaluate, evaluate_outputs
 from .label_thresholds import MultilabelThresholds, multilabel_thresholds
 from .multilabel import MultilabelReport
 from .regression import RegressionReport

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Array
-from ..display import Block, Cell, Details, Document, Table, Text, plain
+from ..display import Block, Cell, Details, Table, Text, plain
 from ..errors import ArgumentError
+from .base import Report
 from .calibration import Reliability, calibration_of
 from .pictures import confusion_picture, precision_recall_picture, roc_picture
 from .reading import Reading
@@ -41,15 +42,13 @@ _MEASURES = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ClassificationReport(ClassScores, Document):
+class ClassificationReport(ClassScores, Report):
     """How good a classifier is: the measures of `ClassScores`, and beside them those of a `baseline` that always answers the most frequent
     class, with the classes' frequencies as probabilities.
 
     `probabilities` are (n, K), or (n) of class 1 if binary; `predicted` and `targets` class indices (n). `loss` is the mean of the loss
     that was given, or None. `threshold`: binary samples are predicted as 1 where the probability is ≥ threshold.
     """
-
-    title = "Evaluation"
 
     baseline: ClassScores
     probabilities: Array
@@ -60,16 +59,6 @@ class ClassificationReport(ClassScores, Document):
     threshold: float
     reading: Reading
     reliability: Reliability
-
-    @property
-    def n(self) -> int:
-        """The number of samples."""
-        return len(self.targets)
-
-    @property
-    def task(self) -> str:
-        """ "binary" or "multiclass"."""
-        return self.reading.task
 
     @property
     def baseline_accuracy(self) -> float:

@@ -13,15 +13,14 @@ from ..core.tensor import Array
 from ..data.batches import Batch, batches
 from ..errors import ArgumentError, InputTypeError, ShapeError
 from ..nn.utils import evaluating
+from .base import Report
 from .calibration import check_bins
-from .classification import ClassificationReport, classification_report
-from .multilabel import MultilabelReport, multilabel_report
+from .classification import classification_report
+from .multilabel import multilabel_report
 from .reading import Reading, names_of, read
-from .regression import RegressionReport, regression_report
+from .regression import regression_report
 
-__all__ = ["Report", "evaluate", "evaluate_outputs"]
-
-Report = ClassificationReport | MultilabelReport | RegressionReport
+__all__ = ["evaluate", "evaluate_outputs"]
 
 
 def evaluate(

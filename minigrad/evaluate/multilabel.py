@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Array
-from ..display import Block, Cell, Document, Table, Text, plain, require
+from ..display import Block, Cell, Table, Text, plain, require
+from .base import Report
 from .calibration import Reliability, binned, calibration_of
 from .pictures import precision_recall_picture, roc_picture
 from .reading import Reading
@@ -21,7 +22,7 @@ _CURVES = 10  # labels up to which each has its curve
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MultilabelReport(Document):
+class MultilabelReport(Report):
     """How good a classifier of n samples in L labels is; arrays hold one entry a label.
 
     `exact_match` is the share of samples with all labels right, `label_accuracy` the share of right answers over all samples and labels, and
@@ -30,8 +31,6 @@ class MultilabelReport(Document):
     labels, `micro_…` those of all answers together, as scikit-learn has them. `roc_auc` and `average_precision` are means over labels (nan if
     one is undefined), `log_loss` and `brier` means over samples and labels, `ece` … calibration errors of all labels together.
     """
-
-    title = "Evaluation"
 
     exact_match: float
     label_accuracy: float
@@ -66,16 +65,6 @@ class MultilabelReport(Document):
     threshold: Array
     reading: Reading
     reliability: Reliability
-
-    @property
-    def n(self) -> int:
-        """The number of samples."""
-        return len(self.targets)
-
-    @property
-    def task(self) -> str:
-        """ "multilabel"."""
-        return self.reading.task
 
     def headline(self) -> str:
         """The first thing to know, in a sentence or two."""

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Array
-from ..display import Block, Document, Table, Text, plain, require
+from ..display import Block, Table, Text, plain, require
+from .base import Report
 from .pictures import regression_pictures
 from .reading import Reading
 
@@ -20,15 +21,13 @@ _BIAS = 0.2  # of the residuals' standard deviation: a mean beyond it is told
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RegressionReport(Document):
+class RegressionReport(Report):
     """How good the predictions of n samples with m numbers each are; `…_per_output` are arrays (m), the plain names their means.
 
     mse = mean (y − ŷ)², mae = mean |y − ŷ|, rmse = √mse of each output, r2 = 1 − Σ (y − ŷ)² / Σ (y − ȳ)²; `max_error` = max |y − ŷ|.
     The residual is y − ŷ, its standard deviation divides by n. `baseline_…` are those of always answering the mean ȳ.
     r2 needs two samples, else it is nan; for constant targets it is 1 if they are met exactly, else 0, as in scikit-learn.
     """
-
-    title = "Evaluation"
 
     mse_per_output: Array
     mae_per_output: Array
@@ -45,16 +44,6 @@ class RegressionReport(Document):
     class_names: tuple[str, ...]
     loss: float | None
     reading: Reading
-
-    @property
-    def n(self) -> int:
-        """The number of samples."""
-        return len(self.targets)
-
-    @property
-    def task(self) -> str:
-        """ "regression"."""
-        return self.reading.task
 
     @property
     def residuals(self) -> Array:
