@@ -28,7 +28,7 @@ from minigrad.data import DataLoader, TensorDataset
 from minigrad.display import require
 from minigrad.errors import MissingExtraError
 from minigrad.evaluate import ClassificationReport, evaluate, temperature_scaling
-from minigrad.inspect import doctor, explain_prediction, graph, report, trace
+from minigrad.inspect import doctor, explain_prediction, graph, report, trace, trace_backward
 from minigrad.train import BestWeights, History, fit
 
 EPOCHS = 30
@@ -133,22 +133,29 @@ def plot_mistakes(evaluation: ClassificationReport, images: Array, path: Path) -
 def show(network: nn.Module, digits: Digits, history: History, evaluation: ClassificationReport, out: Path) -> None:
     """Pictures, and one page with all that is to be seen."""
     X, y = digits.test.tensors
-    loss = nn.CrossEntropyLoss()
-    shown, truth = digits.validation.tensors
+    held, truth = digits.validation.tensors
     learning, judged, mistakes = (out / f"digits-{name}.png" for name in ("learning", "evaluation", "mistakes"))
     history.plot(learning)
     evaluation.plot(judged)
     plot_mistakes(evaluation, X.numpy(), mistakes)
-    surest = int(np.argmax(np.where(evaluation.probabilities.argmax(axis=1) != y.numpy(), evaluation.probabilities.max(axis=1), 0)))
+
+    loss = nn.CrossEntropyLoss()
+    x, t = X[:1], y[:1]
+    L = loss(network(x), t)
+    backward = trace_backward(L, model=network)
+    L.backward(retain_graph=True)
+    misread = evaluation.predicted != y.numpy()
+    surest = int(np.argmax(np.where(misread, evaluation.probabilities.max(axis=1), 0)))
     page = report(
         network,
         history,
         evaluation,
-        temperature_scaling(network(shown).detach(), truth),
+        temperature_scaling(network(held).detach(), truth),
         doctor(network, digits.train, loss, validation=digits.validation, history=history),
-        trace(network, X[:1], target=y[:1], loss=loss),
+        trace(network, x, target=t, loss=loss),
+        backward,
+        graph(L, model=network, names={"x": x, "t": t}),
         explain_prediction(network, X[surest], image_shape=(8, 8)),
-        graph(loss(network(X), y), model=network, names={"X": X}),
         path=out / "digits.html",
         title="A network that reads digits",
     )

@@ -83,17 +83,8 @@ def test_digits_in_full(tmp_path, capsys):
         assert_picture(path)
     assert f"all on one page       {tmp_path / 'digits.html'}" in lines
     page = (tmp_path / "digits.html").read_text(encoding="utf-8")
-    sections = [
-        "Summary",
-        "Training",
-        "Evaluation",
-        "Threshold",
-        "Temperature scaling",
-        "Diagnosis",
-        "Trace",
-        "Explanation",
-        "Graph",
-    ]
+    judged = ["Summary", "Training", "Evaluation", "Threshold", "Temperature scaling", "Diagnosis"]
+    sections = [*judged, "Trace", "Backward pass", "Graph", "Explanation"]
     assert sections == re.findall(r"<section[^>]*><h2>(.*?)</h2>", page)
     assert f"Accuracy {accuracy:.4f}" in page
     assert "Diagnosis: Healthy" in page
@@ -279,13 +270,16 @@ def test_fraud_in_full(tmp_path, capsys):
     _, accuracy, _, recall, *_ = rows["class weights, at ½"]
     assert accuracy < 0.9
     assert recall > 0.7
-    for threshold, _, precision, recall, f1, missed, checked, cost in rows.values():
+    plain = rows["plain, at ½"][-2]
+    for threshold, _, precision, recall, f1, missed, checked, cost, saved in rows.values():
+        assert plain - cost == saved
         assert 0 < threshold < 1
         assert 2 / (1 / precision + 1 / recall) == pytest.approx(f1, abs=1e-3)
         assert fraud.MISSED * missed + fraud.CHECKED * checked == cost
         assert 200 * (1 - recall) == pytest.approx(missed)
     for name in ("plain", "class weights", "focal loss"):
-        assert rows[f"{name}, lowest cost"][-1] == min(rows[f"{name}, {how}"][-1] for how in ("at ½", "best F1", "lowest cost"))
+        assert rows[f"{name}, lowest cost"][-2] == min(rows[f"{name}, {how}"][-2] for how in ("at ½", "best F1", "lowest cost"))
+    assert f"saves {rows['plain, lowest cost'][-1] / plain:.0%} of the plain network's cost" in "\n".join(lines)
 
 
 @needs_digits

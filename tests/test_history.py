@@ -7,6 +7,7 @@ import io
 import json
 import math
 
+import numpy as np
 import pytest
 
 from minigrad.display import chart
@@ -37,23 +38,33 @@ def test_the_lesson_s_training():
         "loss falls fast (-23.5%)",
         "loss falls fast (-23.1%)",
         "loss falls fast (-20.0%)",
-        "loss falls (-12.5%)",
+        "loss falls steadily (-12.5%)",
     ] == [row.observation for row in History(rows).rows]
     assert "The training loss went from 0.85 to 0.35 in 5 epochs." == History(rows).headline()
 
 
-def test_plateau_takes_five_epochs():
-    assert ["loss falls fast (-50.0%)", "loss stays as it is"] == said([2, 1, 1])[1:]
+def test_plateau_is_where_means_move_no_more_than_losses_scatter():
+    assert ["loss falls fast (-50.0%)", "loss stays as it is", "loss rises (+1.0%)"] == said([2, 1, 1, 1.01])[1:]
     flat = said([1.0, 0.999, 0.998, 0.997, 0.996, 0.995])
-    assert ["loss falls (-0.1%)"] * 4 == flat[1:5]
-    assert "plateau: the loss moved by less than 1% in 5 epochs" == flat[5]
-    assert "loss falls (-0.3%)" == said([1.0, 0.997, 0.994, 0.991, 0.988, 0.985])[5]
+    assert ["loss falls (-0.1%)", "loss falls steadily (-0.1%)", "plateau"] == [flat[1], flat[3], flat[5]]
+    assert "loss falls steadily (-0.5%)" == said([1.0 * 0.995**n for n in range(9)])[8]
+    rng = np.random.default_rng(0)
+    for noise in (0.01, 0.05):
+        texts = said((1 + noise * rng.normal(size=300)).tolist())[6:]
+        assert 0.7 * len(texts) < texts.count("plateau")
+        assert not any("diverging" in text for text in texts)
+    assert history([1.0] * 9).headline().endswith("in 9 epochs, and has come to rest.")
 
 
-def test_diverging_is_beyond_one_and_a_half_times_the_lowest():
-    assert "loss rises (+49.0%)" == said([2, 1, 1.49])[2]
-    assert "diverging: the loss is 1.6 times its lowest; try a smaller learning rate" == said([2, 1, 1.6])[2]
-    assert "loss falls fast (-25.0%)" == said([2, 1, 4, 3])[3]
+def test_diverging_is_a_rise_that_stays():
+    assert "loss rises (+267.0%)" == said([3.27, 12])[1]
+    assert "diverging: try a smaller learning rate" == said([3.27, 12, 40])[2]
+    assert ["loss rises (+80.0%)", "loss falls fast (-50.0%)"] == said([0.5, 0.9, 0.45])[1:]
+    assert "diverging: try a smaller learning rate" == said([-2, 1, 5])[2]
+    undone = said([2, 0.2, 0.1, 1.5, 1.6, 1.7])
+    assert [False, False, False, False, False, True] == ["diverging" in text for text in undone]
+    assert "diverging" not in said([2, 0.01, 0.001, 0.04, 0.05, 0.06])[5], "far down, a small loss may be many times its lowest"
+    assert "in 6 epochs: it diverges; try a smaller learning rate." in history([2, 0.2, 0.1, 1.5, 1.6, 1.7]).headline()
     assert "the loss is no number any more: diverged" == said([1, math.nan])[1]
     assert "the loss is no number any more: diverged" == said([math.inf])[0]
 
@@ -71,11 +82,22 @@ def test_overfitting_is_a_validation_loss_that_stays_up_while_the_training_loss_
     )
 
 
-def test_no_overfitting_where_both_losses_rise_or_noise_is_small():
+def test_overfitting_may_creep():
+    falling = [0.9**n for n in range(40)]
+    creeping = [0.7, 0.6, 0.5, *(0.5 + 0.0008 * n for n in range(37))]
+    texts = said(falling, creeping)
+    assert "overfitting" not in texts[10]
+    assert texts[30].endswith("overfitting since epoch 3")
+
+
+def test_no_overfitting_where_both_losses_rise_or_noise_is_small_or_nothing_is_left_to_gain():
     rising = [1.0, 0.8, 0.6, 0.61, 0.65, 0.66, 0.7, 0.7, 0.8]
     assert not any("overfitting" in text for text in said(rising, rising))
-    noise = [1.0, 0.8, 0.6, 0.61, 0.62, 0.61, 0.62, 0.61, 0.62]
-    assert not any("overfitting" in text for text in said([1 * 0.8**n for n in range(9)], noise))
+    falling = [1 * 0.8**n for n in range(30)]
+    noise = [1.0, 0.8, *([0.6, 0.605] * 14)]
+    assert not any("overfitting" in text for text in said(falling, noise))
+    tiny = [0.6, 1e-3, 2e-5, *(2e-5 * 1.02**n for n in range(27))]
+    assert not any("overfitting" in text for text in said(falling, tiny))
     assert "ended at its lowest, 0.25" in history([1, 0.5], [0.5, 0.25]).headline()
 
 

@@ -1,8 +1,9 @@
-"""Traces of a run, and predictions explained."""
+"""Traces of a run."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +15,8 @@ import pytest
 import minigrad as mg
 from minigrad import nn
 from minigrad.autograd import checkpoint
-from minigrad.errors import ArgumentError, DomainError, InputTypeError, ShapeError
+from minigrad.errors import ArgumentError, InputTypeError, ShapeError
 from minigrad.inspect.tracing.flow import Trace, trace
-from minigrad.inspect.tracing.prediction import explain_prediction
 from minigrad.inspect.values import Snapshot, short, written
 from minigrad.nn import functional as F
 
@@ -30,10 +30,10 @@ def minus_log(probabilities: mg.Tensor, target: mg.Tensor) -> mg.Tensor:
     return -mg.log(probabilities[target])
 
 
-def mlp(*sizes: int, bias: bool = True) -> nn.Sequential:
+def mlp(*sizes: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for n, m in pairwise(sizes):
-        layers += [nn.Linear(n, m, bias=bias), nn.ReLU()]
+        layers += [nn.Linear(n, m), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 
@@ -206,6 +206,58 @@ def test_a_compiled_model_is_traced_layer_by_layer_and_keeps_its_program() -> No
         fast(x)
     after = fast.stats()
     assert (before["recorded"], before["replayed"] + 1) == (after["recorded"], after["replayed"])
+
+
+@pytest.mark.parametrize("given", [[[1.0, 2, 3]], np.array([[1.0, 2, 3]], np.float32), mg.tensor([[1.0, 2, 3]])])
+def test_lists_of_numbers_and_arrays_are_inputs(given: Any) -> None:
+    model = nn.Linear(3, 2)
+    seen = trace(model, given, target=[1], loss=nn.CrossEntropyLoss())
+    assert seen.error is None
+    assert [[1.0, 2.0, 3.0]] == values(seen, 0).tolist()
+    assert seen.stages[0].gradient is not None
+    np.testing.assert_array_equal(seen.gradients["weight"].values.shape, (2, 3))
+
+
+def test_other_objects_are_handed_on_as_they_are() -> None:
+    came = []
+
+    def function(parts: Any, pair: Any, count: Any, words: Any, nothing: Any) -> mg.Tensor:
+        came.extend([parts, pair, count, words, nothing])
+        return parts["x"] * count + pair[0]
+
+    given = {"x": mg.ones(2)}, [mg.ones(2), mg.ones(2)], 3, ["a", [1]], None
+    seen = trace(function, *given, target=(1.0, 2.0), loss=F.mse_loss)
+    assert all(a is b for a, b in zip(given, came, strict=True))
+    assert ["mul", "add", "mse_loss"] == operations(seen)
+    assert [4.0, 4.0] == values(seen, 1).tolist()
+    assert 6.5 == seen.stages[2].values.values
+
+
+def test_a_target_of_other_things_is_handed_to_the_loss() -> None:
+    def loss(y: mg.Tensor, target: Any) -> mg.Tensor:
+        return F.mse_loss(y, target["y"])
+
+    assert 1.0 == trace(nn.Linear(1, 1, bias=False), mg.zeros(1, 1), target={"y": mg.ones(1, 1)}, loss=loss).loss
+
+
+def test_each_parameter_counts_once() -> None:
+    attend, h = nn.MultiheadAttention(16, 2), mg.randn(1, 3, 16)
+    seen = trace(attend, h, h, h)
+    total = sum(p.numel() for p in attend.parameters())
+    assert 1088 == total == seen.parameters == sum(stage.parameters for stage in seen.stages)
+    assert "1,088 parameters, each counted where it is first used." in str(seen)
+    twice = trace(Twice(), mg.ones(1, 2))
+    assert [(0, False), (6, False), (0, False), (0, False), (0, True)] == [(s.parameters, s.shared) for s in twice.stages]
+    assert "(1, 2) → (1, 2)      shared  " in str(twice)
+    frozen = nn.Linear(2, 2).requires_grad_(False)
+    assert "6 parameters.\n" in str(trace(frozen, mg.ones(1, 2)))
+
+
+def test_parameters_that_are_not_used_are_told_of() -> None:
+    model = mlp(2, 2)
+    model.register_parameter("unused", nn.Parameter(mg.zeros(3)))
+    assert "6 parameters of the model's 9 (the others were not used)." in str(trace(model, mg.ones(1, 2)))
+    assert "parameters" not in str(trace(nn.ReLU(), mg.ones(1, 2)))
 
 
 def test_many_stages_show_their_ends() -> None:
@@ -390,12 +442,32 @@ def test_wrong_calls_of_trace(call: Callable[[], Any], error: type[Exception], m
 def test_nan_empty_and_integers_are_shown() -> None:
     seen = trace(nn.ReLU(), mg.tensor([float("nan"), float("inf"), -1.0]))
     assert "[nan, inf, 0]" == str(seen.stages[1].values)
-    assert "nan ± nan (2 not finite)" == str(trace(nn.ReLU(), mg.tensor([np.inf, np.nan, 1.0]), limit=2).stages[0].values)
+    assert "1 ± 0 (2 not finite)" == str(trace(nn.ReLU(), mg.tensor([np.inf, np.nan, 1.0]), limit=2).stages[0].values)
+    assert "3 not finite" == str(Snapshot(np.full(3, np.nan), 2))
     empty = trace(nn.ReLU(), mg.ones(0, 3))
     assert "[]" == str(empty.stages[1].values)
-    assert "nan" in str(empty)
+    assert "1  ReLU   –      –    –     –    –" in str(empty)
+    assert "nan" not in str(empty)
     json.loads(empty.to_json())
     json.loads(seen.to_json())
+
+
+def test_one_nan_leaves_the_numbers_of_the_others() -> None:
+    seen = trace(nn.ReLU(), mg.tensor([np.nan, np.inf, -1.0, 0.0, 4.0]))
+    s = seen.stages[0].values.statistics
+    assert (-1.0, 1.0, 4.0, 2) == (s.min, s.mean, s.max, s.not_finite)
+    assert math.isnan(s.norm)
+    assert "Std  NaN or inf" in str(seen)
+    assert "0  input   20 %  -1.0000  1.0000  4.0000  2.1602           2" in str(seen)
+    assert "NaN or inf" not in str(trace(nn.ReLU(), mg.ones(2)))
+
+
+def test_what_a_page_calls_a_trace_and_says_of_it() -> None:
+    model, x = pipeline()
+    seen = trace(model, x, target=mg.tensor(3), loss=minus_log)
+    assert ("Trace", "6 stages, loss 1.1895") == (seen.title, seen.headline())
+    assert str(seen).startswith("Sequential, in training mode, from stage to stage\n\n")
+    assert "failed in Linear" == trace(nn.Linear(3, 1), mg.ones(1, 2)).headline()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -443,164 +515,3 @@ def test_snapshots() -> None:
     assert "[3, -4]" == str(small)
     assert (5.0, 3.5) == (small.statistics.norm, small.statistics.mean_size)
     assert small.statistics == large.statistics
-
-
-# ---- predictions explained
-
-
-def fixed_logits(*logits: float) -> nn.Linear:
-    """A model whose logits for the input (1, 1) are these."""
-    model = nn.Linear(2, len(logits))
-    with mg.no_grad():
-        model.weight.copy_(mg.tensor([[z, 0.0] for z in logits]))
-        assert model.bias is not None
-        model.bias.zero_()
-    return model
-
-
-def test_the_choice_the_runner_up_and_the_margins() -> None:
-    seen = explain_prediction(fixed_logits(2.0, 1.0, 0.1), mg.ones(2), class_names=["cat", "dog", "bird"])
-    np.testing.assert_allclose(seen.probabilities, [0.6590, 0.2424, 0.0986], atol=5e-5)
-    assert (0, 1) == (seen.chosen, seen.runner_up)
-    assert 1.0 == pytest.approx(seen.logit_margin)
-    assert (
-        "cat, with probability 0.6590; next is dog with 0.2424. The margin is 0.4166 in probability, 1 in logits." == seen.sentence
-    )
-    assert seen.sentence in " ".join(str(seen).split())
-
-
-@pytest.mark.parametrize(("end", "kind"), [(nn.Softmax(dim=-1), "probabilities"), (nn.LogSoftmax(dim=-1), "log_probabilities")])
-def test_a_model_that_ends_in_softmax_is_recognized(end: nn.Module, kind: str) -> None:
-    model = fixed_logits(2.0, 1.0, 0.1)
-    plain, ended = explain_prediction(model, mg.ones(2)), explain_prediction(nn.Sequential(model, end), mg.ones(1, 2))
-    assert ("logits", kind) == (plain.outputs, ended.outputs)
-    np.testing.assert_allclose(plain.probabilities, ended.probabilities, rtol=1e-6)
-    assert plain.logit_margin == pytest.approx(ended.logit_margin, rel=1e-5)
-    w = np.array([2.0, 1.0, 0.1])
-    np.testing.assert_allclose(ended.saliency, [2 - plain.probabilities @ w, 0], rtol=1e-5)  # of log p, not of the logit
-    assert "of the log-probability of 0" in str(ended)
-
-
-@pytest.mark.parametrize("logit", [3.0, -3.0])
-def test_two_classes_in_one_output(logit: float) -> None:
-    model = fixed_logits(logit)
-    plain, ended = explain_prediction(model, mg.ones(2)), explain_prediction(nn.Sequential(model, nn.Sigmoid()), mg.ones(2))
-    chosen = int(logit > 0)
-    for seen in (plain, ended):
-        assert (chosen, 1 - chosen) == (seen.chosen, seen.runner_up)
-        np.testing.assert_allclose(seen.probabilities[1], 1 / (1 + np.exp(-logit)), rtol=1e-6)
-        assert 3.0 == pytest.approx(seen.logit_margin, rel=1e-5)
-    np.testing.assert_allclose(plain.saliency, [3, 0], rtol=1e-6)  # of the chosen class: z or −z
-    np.testing.assert_allclose(ended.saliency, [3 * (1 - ended.probabilities[chosen]), 0], rtol=1e-5)
-
-
-def test_saliency_adds_up_to_the_logit_of_a_relu_network_without_biases() -> None:
-    mg.manual_seed(0)
-    seen = explain_prediction(mlp(6, 9, 7, 4, bias=False), mg.randn(6))
-    assert seen.saliency is not None
-    assert seen.explained == pytest.approx(seen.saliency.sum(), rel=1e-5)
-    assert seen.explained == pytest.approx(seen.scores.max())
-    biased = explain_prediction(mlp(6, 9, 7, 4), mg.randn(6))
-    assert biased.saliency is not None
-    assert biased.explained != pytest.approx(biased.saliency.sum(), rel=1e-3)
-
-
-def test_saliency_is_gradient_times_input() -> None:
-    mg.manual_seed(2)
-    model, x = mlp(4, 5, 3), mg.randn(1, 4)
-    seen = explain_prediction(model, x, feature_names=["a", "b", "c", "d"])
-    leaf = mg.tensor(x.array, requires_grad=True)
-    model(leaf)[0, seen.chosen].backward()
-    assert leaf.grad is not None
-    np.testing.assert_array_equal(leaf.grad.array[0], seen.gradient)
-    np.testing.assert_array_equal(leaf.grad.array[0] * x.array[0], seen.saliency)
-    table = str(seen)[str(seen).index("Gradient × value") :].splitlines()[2:]
-    sizes = np.abs(seen.saliency)
-    assert ["abcd"[i] for i in np.argsort(-sizes)] == [line.split()[0] for line in table[:4]]
-
-
-def test_an_explanation_is_in_evaluation_mode_and_changes_nothing() -> None:
-    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.9), nn.Linear(4, 2))
-    first, second, compiled = (explain_prediction(f, mg.ones(3)) for f in (model, model, mg.compile(model)))
-    np.testing.assert_array_equal(first.scores, second.scores)
-    np.testing.assert_array_equal(first.scores, compiled.scores)
-    assert all(module.training for module in model.modules())
-    assert 0 == model[1].num_batches_tracked.item()
-    assert all(parameter.grad is None for parameter in model.parameters())
-
-
-def test_integer_inputs_have_no_saliency() -> None:
-    model = nn.Sequential(nn.Embedding(5, 4), nn.Flatten(), nn.Linear(8, 3))
-    seen = explain_prediction(model, np.array([1, 3]))
-    assert seen.saliency is None
-    assert "The input holds integers" in str(seen)
-
-
-def test_pictures_are_said_to_be_guessed() -> None:
-    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
-    x = mg.rand(64)
-    assert "taken for a picture of 8 × 8" in str(explain_prediction(model, x))
-    given = explain_prediction(model, x, image_shape=(4, 16))
-    assert (4, 16) == given.image_shape
-    assert "taken for" not in str(given)
-    assert explain_prediction(model, x, feature_names=list(map(str, range(64)))).image_shape is None
-    assert (8, 8) == explain_prediction(model, x.reshape(1, 1, 8, 8)).image_shape
-    assert explain_prediction(nn.Linear(16, 3), mg.rand(16)).image_shape is None  # too small to guess
-
-
-def test_an_explanation_as_data_html_and_pictures(tmp_path: Path) -> None:
-    table = explain_prediction(mlp(3, 4, 2), mg.ones(3), feature_names=["a", "b", "c"])
-    image = explain_prediction(nn.Linear(64, 3), mg.rand(64))
-    flat = explain_prediction(nn.Linear(64, 3), mg.zeros(64))
-    assert json.loads(table.to_json())["probabilities"] == table.probabilities.tolist()
-    assert "Gradient × value" in table._repr_html_()
-    pytest.importorskip("matplotlib")
-    for n, seen in enumerate((table, image, flat)):
-        seen.plot(tmp_path / f"{n}.png")
-        assert (tmp_path / f"{n}.png").stat().st_size > 3000
-
-
-def test_a_saturated_output_says_that_its_gradient_is_zero() -> None:
-    seen = explain_prediction(nn.Sequential(fixed_logits(100.0), nn.Sigmoid()), mg.ones(2))
-    assert "more than" not in seen.sentence
-    assert "1.0000" in seen.sentence
-    assert "The gradient is 0 everywhere" in " ".join(str(seen).split())
-
-
-@pytest.mark.parametrize("logits", [(1e3, -1e3, 0.0), (-1e3, 1e3)])
-def test_large_logits_are_explained(logits: tuple[float, ...]) -> None:
-    seen = explain_prediction(fixed_logits(*logits), mg.ones(2))
-    assert int(np.argmax(logits)) == seen.chosen
-    assert 1.0 == seen.probabilities.sum()
-    json.loads(seen.to_json())
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
-        (lambda: explain_prediction(nn.Linear(2, 2), mg.ones(3, 2)), ShapeError, r"one sample.*got shape \(3, 2\)"),
-        (
-            lambda: explain_prediction(nn.Linear(2, 2), mg.ones(2), class_names=["a"]),
-            ArgumentError,
-            "class_names must hold 2 names",
-        ),
-        (lambda: explain_prediction(nn.Linear(2, 2), mg.ones(2), feature_names="abc"), ArgumentError, "feature_names must hold 2"),
-        (lambda: explain_prediction(nn.Linear(2, 2), mg.ones(2), outputs="odds"), ArgumentError, "outputs must be one of"),
-        (lambda: explain_prediction(nn.Linear(2, 2), mg.ones(2), image_shape=(2, 2)), ShapeError, "of 2 inputs"),
-        (
-            lambda: explain_prediction(fixed_logits(1, 2), mg.ones(2), outputs="probabilities"),
-            DomainError,
-            "add up to 3 instead of 1",
-        ),
-        (lambda: explain_prediction(fixed_logits(2), mg.ones(2), outputs="probabilities"), DomainError, "the output is 2"),
-        (lambda: explain_prediction(nn.Linear(2, 2), mg.tensor([1.0, np.nan])), DomainError, "holds NaN"),
-        (lambda: explain_prediction(nn.Sequential(nn.Linear(2, 3), nn.Sigmoid()), mg.ones(2)), ArgumentError, "3 sigmoid outputs"),
-        (lambda: explain_prediction(nn.Sequential(nn.Linear(2, 1), nn.Softmax(-1)), mg.ones(2)), ArgumentError, "over one output"),
-        (lambda: explain_prediction(lambda x: (x, x), mg.ones(2)), InputTypeError, "must return a Tensor, got tuple"),
-        (lambda: explain_prediction(lambda x: x.reshape(2, 1), mg.ones(2)), ShapeError, r"\(1, classes\)"),
-        (lambda: explain_prediction(7, mg.ones(2)), InputTypeError, "model must be"),
-    ],
-)
-def test_wrong_calls_of_explain_prediction(call: Callable[[], Any], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        call()

@@ -912,3 +912,15 @@ def test_clamping_by_a_0d_tensor_keeps_the_dtype() -> None:
 )
 def test_plain_numbers_may_be_added_multiplied_and_divided(call: Any, expected: float, dtype: Any) -> None:
     assert (expected, dtype, ()) == (call().item(), call().dtype, call().shape)
+
+
+@pytest.mark.parametrize("join", [mg.cat, mg.stack])
+def test_thousands_of_tensors_are_joined(join: Callable[..., mg.Tensor]) -> None:
+    parts = [mg.tensor([float(n)], requires_grad=n % 3 == 0) for n in range(3000)]
+    for _ in range(2):  # the second call finds the plan of the first
+        joined = join(parts)
+        assert list(range(3000)) == joined.flatten().tolist()
+    (joined * joined).sum().backward()
+    assert [0.0, 6.0, 5994.0] == [parts[n].grad.item() for n in (0, 3, 2997)]
+    assert parts[1].grad is None
+    assert [*range(2999), 7] == join([*parts[:-1], mg.tensor([7])]).flatten().tolist()

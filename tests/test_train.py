@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -157,6 +158,34 @@ def test_losses_of_batches_count_by_their_sizes():
     assert whole == pytest.approx(history.rows[0].validation["loss"], rel=1e-6)
 
 
+def test_the_validation_loss_is_that_of_all_samples_whatever_the_batches():
+    X, y = blobs(30)
+    y[:4] = -100
+    for loss in (nn.CrossEntropyLoss(weight=mg.tensor([1.0, 5.0, 9.0])), nn.CrossEntropyLoss(reduction="sum")):
+        model = network()
+        with mg.no_grad():
+            whole = loss(model(X), y).item() / (30 if loss.reduction == "sum" else 1)
+        for size in (1, 4, 7, 30):
+            batches = DataLoader(TensorDataset(X, y), size)
+            history = fit(model, loss, optim.SGD(model.parameters(), lr=0.0), [(X, y)], 1, validation=batches)
+            assert whole == pytest.approx(history.rows[0].validation["loss"], rel=1e-6)
+            assert whole == pytest.approx(history.rows[0].loss, rel=1e-6)
+
+
+def test_outputs_are_kept_for_metrics_alone():
+    X, _ = blobs(50)
+    model = nn.Linear(4, 4)
+    alive = []
+
+    class Watch(Callback):
+        def after_step(self, run):
+            gc.collect()
+            alive.append(sum(isinstance(thing, mg.Tensor) and thing.shape == (5, 4) for thing in gc.get_objects()))
+
+    fit(model, F.mse_loss, optim.SGD(model.parameters(), lr=0.1), DataLoader(TensorDataset(X, X), 5), 1, callbacks=[Watch()])
+    assert alive[-1] <= alive[3]
+
+
 def test_models_of_several_inputs():
     class Sum(nn.Module):
         def __init__(self):
@@ -182,6 +211,9 @@ def test_accuracy_is_the_default_for_classes_and_for_sigmoids_alone():
     history = fit(model, nn.BCEWithLogitsLoss(), optim.SGD(model.parameters(), lr=0.0), [(X, yes)], 1)
     logits = model(X).detach().numpy()
     assert {"accuracy": ((logits >= 0) == (y.numpy() == 1)).mean()} == history.rows[0].metrics
+
+    focal = fit(model, nn.FocalLoss(), optim.SGD(model.parameters(), lr=0.0), [(X, yes)], 1)
+    assert history.rows[0].metrics == focal.rows[0].metrics
 
     squashed = nn.Sequential(*model, nn.Sigmoid())
     history = fit(squashed, nn.BCELoss(), optim.SGD(model.parameters(), lr=0.0), [(X, yes)], 1)
@@ -219,7 +251,7 @@ def test_metrics_see_the_whole_epoch():
 @pytest.mark.parametrize(
     ("metrics", "error", "message"),
     [
-        ("accuracy", InputTypeError, "metrics must be a list or a dictionary, got 'accuracy'"),
+        ("f1", InputTypeError, "metrics must be a list or a dictionary, got 'f1'"),
         (["acuracy"], ArgumentError, "'acuracy' is no function of outputs and targets; the one known by name is 'accuracy'"),
         ({"loss": lambda y, t: 0}, ArgumentError, "'loss' is the name of the loss"),
     ],
@@ -313,9 +345,21 @@ def test_monitors_say_what_is_missing():
     X, y = blobs()
     model = network()
     with pytest.raises(
-        ArgumentError, match=r"EarlyStopping: there is no 'val_loss' in the history \(loss, accuracy\); give fit validation"
+        ArgumentError, match=r"EarlyStopping: there can be no 'val_loss' without validation data; give fit validation="
     ):
         fit(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.1), (X, y), 2, callbacks=[EarlyStopping()])
+
+
+def test_monitors_of_what_no_epoch_has():
+    X, y = blobs()
+    model = network()
+    with pytest.raises(
+        ArgumentError, match=r"BestWeights: there is no 'val_f1' in the history \(loss, accuracy, val_loss, val_accuracy\)"
+    ):
+        fit(
+            model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.1), (X, y), 2,
+            validation=(X, y), callbacks=[BestWeights("val_f1", "max")],
+        )  # fmt: skip
 
 
 def test_one_cycle_is_stepped_every_step():
@@ -448,6 +492,40 @@ def test_a_loss_that_is_no_number_ends_the_training():
     assert "diverged" in history.rows[0].observation
 
 
+@pytest.mark.parametrize("epoch", [2, 3])
+def test_ctrl_c_during_validation_stops_after_the_epoch(epoch):
+    X, y = blobs()
+    model = network()
+    pressed = []
+
+    def press(outputs, targets):
+        pressed.append(len(targets))
+        if len(pressed) == 2 * epoch:  # in training, in validation, by turns
+            os.kill(os.getpid(), signal.SIGINT)
+        return 0.0
+
+    history = fit(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.1), [(X, y)], 3, validation=[(X, y)], metrics=[press])
+    assert (epoch, f"interrupted after epoch {epoch}") == (len(history), history.stopped)
+    assert "loss" in history.rows[-1].validation
+
+
+def test_an_error_leaves_the_best_weights_and_tells_of_the_end():
+    X, y = blobs()
+    model, told = network(), Recorder()
+    kept = []
+
+    def fail(run):
+        kept.append(weights(run.model))
+        if run.epoch == 3:
+            raise ZeroDivisionError
+
+    optimizer = optim.SGD(model.parameters(), lr=0.1, maximize=True)  # from epoch to epoch worse
+    with pytest.raises(ZeroDivisionError):
+        fit(model, F.cross_entropy, optimizer, [(X, y)], 9, validation=(X, y), callbacks=[BestWeights(), fail, told])
+    assert "end" == told.calls[-1]
+    assert same(kept[0], weights(model))
+
+
 def test_callbacks_may_stop_it():
     X, y = blobs()
     model = network()
@@ -528,11 +606,26 @@ def refused(**changes):
         ({"epochs": 2.0}, ArgumentError, "epochs must be a whole number of at least 1, got 2.0"),
         ({"clip_norm": 0}, ArgumentError, "clip_norm must be above 0, got 0"),
         ({"clip_norm": float("nan")}, ArgumentError, "clip_norm must be above 0, got nan"),
+        ({"clip_norm": "1"}, InputTypeError, "clip_norm must be a number"),
+        ({"scheduler": []}, InputTypeError, r"scheduler must be a schedule of optim\.lr_scheduler, got list"),
+        ({"validation": iter([blobs()])}, InputTypeError, "validation is an iterator, which can be gone through once"),
+        ({"callbacks": EarlyStopping()}, InputTypeError, r"callbacks must be a list, got EarlyStopping; write \[callback\]"),
     ],
 )  # fmt: skip
 def test_settings_that_are_refused(changes, error, message):
     with pytest.raises(error, match=f"fit: .*{message}"):
         refused(**changes)
+
+
+def test_a_schedule_among_the_callbacks_gets_a_hint():
+    model = network()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(InputTypeError, match=r"a learning-rate schedule is no callback; hand it in as scheduler="):
+        fit(model, F.cross_entropy, optimizer, blobs(), 1, callbacks=[optim.lr_scheduler.StepLR(optimizer, 1)])
+
+
+def test_whole_numbers_of_numpy():
+    refused(epochs=np.int64(2))
 
 
 def test_lbfgs_is_refused():

@@ -204,7 +204,7 @@ def _walk(
             recorder.get().stepped(step)
         if step.live and step.op.finish is not None:
             step.op.finish(*step.live)
-        if saved and not retain:
+        if not retain and step.record.needs_saved:
             step.saved, step.live = None, ()
     if needed is None:
         return pending
@@ -375,7 +375,8 @@ def _computed_again(step: Step) -> tuple[Any, ...]:
 
 
 def _raise_stale(step: Step) -> None:
-    kept = " or ".join(step.record.keep_names)
+    record = step.record
+    kept = " or ".join(step.op.input_name(i) for i in record.keep if i in record.guarded or i == record.output)
     raise GraphError(
         f"backward: {step.name} needs {kept} as it was in the forward pass, but it was changed in place afterwards; "
         "clone() it before the change"

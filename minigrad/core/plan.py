@@ -40,12 +40,26 @@ def _template(parameters: str, body: str, free: tuple[str, ...]) -> Callable[...
 class Plan:
     """How to run an operation on one signature of shapes, dtypes and attributes. `forward(arrays, live)` does it."""
 
-    __slots__ = ("attrs", "by_kernel", "differentiable", "dtype", "forward", "op", "records", "residual", "shape", "specs", "view")
+    __slots__ = (
+        "attrs",
+        "by_kernel",
+        "differentiable",
+        "dtype",
+        "forward",
+        "numbers",
+        "op",
+        "records",
+        "residual",
+        "shape",
+        "specs",
+        "view",
+    )
 
     def __init__(self, operation: Op[Any], arrays: Sequence[Any], attrs: tuple[Any, ...]):
         self.op = operation
         self.attrs = attrs
         self.specs = [(a.shape, a.dtype) if isinstance(a, np.ndarray) else None for a in arrays]
+        self.numbers = {i for i, a in enumerate(arrays) if isinstance(a, (int, float))}
         self.records: dict[int, Record] = {}
         self.view = operation.view
         self.by_kernel = self.residual = False
@@ -63,7 +77,8 @@ class Plan:
 class Record:
     """What a step keeps and how its rules are called, for one plan and one set of inputs that require grad.
 
-    `keep` are positions: inputs in order, then the output, then the residual of a kernel.
+    `keep` are positions: inputs in order, then the output, then the residual of a kernel. Beside what the rules need, these are those of
+    Python numbers, so that who looks at a step knows what it computed; `needs_saved` says whether the rules need any of it.
     """
 
     def __init__(self, plan: Plan, tracked: list[int]):
@@ -74,7 +89,9 @@ class Record:
         self._rules = [operation.rule_of(i) for i in tracked]
         needs = {name for rule in self._rules for name in (*rule.needs, *(rule.kernel_needs if plan.by_kernel else ()))}
         self._positions = operation.value_positions(self.output)
-        self.keep = sorted({i for name in needs for i in self._positions.get(name, ())})
+        needed = {i for name in needs for i in self._positions.get(name, ())}
+        self.needs_saved = bool(needed)
+        self.keep = sorted(needed | plan.numbers)
         self.keep_names = [operation.input_name(i) for i in self.keep if i <= self.output]
         self.guarded = [i for i in self.keep if i < self.output and plan.specs[i] is not None]
         self.keeps_output = self.output in self.keep

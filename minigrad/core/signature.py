@@ -21,6 +21,7 @@ from .tensor import Tensor
 __all__ = ["Signature"]
 
 _MAX_READERS = 1024
+_WRITTEN_OUT = 256  # inputs for which a reader is written out; Python refuses expressions of some thousand terms
 
 
 class Signature:
@@ -183,6 +184,8 @@ class Signature:
 
         None if the inputs are not of these classes.
         """
+        if len(kinds) > _WRITTEN_OUT:
+            return lambda inputs, attrs: _read(inputs, attrs, kinds)
         tensors = [i for i, kind in enumerate(kinds) if issubclass(kind, Tensor)]
         names = [f"t{i}" for i in range(len(kinds))]
         fits = " and ".join(f"{name}.__class__ is k{i}" for i, name in enumerate(names))
@@ -197,6 +200,16 @@ class Signature:
             f"{arrays}return [{values}], (attrs, {signature}), {tracked}"
         )
         return closure("inputs, attrs", body, **{f"k{i}": kind for i, kind in enumerate(kinds)})
+
+
+def _read(inputs: Sequence[Any], attrs: tuple[Any, ...], kinds: tuple[type, ...]) -> Any:
+    """What a reader of these classes gives, by a loop."""
+    if tuple(map(type, inputs)) != kinds:
+        return None
+    given = [x.array if isinstance(x, Tensor) else x for x in inputs]
+    signature = (part for x in given for part in ((x.shape, x.dtype) if isinstance(x, np.ndarray) else (type(x),)))
+    tracked = sum(1 << i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x._requires_grad)
+    return given, (attrs, *signature), tracked
 
 
 def _freeze(value: Any) -> Any:

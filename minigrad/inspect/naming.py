@@ -18,14 +18,17 @@ _MOST = 1000  # entries of a list or dictionary that are looked at
 
 
 def variables(frame: FrameType) -> dict[str, Any]:
-    """The variables that code in a frame sees: its own before the module's."""
+    """The variables that code in a frame sees: its own before the module's. What others put there under names that nobody can write
+    (pytest does) is none."""
     own = dict(frame.f_locals)
-    return own | {name: value for name, value in frame.f_globals.items() if name not in own}
+    seen = own | {name: value for name, value in frame.f_globals.items() if name not in own}
+    return {name: value for name, value in seen.items() if name.isidentifier()}
 
 
 class Names:
-    """Names of Tensors, first come first served: those `given`, parameters and buffers of the model by their dotted names, Tensors among
-    the `variables`, parts of modules and of lists and dictionaries among these.
+    """Names of Tensors, first come first served: those `given`, parameters and buffers of the model by their dotted names, those of modules
+    among the `variables`, Tensors among these, and in lists and dictionaries among these. Modules come first, as a variable may hold one
+    of their parameters by chance: that of the loop that made the optimizer.
 
     Errors: InputTypeError, beginning with `caller`, for what is given and is no Tensor.
     """
@@ -43,9 +46,10 @@ class Names:
         if model is not None:
             self._add_all(_members(model, ""))
         seen = {name: value for name, value in variables.items() if not name.startswith("_")}
-        self._add_all((name, value) for name, value in seen.items() if isinstance(value, Tensor))
         for name, value in seen.items():
             self._add_all(_members(value, f"{name}."))
+        self._add_all((name, value) for name, value in seen.items() if isinstance(value, Tensor))
+        for name, value in seen.items():
             self._add_all(_entries(name, value))
 
     def _add_all(self, named: Iterator[tuple[str, Tensor]]) -> None:

@@ -13,8 +13,8 @@ __all__ = ["Snapshot", "Statistics", "short", "written"]
 
 
 class Statistics(NamedTuple):
-    """What numbers are like; `zeros` is a share, `mean_size` the mean of |x|, `not_finite` counts NaN and infinities. Where there are no
-    numbers, it is all NaN but for the norm and the count."""
+    """What numbers are like. `zeros` is a share; `not_finite` counts NaN and infinities; `min`, `mean`, `max` and `std` are those of the
+    other numbers. `norm` and `mean_size`, the mean of |x|, are of all. Where there are no numbers, it is all NaN but for norm and count."""
 
     zeros: float
     min: float
@@ -31,10 +31,11 @@ def _statistics(array: Array) -> Statistics:
     if not x.size:
         nan = math.nan
         return Statistics(nan, nan, nan, nan, nan, 0.0, nan, 0)
+    finite = x[np.isfinite(x)]
     with np.errstate(all="ignore"):
-        spread = float(x.min()), float(x.mean()), float(x.max()), float(x.std())
+        least, mean, most, std = (float(f(finite)) if finite.size else math.nan for f in (np.min, np.mean, np.max, np.std))
         zeros, norm, size = np.count_nonzero(x == 0) / x.size, float(np.sqrt(x @ x)), float(np.abs(x).mean())
-    return Statistics(zeros, *spread, norm, size, int(np.count_nonzero(~np.isfinite(x))))
+    return Statistics(zeros, least, mean, most, std, norm, size, x.size - finite.size)
 
 
 class Snapshot:
@@ -57,7 +58,9 @@ class Snapshot:
     def __str__(self) -> str:
         if self.values is not None:
             return written(self.values)
-        s = self.statistics
+        s, size = self.statistics, math.prod(self.shape)
+        if s.not_finite == size:
+            return f"{size:,} not finite"
         return f"{short(s.mean)} ± {short(s.std)}" + f" ({s.not_finite:,} not finite)" * (s.not_finite > 0)
 
     def to_dict(self) -> dict[str, Any]:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..core import Tensor
+from ..data import Batch
 from ..errors import ArgumentError, InputTypeError
 from ..nn import Module
 from ..optim import Optimizer
 from ..optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 from .history import History
 
-__all__ = ["BestWeights", "Callback", "Callbacks", "EarlyStopping", "Run", "Schedule"]
+__all__ = ["BestWeights", "Callback", "Callbacks", "EarlyStopping", "Run", "Schedule", "given"]
 
 
 @dataclass
 class Run:
-    """A training that is going on, as callbacks see it: `epoch` and `step` (of the epoch) count from 1."""
+    """A training that is going on, as callbacks see it: `epoch` and `step` (of the epoch) count from 1; `validated`: whether there are
+    validation data; `batch` is the one of the step."""
 
     model: Module
     loss: Callable[..., Tensor]
@@ -29,9 +31,11 @@ class Run:
     epoch: int = 0
     step: int = 0
     stopped: str = ""
+    validated: bool = False
+    batch: Batch | None = None
 
     def stop(self, reason: str) -> None:
-        """End the training after this step."""
+        """End the training after this step; an epoch that is cut short is not validated."""
         self.stopped = self.stopped or reason
 
 
@@ -64,14 +68,29 @@ class _Function(Callback):
         self._function(run)
 
 
+def given(callbacks: Any) -> list[Callback]:
+    """The callbacks that `fit` was handed, plain functions among them.
+
+    Errors: InputTypeError for anything else.
+    """
+    if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
+        raise InputTypeError(f"fit: callbacks must be a list, got {type(callbacks).__name__}; write [callback]")
+    found = list(callbacks)
+    for callback in found:
+        if isinstance(callback, LRScheduler):
+            raise InputTypeError(
+                "fit: a learning-rate schedule is no callback; hand it in as scheduler=, or as train.Schedule(...)"
+            )
+        if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
+            raise InputTypeError(f"fit: a callback must be a train.Callback or a function of the run, got {callback!r}")
+    return [callback if isinstance(callback, Callback) else _Function(callback) for callback in found]
+
+
 class Callbacks:
     """The callbacks of a training, told of each moment."""
 
-    def __init__(self, given: Sequence[Callback | Callable[[Run], Any]]):
-        for callback in given:
-            if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
-                raise InputTypeError(f"fit: a callback must be a train.Callback or a function of the run, got {callback!r}")
-        self._all = [callback if isinstance(callback, Callback) else _Function(callback) for callback in given]
+    def __init__(self, callbacks: Sequence[Callback]):
+        self._all = callbacks
 
     def tell(self, moment: str, run: Run) -> None:
         """Call a method of all, in their order."""
@@ -96,12 +115,15 @@ class _Monitor(Callback):
 
     def on_start(self, run: Run) -> None:
         self.best, self.best_epoch = math.inf, 0
+        if self.monitor.startswith("val_") and not run.validated:
+            raise ArgumentError(
+                f"{type(self).__name__}: there can be no {self.monitor!r} without validation data; give fit validation="
+            )
 
     def _value(self, run: Run) -> float:
         figures = run.history.rows[-1].figures()
         if self.monitor not in figures:
-            hint = "; give fit validation data" if self.monitor.startswith("val_") else ""
-            raise ArgumentError(f"{type(self).__name__}: there is no {self.monitor!r} in the history ({', '.join(figures)}){hint}")
+            raise ArgumentError(f"{type(self).__name__}: there is no {self.monitor!r} in the history ({', '.join(figures)})")
         return figures[self.monitor]
 
     def improved(self, run: Run, by: float = 0.0) -> bool:

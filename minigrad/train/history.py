@@ -14,7 +14,7 @@ from typing import Any
 
 from ..display import Block, Cell, Document, Markup, Picture, Table, Text, chart, log_scale, plain
 from ..errors import ArgumentError
-from .observations import WINDOW, observation, verdict
+from .observations import Course, observation, verdict
 
 __all__ = ["Epoch", "History"]
 
@@ -52,23 +52,22 @@ class History(Document):
     title = "Training"
 
     def __init__(self, rows: Sequence[Epoch] = ()):
-        self.rows: list[Epoch] = []
+        self._course = Course()
         self.step_losses: list[float] = []
         self.stopped = ""
         self.kept = 0
-        self._lowest: Epoch | None = None
-        self._best: Epoch | None = None
         for row in rows:
             self.append(row)
 
     def append(self, row: Epoch) -> None:
         """Add an epoch, and what is to be said of it."""
-        self.rows.append(row)
-        if self._lowest is None or row.loss < self._lowest.loss:
-            self._lowest = row
-        if "loss" in row.validation and (self._best is None or row.validation["loss"] < self._best.validation["loss"]):
-            self._best = row
-        row.observation = row.observation or observation(self.rows[-1 - WINDOW :], self._lowest, self._best)
+        self._course.append(row)
+        row.observation = row.observation or observation(self._course)
+
+    @property
+    def rows(self) -> list[Epoch]:
+        """The epochs."""
+        return self._course.rows
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -76,7 +75,7 @@ class History(Document):
     @property
     def best_epoch(self) -> int:
         """The epoch of the lowest validation loss (without validation, of the lowest training loss); 0 if there is none."""
-        best = self._best or self._lowest
+        best = self._course.best or self._course.lowest
         return best.epoch if best is not None else 0
 
     def columns(self) -> list[str]:
@@ -96,7 +95,7 @@ class History(Document):
         """The whole training in words."""
         kept = f" The model was left with the weights of epoch {self.kept}." if self.kept else ""
         stopped = f" Stopped: {self.stopped}." if self.stopped else ""
-        return f"{verdict(self.rows, self._best)}{stopped}{kept}"
+        return f"{verdict(self._course)}{stopped}{kept}"
 
     # ---- how it is looked at
 
@@ -146,7 +145,7 @@ class History(Document):
         for part, key in (("training", name), ("validation", f"val_{name}")):
             if key in self.columns():
                 axes.plot(epochs, self.column(key), marker="." if len(epochs) <= 60 else "", label=part)
-        if self._best is not None:
+        if self._course.best is not None:
             axes.axvline(self.best_epoch, color="C6", linestyle=":", label=f"lowest validation loss: epoch {self.best_epoch}")
         curves = [self.column(key) for key in (name, f"val_{name}") if key in self.columns()]
         if _wide(curves):

@@ -8,16 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from ..compiler import compile as compiled
-from ..core import Tensor, no_grad
+from ..core import Tensor, check_number, no_grad
 from ..data import Batch, batches, loader_of
 from ..errors import ArgumentError, CompileError, InputTypeError
 from ..nn import Module
 from ..nn.utils import clip_grad_norm_, evaluating, get_total_norm
+from ..ops import cat
 from ..optim import LBFGS, Optimizer
 from ..optim.lr_scheduler import LRScheduler
 from ..optim.lr_scheduler.base import rate_of
-from .callbacks import Callback, Callbacks, Run, Schedule
+from .callbacks import Callback, Callbacks, Run, Schedule, given
 from .history import Epoch, History
 from .metrics import Metrics
 from .progress import Interrupt, Progress
@@ -42,7 +45,8 @@ def fit(
 ) -> History:
     """Train a model; the history of its epochs.
 
-    - loss: called as loss(output, target); mean losses of batches are averaged by their sizes.
+    - loss: called as loss(output, target). In training the losses of the batches are averaged by their sizes; that of the validation data is
+      taken of all samples together. Losses with reduction="sum" are shown a sample.
     - data, validation: batches of inputs and, last, the target: a DataLoader, any iterable of batches that can be gone through again, a Dataset
       or a tuple of Tensors (X, y); of the last two, `data` comes in shuffled batches of 32.
     - metrics: "accuracy", functions of (outputs, targets) of all samples of an epoch, or a dictionary of functions by name. Default: the
@@ -51,16 +55,20 @@ def fit(
     - callbacks: see `Callback`; EarlyStopping and BestWeights are some.
     - progress: True for a line an epoch, and on terminals and in notebooks a bar (tqdm); False for silence; None for the bar alone, where it
       can be had.
-    - compile: whether the step is compiled (`mg.compile`) or runs operation by operation.
+    - compile: whether the step is compiled (`mg.compile`) or runs operation by operation. A compiled step takes plain numbers that the loss or
+      the model get from Python's own state (a list, a global) as they were when it was recorded; numbers that are to change belong into a
+      Tensor or an attribute of a Module.
 
-    Ctrl-C, or a loss that is no number, ends the training after the step; the history says so. The model is left in the mode it was in.
+    Ctrl-C, or a loss that is no number, ends the training after the step; the history says so. The model is left in the mode it was in,
+    also by an error; callbacks are told of the end in any case.
     Errors: ArgumentError for settings out of range or no batches; CompileError if the step cannot be compiled (then try compile=False);
     MissingExtraError for progress=True without tqdm where a bar would be shown.
     """
-    _check(model, loss, optimizer, epochs, clip_norm)
-    loader = _training_batches(data)
-    hooks = Callbacks([*([] if scheduler is None else [Schedule(scheduler)]), *callbacks])
-    run = Run(model, loss, optimizer, History(), epochs)
+    _check(model, loss, optimizer, epochs, clip_norm, scheduler)
+    loader = _reusable("data", loader_of("fit", data, batch_size=32, shuffle=True))
+    judged = None if validation is None else _reusable("validation", loader_of("fit: validation", validation))
+    hooks = Callbacks([*([] if scheduler is None else [Schedule(scheduler)]), *given(callbacks)])
+    run = Run(model, loss, optimizer, History(), int(epochs), validated=judged is not None)
     measures = Metrics(metrics, loss)
 
     def learn(*batch: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -77,19 +85,24 @@ def fit(
 
     step = compiled(learn) if compile else learn
     predict = compiled(lambda *inputs: model(*inputs)) if compile else model
-    with Progress(progress, epochs, loader) as shown, Interrupt() as interrupt, evaluating(model):  # whose modes it brings back
+    with Progress(progress, run.epochs, loader) as shown, Interrupt() as interrupt, evaluating(model):  # whose modes it brings back
         hooks.tell("on_start", run)
-        while run.epoch < epochs and not run.stopped:
-            run.epoch += 1
-            row = _epoch(run, step, loader, measures, hooks, interrupt, shown)
-            if not run.stopped:
-                row.validation = _judge(run, predict, validation, measures)
-            run.history.append(row)
-            if not run.stopped:
-                hooks.tell("on_epoch", run)
-            shown.epoch(run.history)
-        run.history.stopped = run.stopped
-        hooks.tell("on_end", run)
+        try:
+            while run.epoch < run.epochs and not run.stopped:
+                run.epoch += 1
+                row = _epoch(run, step, loader, measures, hooks, interrupt, shown)
+                whole = not run.stopped
+                if judged is not None and whole:
+                    row.validation = _judge(run, predict, judged, measures)
+                run.history.append(row)
+                if whole:
+                    hooks.tell("on_epoch", run)
+                shown.epoch(run.history)
+                if interrupt:
+                    run.stop(f"interrupted after epoch {run.epoch}")
+        finally:
+            run.history.stopped = run.stopped
+            hooks.tell("on_end", run)
     return run.history
 
 
@@ -103,18 +116,23 @@ def _epoch(
     shown: Progress,
 ) -> Epoch:
     """One pass over the data, and what became of it."""
-    start, total, rate = perf_counter(), 0.0, rate_of(run.optimizer.param_groups[0])
+    start, rate = perf_counter(), rate_of(run.optimizer.param_groups[0])
+    total, samples = 0.0, 0
     outputs: list[Tensor] = []
     targets: list[Tensor] = []
     norm: Tensor | None = None
+    summed = getattr(run.loss, "reduction", None) == "sum"
     run.model.train()
     for run.step, batch in enumerate(batches("fit", loader), 1):
+        run.batch = batch
         hooks.tell("before_step", run)
         value, output, norm = _run(step, batch)
         run.history.step_losses.append(value.item())
-        total += run.history.step_losses[-1] * len(batch)
-        outputs.append(output)
-        targets.append(batch.target)
+        total += run.history.step_losses[-1] * (1 if summed else len(batch))
+        samples += len(batch)
+        if measures.wanted(output, batch.target):
+            outputs.append(output)
+            targets.append(batch.target)
         hooks.tell("after_step", run)
         shown.step()
         if not math.isfinite(run.history.step_losses[-1]):
@@ -125,9 +143,10 @@ def _epoch(
         if run.stopped:
             break
     norm = get_total_norm([p.grad for p in run.model.parameters() if p.grad is not None]) if norm is None else norm
-    mean = total / sum(map(len, targets))
-    figures = measures.of(outputs, targets)
-    return Epoch(run.epoch, mean, figures, {}, rate, norm.item(), perf_counter() - start, run.step)
+    row = Epoch(run.epoch, total / samples, measures.of(outputs, targets), {}, rate, norm.item(), perf_counter() - start, run.step)
+    if run.stopped and math.isfinite(total):
+        row.observation = f"stopped after step {run.step}"
+    return row
 
 
 def _run(step: Callable[..., Any], batch: Batch) -> Any:
@@ -138,20 +157,17 @@ def _run(step: Callable[..., Any], batch: Batch) -> Any:
         raise
 
 
-def _judge(run: Run, predict: Callable[..., Tensor], validation: Any, measures: Metrics) -> dict[str, float]:
-    """Loss and metrics on the validation data, in evaluation mode; nothing if there are none."""
-    if validation is None:
-        return {}
-    total, outputs, targets = 0.0, [], []
+def _judge(run: Run, predict: Callable[..., Tensor], loader: Any, measures: Metrics) -> dict[str, float]:
+    """Loss and metrics on the validation data, in evaluation mode; the loss is that of all samples together."""
     with evaluating(run.model), no_grad():
-        for batch in batches("fit: validation", validation):
-            outputs.append(predict(*batch.inputs))
-            targets.append(batch.target)
-            total += run.loss(outputs[-1], batch.target).item() * len(batch)
-    return {"loss": total / sum(map(len, targets)), **measures.of(outputs, targets)}
+        found = [(predict(*batch.inputs), batch.target) for batch in batches("fit: validation", loader)]
+        outputs, targets = zip(*found, strict=True)
+        loss = run.loss(cat(outputs), cat(targets)).item()
+    samples = sum(map(len, targets)) if getattr(run.loss, "reduction", None) == "sum" else 1
+    return {"loss": loss / samples, **measures.of(outputs, targets)}
 
 
-def _check(model: Any, loss: Any, optimizer: Any, epochs: Any, clip_norm: Any) -> None:
+def _check(model: Any, loss: Any, optimizer: Any, epochs: Any, clip_norm: Any, scheduler: Any) -> None:
     if not isinstance(model, Module):
         raise InputTypeError(f"fit: model must be a Module, got {type(model).__name__}")
     if isinstance(loss, type) or not callable(loss):
@@ -160,18 +176,21 @@ def _check(model: Any, loss: Any, optimizer: Any, epochs: Any, clip_norm: Any) -
         raise InputTypeError(f"fit: optimizer must be an Optimizer, got {type(optimizer).__name__}")
     if isinstance(optimizer, LBFGS):
         raise ArgumentError("fit: LBFGS asks for the loss several times a step; write the loop, with optimizer.step(closure)")
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+    if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 1:
         raise ArgumentError(f"fit: epochs must be a whole number of at least 1, got {epochs!r}")
-    if clip_norm is not None and not clip_norm > 0:
-        raise ArgumentError(f"fit: clip_norm must be above 0, got {clip_norm!r}")
+    if clip_norm is not None:
+        check_number("fit", clip_norm=clip_norm)
+        if not clip_norm > 0:
+            raise ArgumentError(f"fit: clip_norm must be above 0, got {clip_norm!r}")
+    if scheduler is not None and not isinstance(scheduler, LRScheduler):
+        raise InputTypeError(f"fit: scheduler must be a schedule of optim.lr_scheduler, got {type(scheduler).__name__}")
     held = {id(p) for p in model.parameters()}
     if not any(id(p) in held for group in optimizer.param_groups for p in group["params"]):
         raise ArgumentError("fit: the optimizer holds none of the model's parameters; make it of model.parameters()")
 
 
-def _training_batches(data: Any) -> Any:
-    """The batches to train on, which can be gone through once an epoch."""
-    loader = loader_of("fit", data, batch_size=32, shuffle=True)
+def _reusable(name: str, loader: Any) -> Any:
+    """Batches that can be gone through once an epoch."""
     if hasattr(loader, "__next__"):
-        raise InputTypeError("fit: data is an iterator, which can be gone through once; give a DataLoader or a list of batches")
+        raise InputTypeError(f"fit: {name} is an iterator, which can be gone through once; give a DataLoader or a list of batches")
     return loader

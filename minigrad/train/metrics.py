@@ -10,13 +10,13 @@ import numpy as np
 
 from ..core import Tensor, no_grad
 from ..errors import ArgumentError, InputTypeError, ShapeError
-from ..nn import BCELoss, BCEWithLogitsLoss
+from ..nn import BCELoss, BCEWithLogitsLoss, FocalLoss
 from ..nn import functional as F
 
 __all__ = ["Metrics", "accuracy"]
 
 _PROBABILITIES = (BCELoss, F.binary_cross_entropy)
-_LOGITS = (BCEWithLogitsLoss, F.binary_cross_entropy_with_logits)
+_LOGITS = (BCEWithLogitsLoss, F.binary_cross_entropy_with_logits, FocalLoss, F.focal_loss)
 
 
 def accuracy(outputs: Tensor, targets: Tensor, *, threshold: float = 0.0, ignore_index: int = -100) -> float:
@@ -46,6 +46,8 @@ class Metrics:
         self._by_name = None if metrics is None else self._named(metrics)
 
     def _named(self, metrics: Mapping[str, Any] | Sequence[Any]) -> dict[str, Callable[..., Any]]:
+        if metrics == "accuracy":
+            metrics = ["accuracy"]
         if isinstance(metrics, str) or not isinstance(metrics, (Mapping, Sequence)):
             raise InputTypeError(f"fit: metrics must be a list or a dictionary, got {metrics!r}")
         given = metrics if isinstance(metrics, Mapping) else {_name_of(metric): metric for metric in metrics}
@@ -59,16 +61,20 @@ class Metrics:
                 raise ArgumentError("fit: metrics: 'loss' is the name of the loss")
         return found
 
+    def wanted(self, output: Tensor, target: Tensor) -> bool:
+        """Whether there is a metric; if none was named, the first outputs and targets tell."""
+        if self._by_name is None:
+            classes = target.dtype.kind in "iu" and output.ndim == target.ndim + 1
+            self._by_name = {"accuracy": self._accuracy} if classes or self._binary else {}
+        return bool(self._by_name)
+
     def of(self, outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> dict[str, float]:
         """The metrics of an epoch, whose outputs and targets came in batches."""
-        if self._by_name is None:
-            classes = targets[0].dtype.kind in "iu" and outputs[0].ndim == targets[0].ndim + 1
-            self._by_name = {"accuracy": self._accuracy} if classes or self._binary else {}
-        if not self._by_name:
+        if not outputs or not self.wanted(outputs[0], targets[0]):
             return {}
         together = [Tensor(np.concatenate([batch.array for batch in part])) for part in (outputs, targets)]
         with no_grad():
-            return {name: float(metric(*together)) for name, metric in self._by_name.items()}
+            return {name: float(metric(*together)) for name, metric in (self._by_name or {}).items()}
 
 
 def _is(loss: Any, kinds: tuple[Any, ...]) -> bool:

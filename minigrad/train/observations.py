@@ -1,75 +1,130 @@
-"""What a history says, in words: each from the numbers of the epochs so far."""
+"""What a history says, in words: each from the numbers of the epochs so far.
+
+Losses are noisy, so that a trend is judged by means over a few epochs, and by how large a move is beside the whole way that the loss has come.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .history import Epoch
 
-__all__ = ["WINDOW", "observation", "overfitting", "verdict"]
+__all__ = ["Course", "observation", "verdict"]
 
-WINDOW = 5  # epochs that a trend takes
-STEEP = 0.20  # a loss that falls by this share in an epoch falls fast
-FLAT = 0.01  # one that moves by less than this share in WINDOW epochs has come to rest
-RISE = 0.05  # a validation loss this share above its lowest, on average over WINDOW epochs, has risen
-BLOWN = 1.5  # a training loss this many times its lowest has come undone
+WINDOW = 3  # epochs that a mean is taken over, and that a trend lasts
+FAST = 0.20  # a loss that falls by this share in an epoch falls fast
+FLAT = 0.01  # means that differ by less than this share are the same
+SCATTER = 1.2  # and so are means that differ by less than so many standard deviations
+BLOWN = 0.5  # a training loss that stands this share above the first one, twice running, has come undone;
+UNDONE = 0.5  # so has one that stays this share of its progress above the lowest, if it had come down by this share
+RISEN = ((5, 0.05), (10, 0.01))  # so many epochs after its lowest, a validation loss this share above it has risen,
+NOTICED = 0.02  # if that is also this share of all its progress: a loss of 10⁻⁵ may double
 
 
-def observation(recent: Sequence[Epoch], lowest: Epoch, best: Epoch | None) -> str:
-    """What is to be said of the last of the recent epochs (WINDOW + 1 of them, as far as there are so many), given the epoch of the lowest
-    training loss so far, and that of the lowest validation loss."""
-    now = recent[-1]
-    if not math.isfinite(now.loss):
+class Course:
+    """The epochs of a training as they come, and those among them that later ones are held against."""
+
+    def __init__(self) -> None:
+        self.rows: list[Epoch] = []
+        self.lowest: Epoch | None = None
+        self.best: Epoch | None = None
+        self.first_judged: Epoch | None = None
+
+    def append(self, row: Epoch) -> None:
+        """Add an epoch."""
+        self.rows.append(row)
+        if self.lowest is None or row.loss < self.lowest.loss:
+            self.lowest = row
+        if "loss" in row.validation:
+            self.first_judged = self.first_judged or row
+            if self.best is None or row.validation["loss"] < self.best.validation["loss"]:
+                self.best = row
+
+    def diverges(self) -> bool:
+        """Whether the training loss has gone up and stays there."""
+        last = [row.loss for row in self.rows[-WINDOW:]]
+        if not math.isfinite(last[-1]):
+            return True
+        first, lowest = self.rows[0].loss, self.lowest.loss if self.lowest else math.nan
+        if len(self.rows) > 2 and min(last[-2:]) > first + BLOWN * abs(first):
+            return True
+        progress = first - lowest
+        return len(last) == WINDOW and progress > UNDONE * abs(first) and min(last) > lowest + UNDONE * progress
+
+    def rests(self) -> bool:
+        """Whether the training loss moves no more than it scatters."""
+        recent = [row.loss for row in self.rows[-2 * WINDOW :]]
+        if len(recent) < 2 * WINDOW:
+            return False
+        moved = abs(fmean(recent[WINDOW:]) - fmean(recent[:WINDOW]))
+        return moved < max(FLAT * abs(fmean(recent)), SCATTER * stdev(recent))
+
+    def overfits(self) -> bool:
+        """Whether the validation loss has risen since its lowest, while the training loss fell."""
+        now, best, first = self.rows[-1], self.best, self.first_judged
+        if best is None or first is None or "loss" not in now.validation or not now.loss < best.loss:
+            return False
+        lowest = best.validation["loss"]
+        rise = fmean(row.validation.get("loss", lowest) for row in self.rows[-WINDOW:]) - lowest
+        since = now.epoch - best.epoch
+        large = any(since >= epochs and rise > share * abs(lowest) for epochs, share in RISEN)
+        return large and rise > NOTICED * (first.validation["loss"] - lowest)
+
+
+def observation(course: Course) -> str:
+    """What is to be said of the last epoch."""
+    if not math.isfinite(course.rows[-1].loss):
         return "the loss is no number any more: diverged"
-    if len(recent) == 1:
+    if len(course.rows) == 1:
         return "where it starts"
-    return _of_training(recent, lowest) + _of_validation(recent, best)
+    if course.diverges():
+        return "diverging: try a smaller learning rate"
+    if course.overfits() and course.best is not None:
+        return f"{_move(course)}; overfitting since epoch {course.best.epoch}"
+    return f"{_move(course)}; validation at its best" if course.best is course.rows[-1] else _move(course)
 
 
-def _of_training(recent: Sequence[Epoch], lowest: Epoch) -> str:
+def _move(course: Course) -> str:
     """How the training loss moves."""
-    before, now = recent[-2].loss, recent[-1].loss
-    if now > before and now > BLOWN * lowest.loss > 0:
-        return f"diverging: the loss is {now / lowest.loss:.1f} times its lowest; try a smaller learning rate"
-    if len(recent) > WINDOW and abs(recent[-1 - WINDOW].loss - now) < FLAT * abs(recent[-1 - WINDOW].loss):
-        return f"plateau: the loss moved by less than {FLAT:.0%} in {WINDOW} epochs"
+    losses = [row.loss for row in course.rows[-WINDOW - 1 :]]
+    before, now = losses[-2:]
     change = round((now - before) / abs(before), 3) if before else 0.0
+    if course.rests():
+        return "plateau"
     if change == 0:
         return "loss stays as it is"
-    return f"loss {'rises' if change > 0 else 'falls fast' if change <= -STEEP else 'falls'} ({change:+.1%})"
+    steadily = len(losses) > WINDOW and all(b < a for a, b in pairwise(losses))
+    how = "rises" if change > 0 else "falls fast" if change <= -FAST else "falls steadily" if steadily else "falls"
+    return f"loss {how} ({change:+.1%})"
 
 
-def _of_validation(recent: Sequence[Epoch], best: Epoch | None) -> str:
-    """What the validation loss adds to it."""
-    if best is None or "loss" not in recent[-1].validation:
-        return ""
-    if overfitting(recent, best):
-        return f"; overfitting since epoch {best.epoch}"
-    return "; validation at its best" if best is recent[-1] else ""
-
-
-def overfitting(recent: Sequence[Epoch], best: Epoch) -> bool:
-    """Whether, for WINDOW epochs, the validation loss has stood above its lowest, while the training loss fell."""
-    since = [row.validation.get("loss", math.nan) for row in recent[-WINDOW:]]
-    risen = sum(since) / len(since) > (1 + RISE) * best.validation["loss"]
-    return risen and recent[-1].epoch - best.epoch >= WINDOW and recent[-1].loss < best.loss
-
-
-def verdict(rows: Sequence[Epoch], best: Epoch | None) -> str:
+def verdict(course: Course) -> str:
     """What is to be said of the whole training."""
-    if not rows:
+    if not course.rows:
         return "No epoch was trained."
-    first, last = rows[0], rows[-1]
-    said = f"The training loss went from {first.loss:.4g} to {last.loss:.4g} in {len(rows)} epochs."
-    if len(rows) == 1:
-        said = f"The training loss was {last.loss:.4g} in the one epoch that was trained."
-    if best is None or "loss" not in last.validation:
+    first, last = course.rows[0], course.rows[-1]
+    if len(course.rows) == 1:
+        return f"The training loss was {last.loss:.4g} in the one epoch that was trained."
+    said = f"The training loss went from {first.loss:.4g} to {last.loss:.4g} in {len(course.rows)} epochs"
+    if course.diverges():
+        return f"{said}: it diverges; try a smaller learning rate."
+    said += ", and has come to rest." if course.rests() else "."
+    if course.best is None or "loss" not in last.validation:
         return said
-    now, lowest = last.validation["loss"], best.validation["loss"]
-    if best is last:
+    now, lowest = last.validation["loss"], course.best.validation["loss"]
+    if course.best is last:
         return f"{said} The validation loss ended at its lowest, {now:.4g}."
-    said += f" The validation loss was lowest in epoch {best.epoch}, {lowest:.4g}, and ended at {now:.4g}"
-    return f"{said}, while the training loss fell: overfitting." if overfitting(rows, best) else f"{said}."
+    said += f" The validation loss was lowest in epoch {course.best.epoch}, {lowest:.4g}, and ended at {now:.4g}"
+    return f"{said}, while the training loss fell: overfitting." if course.overfits() else f"{said}."
+
+
+def overfitting(rows: Sequence[Epoch], best: Epoch) -> bool:
+    course = Course()
+    for row in rows:
+        course.append(row)
+    return course.overfits()

@@ -36,7 +36,8 @@ class Progress:
         row = history.rows[-1]
         if self._bar is not None:
             self._bar.set_description(f"epoch {min(row.epoch + 1, self._epochs)}/{self._epochs}", refresh=False)
-            self._bar.set_postfix({name: f"{value:.4f}" for name, value in row.figures().items()})
+            losses = {name: f"{value:.4g}" for name, value in row.figures().items() if name in ("loss", "val_loss")}
+            self._bar.set_postfix(losses)
         if self._lines:
             write = print if self._bar is None else self._bar.write
             for line in history.lines():

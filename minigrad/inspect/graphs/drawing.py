@@ -11,19 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from ...core import Tensor
-from ...display import Block, Document, plain
+from ...display import Block, Document, figure, plain
 from ...errors import ArgumentError, InputTypeError
 from ...nn import Module
 from ..naming import Names, variables
+from .figures import figure_picture
 from .folding import Box, folded, unfolded
 from .labels import kind
 from .nodes import Input, Node, read
 from .outline import dot, mermaid, sentences, tree
+from .scene import Scene, scene
 from .svg import svg
 
 __all__ = ["Graph", "graph"]
 
 _LINES = 400  # of the tree that print shows
+_PLOTTED = 60  # boxes of a figure
 _ABOVE = "An operation stands above what it takes."
 _BELOW = "Data flow downwards: an operation stands below what it takes."
 
@@ -71,9 +74,24 @@ class Graph(Document):
             Path(path).write_text(text + "\n", encoding="utf-8")
         return text
 
+    def plot(self, path: str | Path | None = None) -> Any:
+        """The picture as a matplotlib Figure, saved to `path` if one is given (a PNG, a PDF, …).
+
+        Errors: MissingExtraError without matplotlib; ArgumentError for more than 60 boxes, which nobody could read in a figure.
+        """
+        if len(self.boxes) > _PLOTTED:
+            raise ArgumentError(
+                f"Graph.plot: a figure has room for {_PLOTTED} boxes, this graph has {len(self.boxes):,}; to_svg() draws larger ones"
+            )
+        return figure("Graph.plot", [figure_picture(self._scene, " ".join(self._said(_BELOW)))], path)
+
     @cached_property
     def _svg(self) -> str:
-        return svg(self.boxes, self.nodes, self._top, " ".join(self._said(_BELOW)))
+        return svg(self._scene, " ".join(self._said(_BELOW)))
+
+    @cached_property
+    def _scene(self) -> Scene:
+        return scene(self.boxes, self.nodes, self._top, self._said(_BELOW)[1:])
 
     def _said(self, how: str) -> list[str]:
         """The sentences that stand with it, of which the first ends in how to read it."""
@@ -117,8 +135,7 @@ class _Picture:
 
     def html(self) -> str:
         graph = self.graph
-        said = "".join(f'<p class="note">{escape(line)}</p>' for line in graph._said(_BELOW))
-        return f'<div class="wide" tabindex="0">{graph.to_svg()}</div>{said}'
+        return f'<div class="wide" tabindex="0">{graph.to_svg()}</div><p class="note">{escape(graph._said(_BELOW)[0])}</p>'
 
 
 def graph(
@@ -135,8 +152,8 @@ def graph(
 
     Values (up to 6 elements) are those that leaves hold now, and that operations made; the ones that nobody kept are computed again, in
     graphs of up to 200 operations. So are the gradients of operations, once a backward pass has left gradients at leaves, for a 0-d
-    loss without hooks; a leaf's is its `.grad`. A number that no rule needs is not kept (the 1 of `x + 1`), and after a backward pass
-    without `retain_graph=True` none is: values that come of it are known where a rule kept them or a variable holds them, else not shown.
+    loss without hooks; a leaf's is its `.grad`. A backward pass without `retain_graph=True` lets go of what operations kept: after it,
+    values are shown that a variable or a leaf holds, and those that come of these.
 
     With `fold`, a run of operations that repeats three times or more in the order of recording, each time connected to the one before,
     is shown once: with the same operations, settings, shapes and connections; weights may differ. A leaf alone is a graph of one node.
@@ -187,6 +204,9 @@ def _node(node: Node) -> dict[str, Any]:
 def _input(given: Input) -> dict[str, Any]:
     if given.node is not None:
         return {"argument": given.argument, "number": given.node + 1}
-    if given.shape is None:
-        return {"argument": given.argument, "value": given.value}
-    return {"argument": given.argument, "name": given.name or None, "shape": list(given.shape), "dtype": str(given.dtype)}
+    known = {"argument": given.argument, "value": plain(given.value)}
+    return (
+        known
+        if given.shape is None
+        else {**known, "name": given.name or None, "shape": list(given.shape), "dtype": str(given.dtype)}
+    )

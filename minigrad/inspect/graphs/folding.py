@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .nodes import Input, Node
@@ -38,13 +38,15 @@ class Link:
 
 @dataclass(slots=True)
 class Box:
-    """What is shown of a node: `members` are the indices of the nodes that it stands for, the youngest first."""
+    """What is shown of a node: `members` are the indices of the nodes that it stands for, the youngest first. In a block, `back` are the
+    boxes that it takes from the copy before."""
 
     index: int
     node: Node
     members: Sequence[int]
     links: list[Link] = field(default_factory=list)
     block: Block | None = None
+    back: list[int] = field(default_factory=list)
 
 
 def unfolded(nodes: Sequence[Node]) -> list[Box]:
@@ -57,9 +59,9 @@ def folded(nodes: Sequence[Node]) -> list[Box]:
 
     A block is a run of operations in the order of recording that comes three times or more in a row, each time with the same
     operations, settings, shapes, dtypes and connections: between its own operations, to the copy before (there is at least one), to what
-    stands before all copies. Leaves that are used once, as weights are, may be other ones in each copy, of the same shape; any other
-    leaf must be the same one. The first copy may begin with a leaf or with data where the others go on from the copy before. Of the
-    lengths that fit, the one that covers most is taken, then the shortest. Blocks in blocks stay.
+    stands before all copies. Leaves that are used within one copy alone, as weights are, may be other ones in each, of the same shape
+    and used in the same places; any other leaf must be the same one. The first copy may begin with a leaf or with data where the others
+    go on from the copy before. Of the lengths that fit, the one that covers most is taken, then the shortest. Blocks in blocks stay.
     """
     return _boxes(nodes, _Search(nodes).blocks())
 
@@ -86,8 +88,12 @@ def _boxes(nodes: Sequence[Node], blocks: Sequence[Block]) -> list[Box]:
             box.block = None  # a leaf that all copies share
         last = nodes[box.members[-1]]
         for mine, its in zip(box.node.inputs, last.inputs, strict=True):
-            outside = box.block is not None and mine.node is not None and _leaves_copy(mine.node, box.block, nodes)
-            taken = its if outside else mine
+            taken = mine
+            if box.block is not None and mine.node is not None and _leaves_copy(mine.node, box.block, nodes):
+                taken = its
+                before = number[stands_for[mine.node]]
+                if mine.node < box.block.end and before not in box.back:
+                    box.back.append(before)
             _add(box.links, taken, None if taken.node is None else number[stands_for[taken.node]])
     return boxes
 
@@ -110,32 +116,38 @@ def _add(links: list[Link], given: Input, to: int | None) -> None:
 class _Search:
     """The operations of a graph, the youngest first, as a row in which repetitions are looked for.
 
-    `kinds`: for each a number, the same for all that could stand in its place. `targets`: the operations that it takes.
+    `kinds`: for each a number, the same for all that could stand in its place. `targets`: the operations that it takes. `leaves`: the
+    leaves that it takes. `uses`: of each leaf, the places (operation, number of the argument) where it is taken.
     """
 
     def __init__(self, nodes: Sequence[Node]):
         self.nodes = nodes
-        self.uses = Counter(given.node for node in nodes for given in node.inputs)
         self.kinds: list[int] = []
         self.targets: list[list[int]] = []
+        self.leaves: list[list[int]] = []
+        self.uses: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        self.shifts: dict[tuple[int, int], int] = {}  # by two leaves: see `_shift`
         self.ends: dict[int, int] = {}  # by distance: where the stretch ends that is like what stands at that distance
         self.vain: dict[int, int] = {}  # by distance: the end of such a stretch in which no block was found
         numbers: dict[tuple[object, ...], int] = {}
-        for node in nodes:
+        for i, node in enumerate(nodes):
             if not node.operation:
                 break
             key = (*_own(node), *(self._taken(given) for given in node.inputs))
             self.kinds.append(numbers.setdefault(key, len(numbers)))
-            self.targets.append([given.node for given in node.inputs if given.node is not None and nodes[given.node].operation])
+            taken = [given.node for given in node.inputs if given.node is not None]
+            self.targets.append([n for n in taken if nodes[n].operation])
+            self.leaves.append([n for n in taken if not nodes[n].operation])
+            for k, given in enumerate(node.inputs):
+                if given.node is not None and not nodes[given.node].operation:
+                    self.uses[given.node].append((i, k))
 
     def _taken(self, given: Input) -> tuple[object, ...]:
-        """What must be equal of an argument."""
+        """What must be equal of an argument; which operation or leaf it is must be looked at beside."""
         if given.node is None:
-            return given.argument, given.shape, given.dtype, given.value
+            return given.argument, given.shape, given.dtype, given.value if given.shape is None else None
         taken = self.nodes[given.node]
-        if taken.operation:
-            return (given.argument,)
-        return given.argument, taken.shape, taken.dtype, taken.parameter, given.node if self.uses[given.node] > 1 else None
+        return (given.argument,) if taken.operation else (given.argument, taken.shape, taken.dtype, taken.parameter)
 
     def blocks(self) -> list[Block]:
         """Blocks from the youngest operation on, none in another."""
@@ -162,9 +174,8 @@ class _Search:
             covered = best.end - best.start if best else 0
             if times < _TIMES or size * times <= covered or self.vain.get(size) == end or (best and size % best.size == 0):
                 continue
-            # Where the stretch leaves it open, a block begins (its oldest operation) where most leaves come in: at a layer.
-            start = max(range(i, end - size * times + 1), key=lambda start: (self._leaf_count(start + size - 1), -start))
-            found = self._closed(Block(start, size, times))
+            tried = (self._closed(Block(start, size, times)) for start, times in self._starts(i, size, end))
+            found = max(filter(None, tried), key=lambda block: block.times, default=None)
             if found is None:
                 self.vain[size] = end
             elif found.end - found.start > covered:
@@ -183,8 +194,43 @@ class _Search:
     def _alike(self, i: int, size: int) -> bool:
         """Whether two operations are of a kind and take the same, or what stands equally far from them."""
         j = i + size
-        pairs = zip(self.targets[i], self.targets[j], strict=True) if self.kinds[i] == self.kinds[j] else [(0, -1)]
-        return all(b - a in (size, 0) for a, b in pairs)
+        if self.kinds[i] != self.kinds[j]:
+            return False
+        return all(b - a in (size, 0) for a, b in zip(self.targets[i], self.targets[j], strict=True)) and all(
+            self._same_leaf(a, b, size, size) for a, b in zip(self.leaves[i], self.leaves[j], strict=True)
+        )
+
+    def _same_leaf(self, a: int, b: int, size: int, away: int) -> bool:
+        """Whether two leaves are one, or each is used within one copy only, in the same places, `away` from each other."""
+        if a == b:
+            return True
+        if (a, b) not in self.shifts:
+            self.shifts[a, b] = self._shift(self.uses[a], self.uses[b])
+        return self.shifts[a, b] == away and self.uses[a][-1][0] - self.uses[a][0][0] < size
+
+    @staticmethod
+    def _shift(uses: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]) -> int:
+        """How far the uses of a leaf are from those of another; 0 if they are not alike."""
+        shift = others[0][0] - uses[0][0]
+        return shift * (len(uses) == len(others) and all((i + shift, k) == use for (i, k), use in zip(uses, others, strict=True)))
+
+    def _starts(self, i: int, size: int, end: int) -> Iterator[tuple[int, int]]:
+        """Where a block may begin, and how often it comes. Where the stretch leaves it open, it begins (its oldest operation) where most
+        leaves come in, at a layer, or so that one copy more would be the beginning of all; never between uses of a leaf that each copy
+        has of its own."""
+        cut: set[int] = set()
+        for place in range(i, i + size):
+            for leaf, other in zip(self.leaves[place], self.leaves[place + size], strict=True):
+                if leaf != other:
+                    cut.update((n - i) % size for n in range(self.uses[leaf][0][0] + 1, self.uses[leaf][-1][0] + 1))
+        for times in ((end - i) // size, (end - i) // size - 1):
+            starts = [start for start in range(i, end - size * times + 1) if (start - i) % size not in cut]
+            if starts and times >= _TIMES:
+                yield max(starts, key=lambda start: (self._leaf_count(start + size - 1), -start)), times
+                first = len(self.kinds) - size * (times + 1)
+                if first in starts:
+                    yield first, times
+                return
 
     def _leaf_count(self, i: int) -> int:
         return len(self.nodes[i].inputs) - len(self.targets[i])
@@ -230,8 +276,10 @@ class _Search:
             return shape == self.nodes[young.node].shape and (old.node is None or old.node >= end)
         if self._taken(young) != self._taken(old):
             return False
-        if young.node is None or old.node is None or not self.nodes[young.node].operation:
+        if young.node is None or old.node is None:
             return True
+        if not self.nodes[young.node].operation:
+            return self._same_leaf(young.node, old.node, block.size, block.end - block.start)
         return old.node in (young.node + block.end - block.start, young.node if young.node >= end else None)
 
 

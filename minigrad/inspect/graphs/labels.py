@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any
 
+import numpy as np
+
 from ...core import get_default_dtype
 from ..values import short, written
 from .folding import Box, Link
@@ -44,7 +46,7 @@ def label(box: Box, nodes: Sequence[Node]) -> Label:
     pairs = () if several else (("value", node.value), ("gradient", node.gradient))
     known = tuple(f"{name} {written(array)}" for name, array in pairs if array is not None)
     title = (_range([nodes[i] for i in box.members]) if several else node.title) + times(box)
-    arguments = [f"takes {_argument(link, nodes)}" for link in box.links[:_ARGUMENTS]]
+    arguments = [f"takes {_argument(link, nodes, several)}" for link in box.links[:_ARGUMENTS]]
     whole = [
         title,
         f"{kind(node)}, shape {node.shape}, {node.dtype}",
@@ -58,7 +60,7 @@ def label(box: Box, nodes: Sequence[Node]) -> Label:
         title,
         shape("" if known and node.shape == () and node.value is not None else node.shape, node.dtype).strip(),
         node.settings,
-        tuple(constant(link.input) for link in box.links if link.to is None),
+        tuple(constant(link.input, several) for link in box.links if link.to is None),
         known,
         tuple(whole),
     )
@@ -79,18 +81,20 @@ def shape(size: Any, dtype: Any) -> str:
     return f"{size}" if dtype == get_default_dtype() else f"{size} {dtype}"
 
 
-def constant(given: Input) -> str:
-    """An argument that carries no gradient: a tensor by its shape, a number by its value."""
+def constant(given: Input, several: bool = False) -> str:
+    """An argument that carries no gradient: a tensor by its shape, a number by its value, and a small tensor by both, unless the box
+    stands for several nodes."""
     if given.shape is None:
         return f"{given.argument}: {'a number' if given.value is None else short(given.value)}"
-    return f"{given.argument}: {f'{given.name} ' if given.name else ''}{shape(given.shape, given.dtype)}, no gradient"
+    value = "" if several or given.value is None else f" = {written(np.asarray(given.value))}"
+    return f"{given.argument}: {f'{given.name} ' if given.name else ''}{shape(given.shape, given.dtype)}{value}, no gradient"
 
 
-def _argument(link: Link, nodes: Sequence[Node]) -> str:
+def _argument(link: Link, nodes: Sequence[Node], several: bool) -> str:
     """An argument in full."""
     given = link.input
     if given.node is None:
-        return constant(given)
+        return constant(given, several)
     taken = nodes[given.node]
     return f"{given.argument}: {taken.title} {shape(taken.shape, taken.dtype)}{f', {link.times:,} times' if link.times > 1 else ''}"
 

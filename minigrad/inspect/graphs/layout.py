@@ -1,7 +1,7 @@
 """Boxes and links of a graph without cycles, set out in layers, after Sugiyama, Tagawa and Toda (1981), "Methods for visual
 understanding of hierarchical system structures".
 
-A box stands one layer above the lowest of those that take it. A link over several layers passes through a point of its own in each
+A box stands one layer above the highest of those that take it. A link over several layers passes through a point of its own in each
 of them, so that it runs under no box. Points and boxes of a layer are ordered by the barycentres of their neighbours, then moved
 towards these as far as the order and the gaps allow; leaves make room for operations, so that a chain of these stands straight.
 """
@@ -9,7 +9,7 @@ towards these as far as the order and the gaps allow; leaves make room for opera
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -59,14 +59,17 @@ class Layout:
     height: float = 0.0
 
 
-def layered(sizes: Sequence[tuple[float, float]], links: Sequence[tuple[int, int]]) -> Layout:
-    """Places for boxes of the given sizes (width, height). A link (i, j) says that box i takes box j, and i < j: what takes is below."""
+def layered(
+    sizes: Sequence[tuple[float, float]], links: Sequence[tuple[int, int]], apart: Collection[tuple[int, int]] = ()
+) -> Layout:
+    """Places for boxes of the given sizes (width, height). A link (i, j) says that box i takes box j, and i < j: what takes is below.
+    Between the ends of a link that is `apart`, too, there is a layer at least."""
     places = [Place(*size) for size in sizes]
     takers: list[list[int]] = [[] for _ in places]
     for i, j in links:
         takers[j].append(i)
     for j, place in enumerate(places):
-        place.layer = max((places[i].layer + 1 for i in takers[j]), default=0)
+        place.layer = max((places[i].layer + (2 if (i, j) in apart else 1) for i in takers[j]), default=0)
     out = Layout(places[: len(sizes)])
     above: list[list[int]] = [[] for _ in places]  # neighbours one layer up, by index
     short = sum(places[j].layer - places[i].layer - 1 for i, j in links) <= _LONGEST

@@ -25,14 +25,14 @@ _REPLAYED = 200  # steps: in graphs up to this size, values and gradients that n
 @dataclass(slots=True)
 class Input:
     """What an operation takes as an argument: the node of that index, or, with `node` None, what carries no gradient: a tensor of
-    `shape`, or a number (shape None), with its `value` if it is known."""
+    `shape`, or a number (shape None), with its `value` if it is known and small."""
 
     argument: str
     node: int | None
     shape: tuple[int, ...] | None = None
     dtype: Any = None
     name: str = ""
-    value: float | None = None
+    value: Array | float | None = None
 
 
 @dataclass(slots=True)
@@ -50,6 +50,12 @@ class Node:
     value: Array | None = None
     gradient: Array | None = None
     norm: float | None = None  # of the gradient
+    freed: bool = False  # whether a backward pass has let go of what the operation kept
+
+    @property
+    def unknown(self) -> bool:
+        """Whether there would be a value to show, had a backward pass not let go of it."""
+        return self.freed and self.value is None and math.prod(self.shape) <= SMALL
 
     @property
     def title(self) -> str:
@@ -139,6 +145,7 @@ class _Reading:
             settings=", ".join(filter(None, [self.settings[record], _live(step)])),
             gradient=_small(kept),
             norm=_norm(kept),
+            freed=step.saved is None and getattr(step, "recompute", None) is None,
         )
 
     def _input(self, step: Step, position: int, edges: dict[int, Step | Tensor]) -> Input | None:
@@ -149,7 +156,8 @@ class _Reading:
         known = step.saved is not None and position in record.keep
         value = step.saved[record.keep.index(position)] if known and step.saved else None
         if spec is not None:
-            return Input(argument, None, *spec, name=self._name(value))
+            shown = None if value is None or value.size > SMALL or _stale(step) else value.copy()
+            return Input(argument, None, *spec, name=self._name(value), value=shown)
         if value is None and (known or (step.op.sequence is None and step.op.default(argument) is None)):
             return None  # an argument that was left out
         return Input(argument, None, value=None if value is None else float(value))

@@ -15,14 +15,21 @@ _TOLD = 5  # blocks of which a sentence is said
 _DEPTH = 12  # levels of indentation; what is deeper goes on at the margin
 
 
+_FREED = (
+    "Values are missing: the backward pass has let go of what was saved. Call graph before it, or backward(retain_graph=True), to see "
+    "them."
+)
+
+
 def sentences(boxes: Sequence[Box], nodes: Sequence[Node]) -> list[str]:
-    """How large the graph is, and what was folded."""
+    """How large the graph is, what was folded, and why values are missing."""
     operations = sum(bool(node.operation) for node in nodes)
     leaves = len(nodes) - operations
     size = f"{operations:,} operation{'s' * (operations != 1)}, {leaves:,} {'leaf' if leaves == 1 else 'leaves'}."
     folded = Counter(_folded(block, nodes) for block in _blocks(boxes))
     said = [f"{text}{f' (in {count:,} places)' if count > 1 else ''}." for text, count in folded.most_common(_TOLD)]
-    return [size, *said, *([f"And {len(folded) - _TOLD:,} more repeated blocks."] if len(folded) > _TOLD else [])]
+    more = [f"And {len(folded) - _TOLD:,} more repeated blocks."] if len(folded) > _TOLD else []
+    return [size, *said, *more, *([_FREED] if any(node.unknown for node in nodes) else [])]
 
 
 def _folded(block: Block, nodes: Sequence[Node]) -> str:
@@ -83,7 +90,7 @@ def _below(box: Box, boxes: Sequence[Box], prefix: str, depth: int) -> list[tupl
     for place, link in enumerate(links, 1):
         branch, rail = ("└─ ", "   ") if place == len(links) else ("├─ ", "│  ")
         if link.to is None:
-            text = constant(link.input)
+            text = constant(link.input, len(box.members) > 1)
             lines.append((None, f"{prefix}{branch}{text if named else text.partition(': ')[2]}", "", depth))
             continue
         role = f"{link.times:,} times: " if link.times > 1 else f"{link.input.argument}: " if named and len(links) > 1 else ""
@@ -108,6 +115,8 @@ def mermaid(boxes: Sequence[Box], nodes: Sequence[Node], results: Sequence[int])
     lines = ["flowchart TD", *_grouped(boxes, box_line, group, "end")]
     for taken, taker, count in _edges(boxes):
         lines.append(f"  n{taken} -->{_MANY.format(count) if count > 1 else ''} n{taker}")
+    lines += [f"  n{taken} -.-> n{taker}" for taken, taker in _back(boxes)]
+    lines += [f"  style b{k} fill:none,stroke-dasharray:5 4" for k, _ in enumerate(_blocks(boxes), 1)]
     lines += ["  classDef result stroke-width:3px", f"  class {','.join(f'n{n + 1}' for n in results)} result"]
     return "\n".join(lines) + "\n"
 
@@ -131,12 +140,18 @@ def dot(boxes: Sequence[Box], nodes: Sequence[Node], results: Sequence[int]) -> 
     for taken, taker, count in _edges(boxes):
         look = f' [label="× {count:,}"]' if count > 1 else ""
         lines.append(f"  n{taken} -> n{taker}{look};")
+    lines += [f'  n{taken} -> n{taker} [style="dashed", constraint=false];' for taken, taker in _back(boxes)]
     return "\n".join([*lines, "}"]) + "\n"
 
 
 def _edges(boxes: Sequence[Box]) -> Iterator[tuple[int, int, int]]:
     """Numbers of taken and taker, and how many arguments in a row it is."""
     return ((link.to + 1, n, link.times) for n, box in enumerate(boxes, 1) for link in box.links if link.to is not None)
+
+
+def _back(boxes: Sequence[Box]) -> Iterator[tuple[int, int]]:
+    """In blocks, numbers of taken and taker, where the one is taken from the copy before."""
+    return ((before + 1, n) for n, box in enumerate(boxes, 1) for before in box.back)
 
 
 def _grouped(boxes: Sequence[Box], box_line: Callable[[int], str], group: Callable[[int, Block], str], end: str) -> Iterator[str]:

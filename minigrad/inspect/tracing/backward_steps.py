@@ -1,4 +1,4 @@
-"""The backward pass step by step: each rule as it runs, with what comes in, what goes out, and where to."""
+"""The backward pass step by step, as records: each rule as it runs, with what comes in, what goes out, and where to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from ...display import Block, Document, Pre, Table, Text
 from ...errors import GraphError, InputTypeError
 from ..naming import Names, variables
 from ..values import Snapshot
-from .rule_text import rule_text
+from .matrices import equation
+from .rule_text import formula_text, rule_text
+from .worked import worked
 
 __all__ = ["BackwardStep", "BackwardTrace", "HandedOn", "trace_backward"]
 
@@ -28,21 +30,25 @@ WIDTH = 110  # columns; what is longer is written below one another
 
 @dataclass(frozen=True)
 class HandedOn:
-    """What a step hands to one of its inputs: by which rule, and where it goes (`to`).
+    """What a step hands to one of its inputs, and where it goes (`to`): by which `rule`, as its source has it, and by which `formula`, as
+    the operation's docstring has it (the source where that is one).
 
-    For operations that map over elements, `local` is the local derivative (the rule at g = 1), and `outgoing` is local times incoming,
-    summed where the input was broadcast. `waiting` is what other steps have handed there before, `total` the sum. Of large arrays, both
-    are None, and `added` says whether something waited.
+    For operations that map over elements or make a single one, `local` is the local derivative (the rule at g = 1), and `outgoing` is
+    local times incoming, summed where the input was broadcast. `worked` is a formula of matrices: in letters, then signs and arrays.
+    `waiting` is what other steps have handed there before, `total` the sum. Of large arrays, both are None, and `added` says whether
+    something waited.
     """
 
     to: str
     argument: str
     rule: str
+    formula: str
     outgoing: Snapshot
     local: Snapshot | None = None
     added: bool = False
     waiting: Snapshot | None = None
     total: Snapshot | None = None
+    worked: tuple[str | Array, ...] = field(default=(), compare=False)
 
 
 @dataclass
@@ -72,7 +78,7 @@ class BackwardStep:
             f"     d{root}/d{self.output} = {_seen(self.incoming)}" + "   (a hook saw it, and may have changed it)" * self.hooked
         )
         places = max((len(part.to) for part in self.handed_on), default=0)
-        rules = max((len(part.rule) for part in self.handed_on if _is_short(part.rule)), default=0)
+        rules = max((len(part.formula) for part in self.handed_on if _is_short(part.formula)), default=0)
         return [*lines, *(line for part in self.handed_on for line in _lines(part, self.incoming, places, rules))]
 
 
@@ -82,19 +88,36 @@ def _is_short(rule: str) -> bool:
 
 def _lines(part: HandedOn, incoming: Snapshot, places: int, rules: int) -> Iterator[str]:
     """One line, if it is short, else one for each of its parts; places and rules in columns that wide."""
-    if part.local is not None:
-        summed = "" if part.local.shape == part.outgoing.shape else f", summed to {part.outgoing.shape}"
-        result = f"{part.local} × {incoming}{summed} = {part.outgoing}"
-    else:
-        result = f"{incoming.shape} to {part.outgoing.shape}: {part.outgoing}"
     head, there = f"       → {part.to:<{places}}   ", _sum(part)
-    line = f"{head}{part.rule:<{rules}}   {result}{'   ' * bool(there)}{there}"
-    if _is_short(part.rule) and len(line) <= WIDTH:
+    worked = _worked(part, WIDTH - len(head))
+    result = "" if worked and part.local is None else _result(part, incoming)
+    line = f"{head}{part.formula:<{rules}}   {result}{'   ' * bool(there)}{there}"
+    if not worked and _is_short(part.formula) and len(line) <= WIDTH:
         yield line
         return
-    first, *rest = part.rule.splitlines()
+    first, *rest = part.formula.splitlines()
     yield head + first
-    yield from (" " * len(head) + text for text in (*rest, result, there) if text)
+    yield from (" " * len(head) + text for text in (*rest, *worked, result, there) if text)
+
+
+def _result(part: HandedOn, incoming: Snapshot) -> str:
+    if part.local is None:
+        return f"{incoming.shape} to {part.outgoing.shape}: {part.outgoing}"
+    summed = "" if part.local.shape == part.outgoing.shape else f", summed to {part.outgoing.shape}"
+    return f"{part.local} × {incoming}{summed} = {part.outgoing}"
+
+
+def _worked(part: HandedOn, width: int) -> list[str]:
+    """The formula with its numbers, if it is one of matrices and not too wide."""
+    value = (part.local or part.outgoing).values
+    if not part.worked or value is None:
+        return []
+    left, *middle = part.worked
+    if any(
+        isinstance(sign, str) and sign == "·" for sign in middle
+    ):  # a product of matrices is one, even if it belongs to a vector
+        value = value.reshape(len(middle[0]), -1)
+    return equation(str(left), middle, value, width)
 
 
 def _sum(part: HandedOn) -> str:
@@ -115,15 +138,18 @@ class BackwardTrace(Document):
     steps: tuple[BackwardStep, ...]
     gradients: dict[str, Snapshot]
 
+    title = "Backward pass"
+
     def blocks(self) -> Sequence[Block]:
         count = f"{len(self.steps):,} step{'s' * (len(self.steps) != 1)}"
         how = (
-            "Each step: what the forward pass computed (y), the gradient that comes in (g), and to each input (→) the rule, as the source "
-            "has it, with the gradient that goes out; for operations on elements that is local derivative × incoming gradient."
+            "Each step: what the forward pass computed (y), the gradient that comes in (g), and to each input (→) the rule and the gradient "
+            "that goes out. Of an operation on elements, and of one whose output is a single number, that is written as local derivative × "
+            "incoming gradient; small products of matrices are written out."
         )
         rows = [[name, str(g.shape), str(g), g.statistics.norm] for name, g in self.gradients.items()]
         leaves = Table(["Leaf", "Shape", f"d{self.root}/dleaf", "Norm"], rows, title="Gradients of the leaves")
-        return [Text(f"Backward from {self.root}, {count}", 3), Text(how), Pre("\n".join(self._lines())), leaves]
+        return [Text(f"From {self.root} back to the leaves, {count}", 3), Text(how), Pre("\n".join(self._lines())), leaves]
 
     def _lines(self) -> Iterator[str]:
         for step in self.steps[:ENDS]:
@@ -146,7 +172,9 @@ def _plain(value: Any) -> Any:
     """A record, and what it holds, as plain data; of a small array the values are all there is to say."""
     if isinstance(value, Snapshot):
         return value.to_dict() if value.values is None else {"shape": list(value.shape), "values": value.values.tolist()}
-    if isinstance(value, list):
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
@@ -236,11 +264,13 @@ class _Seen(Watcher):
             self.called[edge],
             plan.op.input_name(step.record.tracked[k]),
             rule_text(step, k),
+            formula_text(step, k),
             Snapshot(gradient, self.limit),
             self._local(step, k, g, saved),
             added,
             None if before is None else Snapshot(before, self.limit),
             None if before is None else Snapshot(total, self.limit),
+            worked(step, k, g, saved, self.limit) if small else (),
         )
         self.steps[-1].handed_on.append(part)
 
@@ -274,10 +304,13 @@ class _Seen(Watcher):
         return f"{step.name}({', '.join(words)})"
 
     def _local(self, step: Step, k: int, g: Any, saved: Sequence[Any]) -> Snapshot | None:
-        """The rule at g = 1, for an operation on elements."""
-        plan = step.record.plan
-        if not isinstance(plan.op, Elementwise) or prod(plan.shape) > self.limit:
+        """The rule at g = 1, for an operation on elements, and for one that makes a single element."""
+        record, plan = step.record, step.record.plan
+        if isinstance(plan.op, Elementwise):
+            if prod(plan.shape) > self.limit:
+                return None
+            local = np.asarray(record.formula(k)(np.ones(plan.shape, plan.dtype), saved, step.live))
+            return Snapshot(np.broadcast_to(local, plan.shape).astype(plan.dtype), self.limit)
+        if g.size > 1 or prod(record.targets[k][0]) > self.limit or plan.op.live:
             return None
-        ones = np.ones(plan.shape, plan.dtype)
-        local = np.asarray(step.record.formula(k)(ones, saved, step.live))
-        return Snapshot(np.broadcast_to(local, plan.shape).astype(plan.dtype), self.limit)
+        return Snapshot(record.by_formula(k)(np.ones_like(g), saved, step.live), self.limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from ...nn import Module
 from ...ops.create import as_tensor
 from ..capture import Capture, capturing, preserving, uncompiled
 from ..naming import Names, variables
-from ..values import Snapshot
+from ..values import Snapshot, short
 from .flow_picture import flow_picture
 from .stages import (
     NOTHING,
@@ -27,6 +28,7 @@ from .stages import (
     input_stages,
     kind_of,
     own_label,
+    parameter_count,
     stages_of,
     statistics_table,
 )
@@ -54,7 +56,8 @@ class Failure:
 @dataclass(frozen=True, repr=False)
 class Trace(Document):
     """What `trace` saw: `stages` in order, with their values and gradients; `gradients`, those of the leaves (parameters) by name, None
-    where none came; `loss`, if there is one. If the run failed, `error` is the exception, and `failure` says where and on what."""
+    where none came; `loss`, if there is one; `parameters`, how many the model has. If the run failed, `error` is the exception, and
+    `failure` says where and on what."""
 
     model: str
     stages: tuple[Stage, ...]
@@ -64,12 +67,21 @@ class Trace(Document):
     loss: float | None = None
     error: Exception | None = None
     failure: Failure | None = None
+    parameters: int = 0
+
+    title = "Trace"
+
+    def headline(self) -> str:
+        if self.failure is not None:
+            return f"failed in {self.failure.place}"
+        loss = "" if self.loss is None else f", loss {short(self.loss)}"
+        return f"{self.stages[-1].number} stages{loss}" if self.stages else ""
 
     def blocks(self) -> Sequence[Block]:
         mode = "" if self.training is None else f", in {'training' if self.training else 'evaluation'} mode"
-        found: list[Block] = [Text(f"Trace of {self.model}{mode}", 3)]
+        found: list[Block] = [Text(f"{self.model}{mode}, from stage to stage", 3)]
         if self.stages:
-            found += [flow_table(self.stages, self.limit), statistics_table(self.stages)]
+            found += [flow_table(self.stages, self.limit, self.parameters), statistics_table(self.stages)]
         if self.loss is not None:
             found.append(gradient_table(self.stages))
         if self.gradients:
@@ -90,6 +102,7 @@ class Trace(Document):
         return {
             "model": self.model,
             "training": self.training,
+            "parameters": self.parameters,
             "stages": [stage.to_dict() for stage in self.stages],
             "loss": self.loss,
             "gradients": {name: g.to_dict() if g else None for name, g in self.gradients.items()},
@@ -104,7 +117,8 @@ def trace(
 
     Values are shown in full up to `limit` elements, else as mean ± standard deviation. With `target` and `loss`, called as
     loss(output, target), a backward pass is run as well, and each stage has its gradient. The model may be a function, or compiled.
-    Nothing is changed: not the model's buffers or gradients, nor the random numbers to come; the inputs are copied.
+    Arrays and lists of numbers become Tensors; other inputs (dictionaries, numbers, None) are handed on as they are.
+    Nothing is changed: not the model's buffers or gradients, nor the random numbers to come; the inputs' Tensors and arrays are copied.
 
     If a layer fails, so does not `trace`: it shows what ran until then, and at the end the layer, the exception and the shapes that
     came in; `Trace.error` is the exception.
@@ -118,8 +132,8 @@ def trace(
     _check(model, inputs, target, loss)
     names = Names("trace", None, model, variables(sys._getframe(1)))
     leaves, given = fresh_inputs(inputs, loss is not None)
-    run = _Run(model, given, loss, None if loss is None else as_tensor(target))
-    came = [run.gradients.get(leaf) for leaf in leaves]
+    run = _Run(model, given, loss, _as_target(target))
+    came = [run.gradients.get(leaf) if isinstance(leaf, Tensor) else None for leaf in leaves]
     stages = stages_of(run.capture, model, limit, run.forward, kind_of(loss))
     return Trace(
         kind_of(model),
@@ -130,6 +144,7 @@ def trace(
         run.value,
         run.error,
         run.failure(),
+        parameter_count(model),
     )
 
 
@@ -145,17 +160,30 @@ def _check(model: Any, inputs: Sequence[Any], target: Any, loss: Any) -> None:
 
 
 def fresh_inputs(inputs: Sequence[Any], differentiate: bool) -> tuple[list[Any], list[Any]]:
-    """Copies of Tensors and arrays, for their gradients, and what a model is to be given: those, behind an operation where they require
-    grad, so that it may write into them."""
+    """Copies of data, for their gradients, and what a model is to be given: those, behind an operation where they require grad, so that
+    it may write into them."""
     leaves, given = [], []
     for x in inputs:
-        if isinstance(x, (Tensor, np.ndarray)):
+        if is_data(x):
             array = as_tensor(x).array
             x = Tensor(array.copy(), requires_grad=differentiate and array.dtype.kind == "f")
         leaves.append(x)
         with enable_grad():
             given.append(x.clone() if isinstance(x, Tensor) else x)
     return leaves, given
+
+
+def is_data(x: Any) -> bool:
+    """Whether it is a Tensor, an array or a list of numbers; a list of other things means what its reader takes it for."""
+    if not isinstance(x, list):
+        return isinstance(x, (Tensor, np.ndarray))
+    return all(isinstance(part, (Number, np.ndarray)) or (isinstance(part, list) and is_data(part)) for part in x)
+
+
+def _as_target(target: Any) -> Any:
+    """What a loss is given: numbers, in lists or tuples too, as a Tensor."""
+    numbers = isinstance(target, Number) or is_data(list(target) if isinstance(target, tuple) else target)
+    return as_tensor(target) if numbers else target
 
 
 class _Run:

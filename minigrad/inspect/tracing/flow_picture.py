@@ -42,8 +42,11 @@ def _draw_values(axes: Any, stages: Sequence[Stage]) -> None:
     axes.plot(mean[many], many, "o", color="C0", ms=5)
     for n, values in few:
         axes.plot(values.ravel(), [n] * values.size, "o", color="C0", ms=5)
-    for place in np.flatnonzero(~np.isfinite(least + most)):
-        axes.text(0, place, "not finite", va="center", color="C1")
+    for place, stage in enumerate(stages):
+        if count := stage.values.statistics.not_finite:
+            axes.text(
+                0.99, place - 0.3, f"{count:,} not finite", transform=axes.get_yaxis_transform(), ha="right", color="C1", fontsize=8
+            )
     axes.axvline(0, color="C6", lw=0.8, ls=":")
     step = max(1, len(stages) // 40)
     names = [f"{stage.number} {stage.kind if stage.operation == NOTHING else stage.operation}" for stage in stages]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,23 +11,20 @@ import numpy as np
 from ...core import Tensor, enable_grad, grad
 from ...core.tensor import Array
 from ...display import Block, Cell, Document, Table, Text
-from ...errors import ArgumentError, DomainError, InputTypeError, ShapeError
+from ...errors import ArgumentError, InputTypeError, ShapeError
 from ...nn.utils import evaluating
 from ...ops.create import as_tensor
-from ...ops.exponential import exp, log
 from ..capture import capturing, preserving, uncompiled
 from ..values import short
+from .class_scores import class_scores, explained_score, kind_of_outputs, logit_margin, probability_stage
 from .flow import fresh_inputs
-from .prediction_pictures import bars, image
-from .stages import Stage, flow_table, input_stages, kind_of, stages_of
+from .prediction_pictures import bars, image, picture_shape
+from .stages import Stage, flow_table, input_stages, kind_of, parameter_count, stages_of
 
 __all__ = ["Explanation", "explain_prediction"]
 
-_KINDS = ("logits", "probabilities", "log_probabilities")
-_ENDS = {"sigmoid": "probabilities", "softmax": "probabilities", "log_softmax": "log_probabilities"}
 _LIMIT = 6  # values that are shown in full
 _MOST = 10  # rows of classes, and of features
-_LEAST_IMAGE = 64  # features that may be taken for a square picture
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,7 +35,7 @@ class Explanation(Document):
     the model gives probabilities. `probabilities` add up to 1. `chosen` and `runner_up` are numbers of classes, `margin` the difference
     of their probabilities, `logit_margin` that of their logits, which is that of their log-probabilities. `gradient` is that of
     `explained`, the chosen class's logit or log-probability, at the input, and `saliency` = gradient · input; both are None where the
-    input holds integers.
+    input holds integers. `parameters` counts those of the model.
     """
 
     model: str
@@ -53,8 +49,14 @@ class Explanation(Document):
     explained: float
     logit_margin: float
     feature_names: tuple[str, ...] | None = None
-    image_shape: tuple[int, int] | None = None
+    image_shape: tuple[int, ...] | None = None
     guessed: bool = False
+    parameters: int = 0
+
+    title = "Explanation"
+
+    def headline(self) -> str:
+        return self.sentence
 
     @property
     def chosen(self) -> int:
@@ -83,9 +85,9 @@ class Explanation(Document):
         )
 
     def blocks(self) -> Sequence[Block]:
-        title = f"Prediction of {self.model}: {self.class_names[self.chosen]}"
-        found: list[Block] = [Text(title, 3), Text(self.sentence), flow_table(self.stages, _LIMIT, "From the input to the output")]
-        found += [self._classes(), Text(self._saliency_in_words())]
+        title = f"{self.model} chooses {self.class_names[self.chosen]}"
+        flow = flow_table(self.stages, _LIMIT, self.parameters, "From the input to the probabilities")
+        found: list[Block] = [Text(title, 3), Text(self.sentence), flow, self._classes(), Text(self._saliency_in_words())]
         if self.saliency is None:
             return found
         if self.image_shape is not None:
@@ -122,8 +124,8 @@ class Explanation(Document):
         if not self.gradient.any():  # type: ignore[union-attr]
             text += " The gradient is 0 everywhere: the output does not react to small changes of the input."
         if self.guessed and self.image_shape is not None:
-            rows, columns = self.image_shape
-            text += f" The {self.input.size} inputs are taken for a picture of {rows} × {columns}; image_shape= or feature_names= "
+            size = " × ".join(map(str, self.image_shape))
+            text += f" The {self.input.size} inputs are taken for a picture of {size}; image_shape= or feature_names= "
             text += "says otherwise."
         return text
 
@@ -166,7 +168,7 @@ def explain_prediction(
     *,
     class_names: Sequence[str] | None = None,
     outputs: str | None = None,
-    image_shape: tuple[int, int] | None = None,
+    image_shape: tuple[int, ...] | None = None,
     feature_names: Sequence[str] | None = None,
 ) -> Explanation:
     """Run one sample through a classifier, in evaluation mode, and say what it chose, by how much, and what in the input spoke for it.
@@ -175,8 +177,10 @@ def explain_prediction(
     logit or the probability of the second. `outputs` ("logits", "probabilities", "log_probabilities") says what it gives; by default it
     is seen from the last operation: probabilities after softmax or sigmoid, log-probabilities after log_softmax, else logits.
     The saliency is gradient · input, of the chosen class's logit; where the model gives probabilities, of its log-probability. Of two
-    classes in one logit z, that of the first is −z. `image_shape` makes it a picture; without that and `feature_names`, 64 or more inputs
-    that fill a square are taken for one, which the text says. The model is left as it was.
+    classes in one logit z, that of the first is −z. `image_shape` makes it a picture: (rows, columns), or with three colours
+    (3, rows, columns) or (rows, columns, 3), whose saliency is summed over the colours. Inputs (1, rows, columns) and (1, …) of these
+    shapes are pictures anyway; without `feature_names`, 64 or more inputs that fill a square are taken for one, which the text says. The
+    stages end in the probabilities, by the softmax, sigmoid or exp that the model itself lacks. The model is left as it was.
     Errors: ShapeError for more than one sample, or an output or a picture that does not fit; ArgumentError for names that do not fit;
     DomainError for outputs that are NaN, or no probabilities.
     Source: Simonyan, Vedaldi & Zisserman 2013; Shrikumar, Greenside & Kundaje 2017 for gradient · input.
@@ -194,18 +198,19 @@ def explain_prediction(
     (leaf,), given = fresh_inputs([sample], differentiate=True)
     with evaluating(uncompiled(model)), preserving(model), capturing(model) as capture:
         output = model(*given)
-    kind = _kind(output, outputs)
+    kind = kind_of_outputs(output, outputs)
     with enable_grad():
         values = output.reshape(-1)
-        scores, probabilities = _scores(values.detach().array.astype(np.float64), kind)
+        scores, probabilities = class_scores(values.detach().array.astype(np.float64), kind)
         chosen = int(scores.argmax())
-        explained = _explained(values, kind, chosen)
+        explained = explained_score(values, kind, chosen)
     gradient = _gradient(explained, leaf)
-    stages = (*input_stages([leaf], [None], _LIMIT), *stages_of(capture, model, _LIMIT, len(capture.operations)))
-    picture, guessed = _picture(leaf.shape, image_shape, feature_names is not None)
+    stages = [*input_stages([leaf], [None], _LIMIT), *stages_of(capture, model, _LIMIT, len(capture.operations))]
+    last = probability_stage(stages[-1].number + 1, output, kind, probabilities, _LIMIT)
+    picture, guessed = picture_shape(leaf.shape, image_shape, feature_names is not None)
     return Explanation(
         kind_of(model),
-        stages,
+        (*stages, *filter(None, [last])),
         kind,
         _names("class_names", class_names, len(scores)) or tuple(map(str, range(len(scores)))),
         scores,
@@ -213,10 +218,11 @@ def explain_prediction(
         leaf.array[0],
         gradient,
         explained.item(),
-        _logit_margin(scores, kind, output.numel()),
+        logit_margin(scores, kind, output.numel()),
         _names("feature_names", feature_names, leaf.numel()),
         picture,
         guessed,
+        parameter_count(model),
     )
 
 
@@ -235,83 +241,6 @@ def _names(argument: str, names: Sequence[str] | None, count: int) -> tuple[str,
     return tuple(map(str, names))
 
 
-def _kind(output: Any, outputs: str | None) -> str:
-    """What the outputs are: as said, else as the last operation says."""
-    if not isinstance(output, Tensor):
-        raise InputTypeError(f"explain_prediction: the model must return a Tensor, got {type(output).__name__}")
-    if output.numel() == 0 or output.shape[:1] not in ((1,), ()) or output.numel() != (output.shape or (1,))[-1]:
-        raise ShapeError(f"explain_prediction: the model must return (1, classes) or one number, got shape {output.shape}")
-    if outputs is not None and outputs not in _KINDS:
-        raise ArgumentError(f"explain_prediction: outputs must be one of {', '.join(map(repr, _KINDS))}, got {outputs!r}")
-    last = _last_operation(output)
-    if last in ("softmax", "log_softmax") and output.numel() == 1:
-        raise ArgumentError(f"explain_prediction: {last} over one output is always the same; there is no choice to explain")
-    if outputs is None and last == "sigmoid" and output.numel() > 1:
-        raise ArgumentError(
-            f"explain_prediction: {output.numel()} sigmoid outputs do not exclude one another, so that there is no choice to explain; explain "
-            "one label at a time: lambda x: model(x)[:, k]"
-        )
-    return outputs or _ENDS.get(last, "logits")
-
-
-def _last_operation(output: Tensor) -> str:
-    """The operation that made the values; others only moved them."""
-    step = output.step
-    while step is not None and step.record.plan.view:
-        step = step.edges[0] if not isinstance(step.edges[0], Tensor) else None
-    return step.name if step is not None else ""
-
-
-def _scores(values: Array, kind: str) -> tuple[Array, Array]:
-    """Logits (or log-probabilities) and probabilities, one a class."""
-    if np.isnan(values).any():
-        raise DomainError("explain_prediction: the model's output holds NaN; trace(model, x) shows where it comes from")
-    with np.errstate(all="ignore"):
-        if len(values) == 1:
-            return _two_classes(float(values[0]), kind)
-        if kind == "logits":
-            shifted = np.exp(values - values.max())
-            return values, shifted / shifted.sum()
-        probabilities = values if kind == "probabilities" else np.exp(values)
-        if (probabilities < 0).any() or not math.isclose(probabilities.sum(), 1, abs_tol=1e-3):
-            raise DomainError(
-                f"explain_prediction: outputs are {kind.replace('_', '-')}, but they add up to {short(probabilities.sum())} instead of 1"
-            )
-        return (np.log(values) if kind == "probabilities" else values), probabilities
-
-
-def _two_classes(value: float, kind: str) -> tuple[Array, Array]:
-    """Of one output, for the second class: scores and probabilities of both."""
-    if kind == "logits":
-        scores = np.array([-value, value])
-        second = float(1 / (1 + np.exp(-value)))
-        first = float(1 / (1 + np.exp(np.float64(value))))
-    else:
-        second = value if kind == "probabilities" else math.exp(value)
-        first = 1 - second
-        if not 0 <= second <= 1:
-            raise DomainError(f"explain_prediction: outputs are {kind.replace('_', '-')}, but the output is {short(value)}")
-        scores = np.log(np.array([first, second]))
-    return scores, np.array([first, second])
-
-
-def _logit_margin(scores: Array, kind: str, count: int) -> float:
-    """The difference of the two largest logits."""
-    last, first = np.sort(scores)[-2:]
-    return float(first if count == 1 and kind == "logits" else first - last)
-
-
-def _explained(values: Tensor, kind: str, chosen: int) -> Tensor:
-    """The number whose gradient is the saliency."""
-    if values.numel() > 1:
-        return log(values[chosen]) if kind == "probabilities" else values[chosen]
-    value = values[0]
-    if kind == "logits":
-        return value if chosen else -value
-    second = value if kind == "probabilities" else exp(value)
-    return log(second if chosen else 1 - second)
-
-
 def _gradient(explained: Tensor, leaf: Tensor) -> Array | None:
     """The gradient at the sample, without its batch axis; 0 where the output does not depend on it."""
     if not leaf.requires_grad:
@@ -321,17 +250,3 @@ def _gradient(explained: Tensor, leaf: Tensor) -> Array | None:
     (g,) = grad(explained, [leaf], materialize_grads=True)
     assert g is not None
     return np.asarray(g.array[0])
-
-
-def _picture(shape: tuple[int, ...], wanted: Any, named: bool) -> tuple[tuple[int, int] | None, bool]:
-    """Rows and columns of the picture that the input is, if it is one, and whether that is a guess."""
-    size = math.prod(shape)
-    if wanted is not None:
-        if len(wanted) != 2 or math.prod(wanted) != size:
-            raise ShapeError(f"explain_prediction: image_shape must be (rows, columns) of {size} inputs, got {wanted}")
-        return (int(wanted[0]), int(wanted[1])), False
-    if len(shape) > 2 and shape[-1] * shape[-2] == size:
-        return (shape[-2], shape[-1]), False
-    side = math.isqrt(size)
-    guess = side * side == size and size >= _LEAST_IMAGE and len(shape) == 2 and not named
-    return ((side, side), True) if guess else (None, False)
