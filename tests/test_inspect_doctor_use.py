@@ -163,7 +163,8 @@ def test_large_logits_and_one_sample(dtype: Any) -> None:
     ("arguments", "error", "words"),
     [
         ((3, (X, Y), CE), InputTypeError, "model must be a Module or a function, got 3"),
-        ((nn.Linear, (X, Y), CE), InputTypeError, "model must be a Module"),
+        ((nn.Linear, (X, Y), CE), InputTypeError, "got the class Linear, not one made of it"),
+        (((X, Y), net(), CE), InputTypeError, r"got a tuple; call doctor\(model, data, loss\)$"),
         ((net(), (X, Y), nn.CrossEntropyLoss), InputTypeError, "loss must be a function of output and target"),
         ((net(), (X, Y), "mse"), InputTypeError, "got 'mse'"),
         ((net(), X, CE), InputTypeError, "doctor: data must be"),
@@ -185,6 +186,26 @@ def test_settings_of_a_wrong_kind() -> None:
 
 
 # ---- how it shows itself
+
+
+def test_one_is_no_plural() -> None:
+    headline = doctor(nn.Linear(6, 3, bias=False), (X[:1], Y[:1]), CE).headline()
+    assert "Healthy: nothing found in 1 sample in 1 batch, 1 layer or activation, 1 weight tensor." == headline
+
+
+def test_columns_without_a_value_are_left_out() -> None:
+    model, optimizer = net(), optim.SGD(net().parameters(), lr=0.1)
+    heads = [str(doctor(model, (X, Y), CE, optimizer=given)) for given in (None, optimizer)]
+    assert [False, True] == ["|w|  |dL/dw|  update" in head for head in heads]
+    assert not any(" flat" in head for head in heads)
+
+
+def test_gradients_of_the_outputs() -> None:
+    model = net()
+    layers = doctor(model, (X, Y), CE).to_dict()["layers"]
+    logits = model(X).detach().requires_grad_()
+    CE(logits, Y).backward()
+    assert layers[2]["output_gradient"] == pytest.approx(np.linalg.norm(logits.grad.numpy()), rel=1e-5)
 
 
 def test_statistics_of_the_layers() -> None:
@@ -268,74 +289,3 @@ def test_pictures_of_the_sick(tmp_path: Any) -> None:
     doctor(model, (X, Y), CE).plot(tmp_path / "zeros.png")
     model[0].weight.array[0, 0] = np.nan
     doctor(model, (X, Y), CE).plot(tmp_path / "nan.png")
-
-
-# ---- the callback
-
-
-def test_update_ratios_are_those_of_the_steps() -> None:
-    watcher, model = DoctorCallback(), net()
-    fit(model, CE, optim.SGD(model.parameters(), lr=0.1), [(X, Y)] * 20, 2, callbacks=[watcher], progress=False)
-    assert ["0.weight", "2.weight"] == list(watcher.updates)
-    assert [1, 4, 16, 21, 24, 36] == [step for step, _ in watcher.updates["0.weight"]]
-    fresh = net()
-    before = fresh[0].weight.detach().numpy().copy()
-    CE(fresh(X), Y).backward()
-    norm = np.linalg.norm(fresh[0].weight.grad.numpy())
-    assert watcher.gradients["0.weight"][0][1] == pytest.approx(norm, rel=1e-4)
-    assert watcher.updates["0.weight"][0][1] == pytest.approx(0.1 * norm / np.linalg.norm(before), rel=1e-3)
-
-
-def test_the_callback_changes_nothing() -> None:
-    def train(*callbacks: Any) -> list[Any]:
-        model = net(nn.BatchNorm1d(16), nn.Dropout(0.2))
-        fit(model, CE, optim.Adam(model.parameters()), (X, Y), 3, callbacks=callbacks, progress=False)
-        return [value.numpy() for value in model.state_dict().values()]
-
-    for a, b in zip(train(), train(DoctorCallback((X, Y))), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_the_callback_finds_what_the_training_shows() -> None:
-    watcher, model = DoctorCallback(), net()
-    fit(model, CE, optim.SGD(model.parameters(), lr=1e-7), [(X, Y)] * 30, 3, callbacks=[watcher], progress=False)
-    assert watcher.diagnosis is not None
-    # Without data nothing is known of what was to be learned.
-    assert [("learning_rate_too_low", "note")] == [(found.code, found.severity) for found in watcher.diagnosis.findings]
-    watcher = DoctorCallback((X, Y))
-    fit(model, CE, optim.SGD(model.parameters(), lr=1e-7), [(X, Y)] * 30, 3, callbacks=[watcher], progress=False)
-    assert watcher.diagnosis is not None
-    (found,) = watcher.diagnosis.by_code("update_ratio_low")
-    assert 0 < found.value < 1e-5
-
-
-def test_a_healthy_training_is_healthy() -> None:
-    watcher, model = DoctorCallback((X, Y)), net()
-    fit(model, CE, optim.Adam(model.parameters(), lr=3e-3), (X, Y), 20, callbacks=[watcher], progress=False)
-    assert watcher.diagnosis is not None
-    assert watcher.diagnosis.healthy, watcher.diagnosis
-    assert list(range(1, 21)) == [epoch for epoch, _ in watcher.dead["Layer 1 (ReLU)"]]
-
-
-def test_only_every_nth_epoch_is_measured() -> None:
-    watcher, model = DoctorCallback((X, Y), every=3), net()
-    fit(model, CE, optim.Adam(model.parameters()), [(X, Y)], 7, callbacks=[watcher], progress=False)
-    assert [1, 4, 7] == [epoch for epoch, _ in watcher.dead["Layer 1 (ReLU)"]]
-    assert [1, 4, 7] == [step for step, _ in watcher.updates["0.weight"]]
-
-
-def test_a_second_training_starts_anew() -> None:
-    watcher, model = DoctorCallback(), net()
-    for _ in range(2):
-        fit(model, CE, optim.Adam(model.parameters()), [(X, Y)], 2, callbacks=[watcher], progress=False)
-    assert [1, 2] == [step for step, _ in watcher.updates["0.weight"]]
-
-
-@pytest.mark.filterwarnings("ignore:fit:RuntimeWarning")
-def test_a_training_that_diverges() -> None:
-    watcher, model = DoctorCallback((X, Y)), net()
-    fit(model, CE, optim.SGD(model.parameters(), lr=1e20), [(X, Y)] * 20, 1, callbacks=[watcher], progress=False)
-    assert watcher.diagnosis is not None
-    codes = [finding.code for finding in watcher.diagnosis.findings]
-    assert {"learning_rate_too_high", "nan"} <= set(codes)
-    assert 1 == codes.count("nan")

@@ -29,11 +29,13 @@ NOTICED = 0.02  # if that is also this share of all its progress: a loss of 10â
 class Course:
     """The epochs of a training as they come, and those among them that later ones are held against."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Sequence[Epoch] = ()) -> None:
         self.rows: list[Epoch] = []
         self.lowest: Epoch | None = None
         self.best: Epoch | None = None
         self.first_judged: Epoch | None = None
+        for row in rows:
+            self.append(row)
 
     def append(self, row: Epoch) -> None:
         """Add an epoch."""
@@ -121,10 +123,3 @@ def verdict(course: Course) -> str:
         return f"{said} The validation loss ended at its lowest, {now:.4g}."
     said += f" The validation loss was lowest in epoch {course.best.epoch}, {lowest:.4g}, and ended at {now:.4g}"
     return f"{said}, while the training loss fell: overfitting." if course.overfits() else f"{said}."
-
-
-def overfitting(rows: Sequence[Epoch], best: Epoch) -> bool:
-    course = Course()
-    for row in rows:
-        course.append(row)
-    return course.overfits()

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from .finding import Finding, percent
-from .statistics import LINEAR, RECTIFIERS, SLOPES, SMALL_SLOPE, Activation, Statistics
+from .statistics import LIMITS, LINEAR, SMALL_SLOPE, Activation, Statistics
 
 __all__ = ["CHECKS"]
 
 ENOUGH_SAMPLES = 32
 """A unit that fires for one sample in twenty is silent for 32 in a row with probability 0.19, and in a healthy layer few units are so
 rare: below that many samples, silence proves nothing."""
+
+SURELY_SILENT = 16
+"""But so many units, times samples, that are silent nearly all together prove that something is wrong: each is above 0 about half the time."""
 
 DEAD_SHARE = 0.3
 """Share of dead units from which a layer is worth a note. Some are usual: of 660 healthy networks (digits, iris, wine, breast cancer,
@@ -43,39 +46,44 @@ start from different random weights never do."""
 def dead_relu(statistics: Statistics) -> Iterator[Finding]:
     """Units of a ReLU that were 0 for every sample: their slope is 0 there, so their weights get no gradient from any of these."""
     for activation in statistics.activations:
-        if activation.op not in RECTIFIERS or activation.samples < ENOUGH_SAMPLES:
+        share, few = activation.dead_share, activation.samples < ENOUGH_SAMPLES
+        silent = activation.units * activation.samples >= SURELY_SILENT and share >= ALL_BUT_DEAD
+        if not (silent if few else share >= DEAD_SHARE):
             continue
-        share = activation.dead / activation.units
-        if share >= DEAD_SHARE:
-            some = f"{activation.dead} of {activation.units} units ({percent(share)})" if activation.units > 1 else "its only unit"
-            are, they = ("were", "they no longer learn") if activation.dead > 1 else ("was", "it no longer learns")
-            yield Finding(
-                "dead_relu",
-                "error" if share >= ALL_BUT_DEAD else "warning" if share >= MANY_DEAD else "note",
-                activation.place,
-                f"{activation.place}: {some} {are} 0 for all {activation.samples:,} samples: {they}.",
-                "Try a smaller learning rate, LeakyReLU or GELU, or He initialization; look for a large negative bias.",
-                share,
-                DEAD_SHARE,
-            )
+        some = f"{activation.dead} of {activation.units} units ({percent(share)})" if activation.units > 1 else "its only unit"
+        are, they = ("were", "they no longer learn") if activation.dead > 1 else ("was", "it no longer learns")
+        seen = (
+            f"on only {activation.samples} sample{'s' if activation.samples > 1 else ''}"
+            if few
+            else f"for all {activation.samples:,} samples"
+        )
+        yield Finding(
+            "dead_relu",
+            "warning" if few or MANY_DEAD <= share < ALL_BUT_DEAD else "error" if share >= ALL_BUT_DEAD else "note",
+            activation.place,
+            f"{activation.place}: {some} {are} 0 {seen}{': look at more' if few else f': {they}'}.",
+            "Try a smaller learning rate, LeakyReLU or GELU, or He initialization; look for a large negative bias.",
+            share,
+            ALL_BUT_DEAD if few else DEAD_SHARE,
+        )
 
 
 def saturated(statistics: Statistics) -> Iterator[Finding]:
-    """Sigmoid or tanh, but at the head, where the derivative is nearly 0 for most values."""
+    """Sigmoid, tanh and their kin, but at the head, where the derivative is nearly 0 for most values."""
     for activation in statistics.activations:
         share = activation.saturated_share
-        if activation.op not in SLOPES or activation.is_head or activation.samples < ENOUGH_SAMPLES:
+        if activation.is_head or activation.samples < ENOUGH_SAMPLES:
             continue
         stuck = share >= SATURATED_SHARE and not statistics.learned(HALF_LEARNED)
         if not stuck and not share >= FULLY_SATURATED:
             continue
-        limit = "2.89" if activation.op == "sigmoid" else "2.18"
+        limit = f"|input| above {LIMITS[activation.op]:g}" if activation.op in LIMITS else "at its bounds"
         yield Finding(
             f"saturated_{activation.op}",
             "warning" if stuck else "note",
             activation.place,
             f"{activation.place}: {percent(share)} of the activations lie where the derivative of {activation.op} is below {SMALL_SLOPE} "
-            f"(|input| above {limit}): hardly any gradient comes through.",
+            f"({limit}): hardly any gradient comes through.",
             "Scale the inputs to mean 0 and standard deviation 1, start from smaller weights (Xavier initialization), put a "
             "normalization layer in front, or use ReLU or GELU.",
             share,
@@ -93,10 +101,11 @@ def duplicate_units(statistics: Statistics) -> Iterator[Finding]:
             continue
         last = activation is layers[-1]
         kind = "outputs" if last else "units"
+        copies = "is a copy" if spare == 1 else "are copies"
         told = (
             f"all {activation.units} {kind} are"
             if spare == activation.units - 1
-            else f"{spare} of {activation.units} {kind} are copies:"
+            else f"{spare} of {activation.units} {kind} {copies}:"
         )
         yield Finding(
             "duplicate_outputs" if last else "duplicate_units",

@@ -92,10 +92,11 @@ def class_imbalance(statistics: Statistics) -> Iterator[Finding]:
     if share < MAJORITY:
         return
     if len(names) == 1:
-        told = f"All {labels.size:,} targets seen are class {majority}."
-        yield Finding(
-            "class_imbalance", "warning", "target", told, "If the data are sorted by class, shuffle them.", share, MAJORITY
-        )
+        told, remedy = f"All {labels.size:,} targets seen are class {majority}.", "If the data are sorted by class, shuffle them."
+        if statistics.complete:
+            told = f"All {labels.size:,} targets are class {majority}, and these are all the data: there is nothing to tell apart."
+            remedy = "Get samples of the other classes; see how the data were selected."
+        yield Finding("class_imbalance", "warning", "target", told, remedy, share, MAJORITY)
         return
     answers = _answers(statistics)
     only = answers.size > 0 and bool((answers == majority).all())

@@ -21,6 +21,8 @@ CONSTANT = 1e-5
 """Standard deviation of the outputs over samples, relative to their size, below which they do not depend on the inputs. Fresh networks
 of three layers have more than 0.01."""
 
+_NAMED = 8  # outputs that a message names
+
 
 def loss_fails(statistics: Statistics) -> Iterator[Finding]:
     """A loss that raises for another reason than those that have a finding of their own."""
@@ -63,7 +65,7 @@ def sigmoid_on_multiclass(statistics: Statistics) -> Iterator[Finding]:
             floor,
             0.0,
         )
-    target = statistics.target
+    target, squashed = statistics.target, statistics.head in ("sigmoid", "hardsigmoid")
     one_hot = target.ndim == 2 and target.shape[1] > 2 and bool(np.isin(target, (0, 1)).all() and (target.sum(1) == 1).all())
     if statistics.loss.startswith("binary_cross_entropy") and one_hot:
         yield Finding(
@@ -73,6 +75,17 @@ def sigmoid_on_multiclass(statistics: Statistics) -> Iterator[Finding]:
             f"Each of the {len(target):,} targets is exactly one of {target.shape[1]} classes, but each output has a sigmoid of its own: "
             "the probabilities do not add up to 1.",
             "For classes that exclude each other take cross_entropy on logits, with class indices as targets.",
+            float(target.shape[1]),
+            2.0,
+        )
+    if statistics.loss == "mse_loss" and squashed and one_hot:
+        yield Finding(
+            "sigmoid_on_multiclass",
+            "warning",
+            "head",
+            f"Each of the {len(target):,} targets is exactly one of {target.shape[1]} classes, but each output has a sigmoid of its own and "
+            "a squared error: an output that is sure and wrong gets hardly any gradient.",
+            "Leave the sigmoid out and take cross_entropy on logits, with class indices as targets.",
             float(target.shape[1]),
             2.0,
         )
@@ -150,23 +163,50 @@ def nll_without_log_softmax(statistics: Statistics) -> Iterator[Finding]:
 
 
 def constant_output(statistics: Statistics) -> Iterator[Finding]:
-    """The same answer whatever comes in."""
+    """The same answer whatever comes in: of all outputs, or of some whose targets vary."""
     output = statistics.output
     if len(output) < 2 or not output.size or not np.isfinite(output).all() or not statistics.inputs.count:
         return
+    if not float(statistics.inputs.std.max(initial=0.0)) > 0:
+        return
     rows = output.reshape(len(output), -1).astype(np.float64)
-    spread, size = float(rows.std(0).max()), float(np.abs(rows).max())
-    varied = float(statistics.inputs.std.max(initial=0.0)) > 0
-    if varied and spread <= CONSTANT * size:
+    spread, size = rows.std(0), np.abs(rows).max(0)
+    constant = np.flatnonzero((spread <= CONSTANT * size) & _targets_vary(statistics, rows.shape[1]))
+    if spread.max() <= CONSTANT * size.max():
         yield Finding(
             "constant_output",
             "error",
             "head",
-            f"The outputs are the same for all {len(rows):,} samples (standard deviation {number(spread)}): they do not depend on the inputs.",
+            f"The outputs are the same for all {len(rows):,} samples (standard deviation {number(spread.max())}): they do not depend on the "
+            "inputs.",
             "Look for dead or saturated layers above, weights that are all zero, and layers that the input does not go through.",
-            spread,
-            CONSTANT * size,
+            float(spread.max()),
+            float(CONSTANT * size.max()),
         )
+    elif constant.size:
+        named = ", ".join(map(str, constant[:_NAMED])) + (", …" if constant.size > _NAMED else "")
+        one = constant.size == 1
+        worst = int(constant[spread[constant].argmax()])
+        yield Finding(
+            "constant_output",
+            "warning",
+            "head",
+            f"{constant.size} of {rows.shape[1]} outputs ({named}, counted from 0) {'is' if one else 'are'} the same for all {len(rows):,} "
+            f"samples: {'it does' if one else 'they do'} not depend on the inputs.",
+            "Look at the last layer's weights for these outputs, and at an activation behind it that is dead or saturated.",
+            float(spread[worst]),
+            float(CONSTANT * size[worst]),
+        )
+
+
+def _targets_vary(statistics: Statistics, columns: int) -> Array:
+    """Which outputs have a target that varies; all, if there is not one target an output."""
+    target = statistics.target
+    if target.dtype.kind != "f" or target.size != len(target) * columns:
+        return np.ones(columns, np.bool_)
+    rows = target.reshape(len(target), -1)
+    varying: Array = (rows != rows[0]).any(0)
+    return varying
 
 
 CHECKS = (

@@ -1,21 +1,17 @@
-"""What the doctor says of a training: its losses step by step and epoch by epoch, and what validation data say."""
+"""What the doctor says of a training, epoch by epoch, and of validation data."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
-import numpy as np
-
-from ...core.tensor import Array
 from ...display import number
 from ...train import Epoch, History
-from ...train.observations import overfitting
-from .finding import Finding, percent
+from ...train.observations import Course
+from .finding import Finding
 from .statistics import Judgement, Statistics
 
-__all__ = ["learning_rate", "of_history", "of_validation"]
+__all__ = ["of_history", "of_validation"]
 
 ACCURACY_GAP = 0.1
 """Accuracy in training minus that in validation from which it is overfitting. In healthy networks on digits, wine, iris, breast cancer
@@ -34,33 +30,11 @@ CHANCE = 0.05
 EPOCHS = 3
 """Before that many epochs, a loss at chance level may only be slow."""
 
-STEPS = 20
-"""With fewer steps, nothing is said of the learning rate (but that the loss is no number any more)."""
-
-RISEN = 1.5
-"""The loss diverges if, in the last quarter of the steps, it is this many times what it was at the start."""
-
-STUCK = 0.7
-"""It has not got anywhere if it is still above this share of the start …"""
-
-SWING = 0.5
-"""… and oscillates if its standard deviation is above this share of its mean. Batches of 16 and more make it vary by 0.1 to 0.3 so far up."""
-
-SHOT = 3.0
-"""One that shot up to this many times the start and got nowhere has thrown the weights away."""
-
-SLOW = 0.1
-"""A loss that fell in each quarter of the steps, but by less than this share in all, falls too slowly."""
-
-SLOW_STEPS = 50
-"""Fewer steps than that may not fall far at any rate."""
-
 
 def of_history(statistics: Statistics, history: History) -> Iterator[Finding]:
     """What the epochs say: overfitting, and a loss at chance level."""
-    rows = [
-        row for row in history.rows if not history.kept or row.epoch <= history.kept
-    ]  # to the weights that the model was left with
+    # To the weights that the model was left with.
+    rows = [row for row in history.rows if not history.kept or row.epoch <= history.kept]
     if not rows:
         return
     yield from _overfitting(rows)
@@ -81,12 +55,12 @@ def of_history(statistics: Statistics, history: History) -> Iterator[Finding]:
 
 def _overfitting(rows: Sequence[Epoch]) -> Iterator[Finding]:
     """A gap in accuracy, or a validation loss that rises far while the training loss falls."""
-    last = rows[-1]
-    best = min((row for row in rows if "loss" in row.validation), key=lambda row: row.validation["loss"], default=None)
+    course = Course(rows)
+    last, best = rows[-1], course.best
     if best is None or "loss" not in last.validation:
         return
     train, validation = last.metrics.get("accuracy", math.nan), last.validation.get("accuracy", math.nan)
-    lowest, rises = best.validation["loss"], overfitting(rows, best)
+    lowest, rises = best.validation["loss"], course.overfits()
     if train - validation > ACCURACY_GAP:
         told = f"The accuracy is {train:.4f} in training, but {validation:.4f} in validation"
         value, threshold = train - validation, ACCURACY_GAP
@@ -113,60 +87,3 @@ def of_validation(train: Judgement, validation: Judgement, statistics: Statistic
         ratio = validation.loss / train.loss if train.loss else math.inf
         told = f"The loss is {number(train.loss)} on training data, but {number(validation.loss)} on validation data."
         yield Finding("overfitting", "warning", "validation", told, _GENERALIZE, ratio, LOSS_GAP)
-
-
-def learning_rate(statistics: Statistics, losses: Sequence[float]) -> Iterator[Finding]:
-    """The learning rate, judged by the losses of the steps: they diverge, oscillate, or fall steadily and too slowly."""
-    series = np.asarray(losses, np.float64)
-    lost = np.flatnonzero(~np.isfinite(series))
-    if lost.size:
-        told = f"The loss is no finite number from step {lost[0] + 1} on ({series[lost[0]]})"
-        told += f", after {number(series[lost[0] - 1])} in the step before." if lost[0] else "."
-        yield Finding("learning_rate_too_high", "error", "training", told, _SLOWER, float(lost[0] + 1), math.nan)
-        return
-    if series.size < STEPS:
-        return
-    start, late = float(series[: max(4, series.size // 20)].mean()), series[-(series.size // 4) :]
-    half = series[series.size // 2 :]
-    stuck = start > 0 and late.mean() > STUCK * start
-    level, swing = float(np.median(late)), float(half.std() / half.mean()) if half.mean() > 0 else 0.0
-    if start > 0 and level > RISEN * start:
-        told = (
-            f"The loss diverges: from {number(start)} at the start to {number(level)} in the last quarter of {series.size:,} steps."
-        )
-        yield Finding("learning_rate_too_high", "error", "training", told, _SLOWER, level / start, RISEN)
-    elif stuck and swing > SWING:
-        told = (
-            f"The loss oscillates and does not fall: in the second half of {series.size:,} steps it lies between {number(half.min())} and "
-            f"{number(half.max())}, at the start it was {number(start)}."
-        )
-        yield Finding("learning_rate_too_high", "warning", "training", told, _SLOWER, swing, SWING)
-    elif stuck and series.max() > SHOT * start:
-        told = (
-            f"The loss shot up to {number(series.max())} in step {series.argmax() + 1} and got nowhere since: it is {number(level)} in the "
-            f"last quarter of {series.size:,} steps, at the start it was {number(start)}."
-        )
-        yield Finding("learning_rate_too_high", "warning", "training", told, _SLOWER, float(series.max()) / start, SHOT)
-    else:
-        yield from _too_slow(statistics, series, start)
-
-
-_SLOWER = "Divide the learning rate by 10; clip gradients; let it warm up."
-
-
-def _too_slow(statistics: Statistics, series: Array, start: float) -> Iterator[Finding]:
-    if series.size < SLOW_STEPS or not start > 0:
-        return
-    quarters = np.array_split(series, 4)
-    means = [float(quarter.mean()) for quarter in quarters]
-    error = math.sqrt(sum(float(quarter.var()) / quarter.size for quarter in (quarters[0], quarters[-1])))
-    fall = (means[0] - means[-1]) / start
-    steady = all(a > b for a, b in pairwise(means)) and means[0] - means[-1] > 2 * error
-    baseline = statistics.baseline
-    if steady and fall < SLOW and not means[-1] < (1 - SLOW) * baseline:
-        told = (
-            f"The loss falls steadily, but by {percent(fall)} only in {series.size:,} steps, from {number(means[0])} to "
-            f"{number(means[-1])} (means of the first and last quarter)."
-        )
-        remedy = "Multiply the learning rate by 3 to 10, or try Adam; see that the inputs are scaled."
-        yield Finding("learning_rate_too_low", "note" if math.isnan(baseline) else "warning", "training", told, remedy, fall, SLOW)

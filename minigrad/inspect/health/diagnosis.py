@@ -14,9 +14,9 @@ from ...errors import MinigradError
 from ...optim import Optimizer
 from ...train import History
 from ..capture import uncompiled
-from . import checks_activations, checks_data, checks_gradients, checks_outputs, checks_training
+from . import checks_activations, checks_data, checks_gradients, checks_learning_rate, checks_outputs, checks_training
 from .examination import check_arguments, examine, judged
-from .finding import SEVERITIES, Finding
+from .finding import SEVERITIES, Finding, percent
 from .pictures import pictures
 from .statistics import Activation, Statistics, Weight
 
@@ -60,24 +60,35 @@ class Diagnosis(Document):
             "samples": self.statistics.samples,
             "batches": self.statistics.batches,
             "loss": self.statistics.mean_loss,
-            "layers": [dict(zip(_NAMES, map(plain, row), strict=True)) for row in self._rows()],
+            "layers": [{**row, "dead_units": units} for row, units in zip(self._named_rows(), self._dead_units(), strict=True)],
             "updates": {weight.name: plain(weight.updates) for weight in self.statistics.matrices},
         }
 
     def headline(self) -> str:
         seen = self.statistics
         looked = (
-            f"{seen.samples:,} samples in {seen.batches} batch{'es' if seen.batches > 1 else ''}"
-            if seen.batches
-            else "the training"
+            f"{_count(seen.samples, 'sample')} in {_count(seen.batches, 'batch', 'batches')}" if seen.batches else "the training"
         )
         if seen.activations:
-            looked += f", {len(seen.activations)} layers and activations, {len(seen.weights)} parameters"
+            looked += f", {_count(len(seen.activations), 'layer or activation', 'layers and activations')}"
+            looked += f", {_count(len(seen.weights), 'weight tensor')}"
         if not self.findings:
-            return f"Healthy: nothing found in {looked}."
+            return f"Healthy: nothing found in {looked}.{self._dead()}"
         counts = [(severity, sum(finding.severity == severity for finding in self.findings)) for severity in SEVERITIES]
         told = ", ".join(f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts if count)
-        return f"{'Healthy, with' if self.healthy else 'Found'} {told}, looking at {looked}."
+        return f"{'Healthy, with' if self.healthy else 'Found'} {told}, looking at {looked}.{self._dead()}"
+
+    def _dead(self) -> str:
+        """A word on dead units that are too few for a finding."""
+        told = {finding.place for finding in self.by_code("dead_relu")}
+        quiet = [layer for layer in self.statistics.activations if layer.dead and layer.place not in told]
+        if not quiet:
+            return ""
+        dead, units = sum(layer.dead for layer in quiet), sum(layer.units for layer in quiet)
+        where = quiet[0].place if len(quiet) == 1 else f"{len(quiet)} ReLU layers"
+        few = min(layer.samples for layer in quiet) < checks_activations.ENOUGH_SAMPLES
+        usual = "on so few samples" if few else f"below {percent(checks_activations.DEAD_SHARE)}"
+        return f" {dead} of {_count(units, 'unit')} of {where} never fired, which is usual {usual}."
 
     def _listed(self) -> Iterator[Block]:
         """The findings, those of one kind under one head and with one remedy."""
@@ -101,27 +112,68 @@ class Diagnosis(Document):
             rows.append(_row(activation.place.removeprefix("Layer "), activation, weight))
         return rows + [_row(weight.place.removeprefix("Layer "), None, weight) for weight in left]
 
+    def _named_rows(self) -> Iterator[dict[str, Any]]:
+        for row in self._rows():
+            yield dict(zip(_COLUMNS, map(plain, row), strict=True))
+
+    def _dead_units(self) -> list[list[int]]:
+        """Of each row, the numbers of the units that are dead."""
+        seen = [activation.dead_units for activation in self.statistics.activations]
+        return seen + [[]] * (len(self._rows()) - len(seen))
+
     def _table(self) -> Iterator[Block]:
+        """The layers; a column that no layer has a value for is left out."""
         rows = self._rows()
         if rows:
             marked = {finding.place.removeprefix("Layer ") for finding in self.findings}
+            used = [n for n in range(len(_COLUMNS)) if not all(_absent(row[n]) for row in rows)]
             shown = [
-                [Cell(row[0], strong=row[0] in marked), *("–" if _absent(value) else value for value in row[1:])] for row in rows
+                [Cell(row[n], strong=row[0] in marked) if n == 0 else "–" if _absent(row[n]) else row[n] for n in used]
+                for row in rows
             ]
-            note = (
-                "mean, std and zeros are those of the activations; norms are Euclidean; update is |change in a step| / |weights|."
+            names, heads = list(_COLUMNS), list(_COLUMNS.values())
+            notes = [_NOTES[names[n]] for n in used if names[n] in _NOTES]
+            yield Table(
+                [heads[n] for n in used], shown, "Layer by layer", note="\n".join(textwrap.wrap("; ".join(notes) + ".", 100))
             )
-            yield Table(_HEADS, shown, "Layer by layer", note=note)
 
 
-_NAMES = ("layer", "units", "mean", "std", "zeros", "weight_norm", "gradient_norm", "update_ratio")
-_HEADS = ("layer", "units", "mean", "std", "zeros", "weight norm", "gradient norm", "update")
+_COLUMNS = {
+    "layer": "layer",
+    "units": "units",
+    "mean": "mean",
+    "std": "std",
+    "zeros": "zeros",
+    "dead": "dead",
+    "saturated": "flat",
+    "output_gradient": "|dL/dy|",
+    "weight_norm": "|w|",
+    "gradient_norm": "|dL/dw|",
+    "update_ratio": "update",
+}
+"""What is known of each layer, and over it, the heads of the table."""
+
+_NOTES = {
+    "mean": "mean, std, zeros: of the outputs y",
+    "dead": "dead: share of units that never fired",
+    "saturated": "flat: share of outputs where the slope is nearly 0",
+    "weight_norm": "|·|: Euclidean norm, w: weights",
+    "update_ratio": "update: |change of w in a step| / |w|",
+}
 
 
 def _row(name: str, activation: Activation | None, weight: Weight | None) -> tuple[Any, ...]:
-    seen = (activation.units, activation.mean, activation.std, activation.zero_share) if activation else (math.nan,) * 4
+    seen: tuple[Any, ...] = (math.nan,) * 7
+    if activation is not None:
+        shares = activation.zero_share, activation.dead_share, activation.saturated_share
+        seen = (activation.units, activation.mean, activation.std, *shares, activation.gradient)
     learns = (weight.norm, weight.gradient, weight.update) if weight else (math.nan,) * 3
     return (name, *seen, *learns)
+
+
+def _count(n: int, one: str, more: str = "") -> str:
+    """A number and what it counts: "1 batch", "2 batches"."""
+    return f"{n:,} {one if n == 1 else more or f'{one}s'}"
 
 
 def _entry(severity: str, code: str, told: Sequence[str], remedy: str) -> Block:
@@ -163,7 +215,7 @@ def doctor(
     - history: of `train.fit`; then the course of the losses is judged: learning rate, overfitting, chance level.
 
     Nothing is changed: parameters, gradients, buffers, random numbers and the optimizer are as they were. A loss that cannot be computed
-    is a finding, too. Each check, with its threshold and the reason for it, stands in a function of `minigrad/inspect/checks_*.py`.
+    is a finding, too. Each check, with its threshold and the reason for it, stands in a function of `minigrad/inspect/health/checks_*.py`.
     Errors: InputTypeError, ArgumentError for arguments of a wrong kind; what the model itself raises.
     """
     check_arguments(model, loss, optimizer, batches)
@@ -204,5 +256,7 @@ def diagnose(statistics: Statistics, history: History | None) -> list[Finding]:
         findings += checks_outputs.loss_fails(statistics)
     if history is not None:
         findings += checks_training.of_history(statistics, history)
-        findings += checks_training.learning_rate(statistics, history.step_losses)
+        findings += checks_learning_rate.learning_rate(statistics, history)
+    if any(finding.code == "learning_rate_too_high" for finding in findings):  # what came to rest far off moves little, too
+        findings = [finding for finding in findings if finding.code != "update_ratio_low"]
     return findings

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...core import Tensor, grad, no_grad, watching
+from ...core.mode import user_line
 from ...core.tensor import Array
 from ...data import Batch, batches
 from ...errors import ArgumentError, InputTypeError
@@ -21,21 +22,15 @@ from ...ops.random import Generator
 from ...optim import LBFGS, Optimizer
 from ..capture import Capture, Ran, capturing, preserving
 from .births import Births, finite
-from .places import Places, origin
-from .statistics import RECTIFIERS, Judgement, Statistics, Weight
+from .places import Places, norm, origin
+from .statistics import RECTIFIERS, Birth, Judgement, Statistics, Weight
 
-__all__ = ["check_arguments", "dead_shares", "examine", "judged", "norm"]
+__all__ = ["birth_of", "check_arguments", "dead_shares", "examine", "judged"]
 
 _LOSSES = frozenset({
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss",
     "multi_margin_loss", "multilabel_terms", "nll_loss", "smooth_l1_loss",
 })  # fmt: skip
-
-
-def norm(array: Array) -> float:
-    """The Euclidean norm of all entries, in double precision."""
-    flat = array.ravel().astype(np.float64)
-    return float(np.sqrt(flat @ flat))
 
 
 @contextmanager
@@ -61,15 +56,32 @@ def examine(model: Any, data: Any, loss: Callable[..., Tensor], optimizer: Optim
             found.take(batch)
             if found.statistics.failure is not None or found.statistics.birth is not None:
                 break
+        else:
+            found.statistics.complete = _complete(data, found.statistics, limit)
     if optimizer is not None and found.gradients:
         found.try_step(optimizer)
     found.statistics.activations = found.places.activations
     return found.statistics
 
 
+def birth_of(model: Any, batch: Batch, loss: Callable[..., Tensor]) -> Birth | None:
+    """Where NaN or infinities come up when a batch goes through the model as it is, forward and backward."""
+    found = _Examination(model, loss)
+    with _untouched(model, None), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found.take(batch)
+    return found.statistics.birth
+
+
+def _complete(data: Any, statistics: Statistics, limit: int) -> bool:
+    """Whether all batches that there are have been looked at, as far as that can be known."""
+    whole = data[0] if isinstance(data, tuple) else data
+    return statistics.batches < limit or getattr(whole, "__len__", lambda: None)() in (statistics.batches, statistics.samples)
+
+
 class _Examination:
     def __init__(self, model: Any, loss: Callable[..., Tensor]):
-        self.model, self.loss, self.places = model, loss, Places(model)
+        self.model, self.loss, self.places, self.outside = model, loss, Places(model), user_line()
         self.statistics = Statistics(ignore_index=getattr(loss, "ignore_index", -100))
         self.named = list(model.named_parameters()) if isinstance(model, Module) else []
         self.names = {id(p): name for name, p in self.named}
@@ -78,7 +90,7 @@ class _Examination:
 
     def take(self, batch: Batch) -> None:
         """One batch, forward and backward."""
-        with capturing(self.model) as capture, watching(births := Births(capture)):
+        with capturing(self.model) as capture, watching(births := Births(capture, self.outside)):
             output = self.model(*batch.inputs)
             end = len(capture.operations)
             value = self._loss(output, batch.target)
@@ -88,6 +100,7 @@ class _Examination:
             self._note_parameters(capture, {id(x) for x in batch.inputs})
             if value is not None:
                 self._backward(value)
+                self.places.note_gradients()
         if value is None or not finite(value) or not all(map(finite, self.gradients.values())):
             self.statistics.birth = births.told(batch, self.parameters.values(), self.places)
 
@@ -186,7 +199,7 @@ def dead_shares(model: Any, data: Any, limit: int) -> dict[str, float]:
             with capturing(model) as capture:
                 model(*batch.inputs)
             places.note(capture, capture.operations, None)
-    return {layer.place: layer.dead / layer.units for layer in places.activations if layer.op in RECTIFIERS and layer.samples}
+    return {layer.place: layer.dead_share for layer in places.activations if layer.op in RECTIFIERS and layer.samples}
 
 
 def judged(model: Any, data: Any, loss: Callable[..., Tensor], limit: int, threshold: float) -> Judgement:
@@ -214,10 +227,19 @@ def _hits(output: Array, target: Array, threshold: float) -> float:
 def check_arguments(model: Any, loss: Any, optimizer: Any, limit: Any) -> None:
     """Refuse what cannot be examined."""
     if isinstance(model, type) or not callable(model):
-        raise InputTypeError(f"doctor: model must be a Module or a function, got {model!r}")
+        raise InputTypeError(f"doctor: model must be a Module or a function, got {_named(model)}; call doctor(model, data, loss)")
     if isinstance(loss, type) or not callable(loss):
-        raise InputTypeError(f"doctor: loss must be a function of output and target, such as nn.CrossEntropyLoss(), got {loss!r}")
+        raise InputTypeError(
+            f"doctor: loss must be a function of output and target, such as nn.CrossEntropyLoss(), got {_named(loss)}"
+        )
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise InputTypeError(f"doctor: optimizer must be an Optimizer, got {type(optimizer).__name__}")
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise ArgumentError(f"doctor: batches must be a whole number of at least 1, got {limit!r}")
+
+
+def _named(value: Any) -> str:
+    """What a message calls it: small values as they are, others by their type."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}, not one made of it"
+    return repr(value) if value is None or isinstance(value, (int, float, str)) else f"a {type(value).__name__}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...display import Picture, log_scale, shades
 from .checks_gradients import UPDATE_HIGH, UPDATE_LOW
-from .statistics import ACTIVATIONS, RECTIFIERS, Activation, Statistics, Weight
+from .statistics import ACTIVATIONS, RECTIFIERS, SLOPES, Activation, Statistics, Weight
 
 __all__ = ["pictures"]
 
@@ -18,7 +18,11 @@ _MOST = 12  # layers that a picture shows
 _LABELS = 24  # layers that an axis names
 _COLOURS = 6
 _BINS = 40
-_BOUNDS = {"sigmoid": (0.0, 1.0, 0.0528), "tanh": (-1.0, 1.0, 0.0253)}  # of outputs, and how wide the flat parts are at both ends
+_BOUNDS = {
+    "sigmoid": (0.0, 1.0, 0.0528),
+    "tanh": (-1.0, 1.0, 0.0253),
+    "softsign": (-1.0, 1.0, 0.2236),
+}  # of outputs, and how wide the flat parts are at both ends
 
 
 def pictures(statistics: Statistics) -> Iterator[Picture]:
@@ -66,9 +70,10 @@ def _histograms(part: Any, activations: list[Activation]) -> None:
         values = np.concatenate(activation.kept).astype(np.float64)
         drawn = values[np.isfinite(values) & (values != 0)]
         told = [f"{activation.zero_share:.0%} zeros"] if activation.zeros else []
+        if activation.op in SLOPES:
+            told.append(f"{activation.saturated_share:.0%} saturated")
         if activation.op in _BOUNDS:
             low, high, flat = _BOUNDS[activation.op]
-            told.append(f"{activation.saturated_share:.0%} saturated")
             for span in ((low, low + flat), (high - flat, high)):
                 axis.axvspan(*span, color="C1", alpha=0.25, linewidth=0)
         else:
@@ -105,7 +110,7 @@ def _firing(part: Any, activations: list[Activation]) -> None:
         share = np.sort(activation.firing / activation.samples)[None, ::-1]
         place = (0, 1, row + 0.4, row - 0.4)
         axis.imshow(share, cmap=shades(), vmin=0, vmax=1, aspect="auto", extent=place, interpolation="nearest")
-        alive = 1 - activation.dead / activation.units
+        alive = 1 - activation.dead_share
         axis.plot([alive, alive], [row - 0.4, row + 0.4], color="C1", linewidth=2, clip_on=False)
         axis.text(1.02, row, f"{activation.dead} of {activation.units}\ndead", va="center", fontsize=8)
     axis.set(xlim=(0, 1), ylim=(len(activations) - 0.5, -0.5))

@@ -9,14 +9,21 @@ from typing import Any
 import numpy as np
 
 from ...core import Step, Tensor
+from ...core.tensor import Array
 from ...nn import Module
 from ..capture import Capture, Ran
 from .statistics import ACTIVATIONS, LINEAR, SLOPES, Activation
 
-__all__ = ["Places", "origin"]
+__all__ = ["Places", "norm", "origin"]
 
 _MOVES = frozenset({"expand_to", "getitem", "permute_to", "reshape_to", "squeeze", "transpose", "unsqueeze", "window"})
 """Operations that move values and change none."""
+
+
+def norm(array: Array) -> float:
+    """The Euclidean norm of all entries, in double precision."""
+    flat = array.ravel().astype(np.float64)
+    return float(np.sqrt(flat @ flat))
 
 
 def origin(x: Tensor) -> str:
@@ -33,6 +40,7 @@ class Places:
     def __init__(self, model: Any):
         self.modules: dict[str, Module] = dict(model.named_modules()) if isinstance(model, Module) else {}
         self._known: dict[tuple[str, str, int], Activation] = {}
+        self._latest: list[tuple[Activation, Ran]] = []
 
     @property
     def activations(self) -> list[Activation]:
@@ -49,6 +57,7 @@ class Places:
         leaves = [layer for layer in capture.layers if layer.name and layer.name not in parents]
         ends = {layer.end - 1 for layer in leaves if layer.end is not None and layer.end > layer.begin}
         calls: Counter[tuple[str, str]] = Counter()
+        self._latest = []
         for n, ran in enumerate(operations):
             name = ran.op.name
             beside = name in ACTIVATIONS or (name in LINEAR and ran.layer not in parents)
@@ -58,10 +67,23 @@ class Places:
             key = ran.layer, name, calls[ran.layer, name]
             if key not in self._known:
                 units = ran.values.shape[-1] if ran.values.ndim > 1 else 1
-                self._known[key] = Activation(self._place(*key, n in ends), name, units, ran.layer)
+                self._known[key] = Activation(self._place(*key, n in ends), name, units, ran.layer, ran.attrs, self._weighted(ran))
             self._known[key].add(ran.values)
+            self._latest.append((self._known[key], ran))
             if name in SLOPES and given is not None:
                 self._known[key].is_head = np.array_equal(ran.values.ravel(), given.array.ravel())
+
+    def note_gradients(self) -> None:
+        """Take in the backward pass of the run that was noted last."""
+        for activation, ran in self._latest:
+            if ran.gradient is not None:
+                activation.gradients.append(norm(ran.gradient))
+
+    def _weighted(self, ran: Ran) -> bool:
+        """Whether an operation is, or ends, a layer with a matrix of weights."""
+        own = self.modules[ran.layer].parameters(recurse=False) if ran.layer in self.modules else ()
+        leaves = [x for x in ran.inputs[1:] if isinstance(x, Tensor) and x.requires_grad and x.step is None]
+        return ran.op.name not in ACTIVATIONS and any(x.ndim > 1 for x in (*own, *leaves))
 
     def _place(self, layer: str, op: str, call: int, is_layer: bool) -> str:
         if is_layer:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,11 +13,13 @@ from ...core.tensor import Array
 
 __all__ = [
     "ACTIVATIONS",
+    "LIMITS",
     "LINEAR",
     "RECTIFIERS",
     "SLOPES",
     "SMALL_SLOPE",
     "Activation",
+    "Birth",
     "Judgement",
     "Moments",
     "Statistics",
@@ -27,8 +29,17 @@ __all__ = [
 RECTIFIERS = frozenset({"relu", "relu6"})
 """Operations whose slope is 0 wherever they give 0 (relu6: also at 6)."""
 
-SLOPES: dict[str, Callable[[Array], Array]] = {"sigmoid": lambda y: y * (1 - y), "tanh": lambda y: 1 - y * y}
-"""Derivatives of squashing operations, by their output."""
+SLOPES: dict[str, Callable[[Array, Mapping[str, Any]], Array]] = {
+    "sigmoid": lambda y, _: y * (1 - y),
+    "tanh": lambda y, _: 1 - y * y,
+    "softsign": lambda y, _: (1 - np.abs(y)) ** 2,
+    "hardsigmoid": lambda y, _: ((y > 0) & (y < 1)) / 6,
+    "hardtanh": lambda y, given: (y > given["min_val"]) & (y < given["max_val"]),
+}
+"""Derivatives of squashing operations, by their output and their attributes."""
+
+LIMITS = {"sigmoid": 2.89, "tanh": 2.18, "softsign": 3.47, "hardsigmoid": 3.0}
+"""The |input| from which their derivative is below SMALL_SLOPE."""
 
 SMALL_SLOPE = 0.05
 """A derivative below this counts as saturated: of sigmoid from |x| = 2.89 on (output under 0.053 or over 0.947), of tanh from |x| = 2.18
@@ -54,6 +65,8 @@ class Activation:
     op: str
     units: int
     layer: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    weighted: bool = False  # whether it has weights of its own
     is_head: bool = False
     samples: int = 0
     total: float = 0.0
@@ -63,6 +76,7 @@ class Activation:
     firing: Array = field(default_factory=lambda: np.zeros(0, np.int64))
     kept: list[Array] = field(default_factory=list)
     rows: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    gradients: list[float] = field(default_factory=list)  # norms of dL/doutput, one a batch
 
     def add(self, values: Array) -> None:
         """Take in the output of one batch."""
@@ -76,7 +90,7 @@ class Activation:
         self.total += float(rows.sum(dtype=np.float64))
         self.squares += float(np.einsum("ij,ij->", rows, rows, dtype=np.float64))
         if self.op in SLOPES:
-            self.saturated += int(np.count_nonzero(SLOPES[self.op](rows) < SMALL_SLOPE))
+            self.saturated += int(np.count_nonzero(SLOPES[self.op](rows, self.attributes) < SMALL_SLOPE))
         self.kept.append(rows[:: max(1, rows.size // _KEPT)].ravel())
         if not self.rows.size:
             self.rows = rows[:_ROWS].copy()
@@ -99,12 +113,30 @@ class Activation:
 
     @property
     def saturated_share(self) -> float:
-        return self.saturated / self.size if self.size else math.nan
+        """Share of the outputs where the slope is small; NaN of an operation that does not squash."""
+        return self.saturated / self.size if self.size and self.op in SLOPES else math.nan
+
+    @property
+    def dead_units(self) -> list[int]:
+        """The units of a rectifier that were 0 for every sample."""
+        return np.flatnonzero(self.firing == 0).tolist() if self.op in RECTIFIERS and self.samples else []
 
     @property
     def dead(self) -> int:
-        """How many units were 0 for every sample."""
-        return int(np.count_nonzero(self.firing == 0))
+        return len(self.dead_units)
+
+    @property
+    def dead_share(self) -> float:
+        return self.dead / self.units if self.op in RECTIFIERS and self.samples else math.nan
+
+    @property
+    def gradient(self) -> float:
+        """The norm of dL/doutput, root mean square over the batches."""
+        return _root_mean_square(self.gradients)
+
+
+def _root_mean_square(values: list[float]) -> float:
+    return math.sqrt(sum(value * value for value in values) / len(values)) if values else math.nan
 
 
 @dataclass
@@ -128,7 +160,7 @@ class Weight:
     @property
     def gradient(self) -> float:
         """The norm of the gradient, root mean square over the batches."""
-        return math.sqrt(sum(g * g for g in self.gradients) / len(self.gradients)) if self.gradients else math.nan
+        return _root_mean_square(self.gradients)
 
     @property
     def gradient_entry(self) -> float:
@@ -169,6 +201,16 @@ class Moments:
         return np.sqrt(variance)
 
 
+class Birth(NamedTuple):
+    """Where NaN or infinities came up: in the "data", the "parameters" or an "operation"; at which place, and half a sentence that says
+    how; in which step of a training (0: it was none)."""
+
+    kind: str
+    place: str
+    told: str
+    step: int = 0
+
+
 class Judgement(NamedTuple):
     """How a model does on some data: mean loss, accuracy (NaN where there are no classes), number of samples."""
 
@@ -181,7 +223,8 @@ class Judgement(NamedTuple):
 class Statistics:
     """All that was gathered. `outputs` are what the loss was handed, `head` is the operation that made them; `loss` is the operation that
     the loss is, `comparable` whether it is a plain mean, without weights, and `failure` what it raised; `birth` tells where NaN or
-    infinities came up, and how; `dead`, by place, (epoch, share of dead units) as a callback saw them."""
+    infinities came up; `complete` whether these were all the data there are; `dead`, by place, (epoch, share of dead units) as a callback
+    saw them."""
 
     samples: int = 0
     batches: int = 0
@@ -196,7 +239,8 @@ class Statistics:
     comparable: bool = True
     ignore_index: int = -100
     failure: Exception | None = None
-    birth: tuple[str, str] | None = None
+    birth: Birth | None = None
+    complete: bool = False
     fresh_optimizer: bool = False
     dead: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
@@ -237,14 +281,21 @@ class Statistics:
 
     @property
     def baseline(self) -> float:
-        """The loss of the best constant answer: the entropy of the labels, or the variance of the targets. NaN where it is not known."""
+        """The loss of the best constant answer: the entropy of the labels, or the variance of the targets, or how far they are, on average,
+        from their median. NaN where it is not known."""
         if not self.comparable:
             return math.nan
         if self.labels.size:
             shares = np.unique(self.labels, return_counts=True)[1] / self.labels.size
             return float(-(shares * np.log(shares)).sum())
         target = self.target
-        return float(target.var(0).mean()) if self.loss == "mse_loss" and target.size else math.nan
+        if not target.size or target.dtype.kind != "f":
+            return math.nan
+        if self.loss == "mse_loss":
+            return float(target.var(0).mean())
+        if self.loss == "l1_loss":
+            return float(np.abs(target - np.median(target, 0)).mean())
+        return math.nan
 
     def learned(self, share: float) -> bool:
         """Whether the loss is below a share of the baseline; where that is not known, the benefit of the doubt."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from ...core.tensor import Array
 from ...errors import ArgumentError
 from ...train import Callback, Run
 from .diagnosis import Diagnosis, diagnose
-from .examination import dead_shares, examine, norm
-from .statistics import Statistics, Weight
+from .examination import dead_shares, examine
+from .last_steps import LastSteps, lost
+from .places import norm
 
 __all__ = ["DoctorCallback"]
 
@@ -20,9 +22,13 @@ class DoctorCallback(Callback):
     """Watches a training: `fit(…, callbacks=[watcher := DoctorCallback(loader)])`, then `print(watcher.diagnosis)`.
 
     In every `every`-th epoch, at its steps 1, 4, 16, 64, …, it measures how far the step moves each layer's weights (the update-to-weight
-    ratio) and the norms of their gradients; with `data`, at the end of these epochs, the share of dead units in each ReLU layer, and at the
-    end of the training all that `doctor` looks at. It changes nothing. `updates` and `gradients` map weights to lists of (step, value),
-    `dead` maps layers to lists of (epoch, share); steps count from the start of the training.
+    ratio) and the norms of their gradients; at the end of these epochs, the share of dead units in each ReLU layer, and at the end of the
+    training all that `doctor` looks at: on up to `batches` batches of `data`, without it on the last ones of the training. It changes nothing.
+    `updates` and `gradients` map weights to lists of (step, value), `dead` maps layers to lists of (epoch, share); steps count from the
+    start of the training.
+
+    If the training ends in NaN, its last steps are run again, to find the operation that made the first one. For that the parameters are
+    copied before each step; those of models of more than 1,000,000 numbers only once an epoch, and then it may not be found.
 
     Errors: ArgumentError if `every` or `batches` is no whole number of at least 1.
     """
@@ -41,12 +47,18 @@ class DoctorCallback(Callback):
         self.diagnosis: Diagnosis | None = None
         self._before: dict[str, Array] = {}
         self._steps = 0
+        self._recent: deque[Any] = deque(maxlen=self.batches)
+        self._last = LastSteps()
 
     def on_start(self, run: Run) -> None:
         self._forget()
 
     def before_step(self, run: Run) -> None:
         self._steps += 1
+        if run.batch is not None:
+            self._last.keep(run.model, self._steps, run.batch, run.step == 1)
+            if self.data is None:
+                self._recent.append((*run.batch.inputs, run.batch.target))
         self._before = {}
         if self._looks(run) and _is_power(run.step):
             self._before = {name: p.array.copy() for name, p in run.model.named_parameters() if p.requires_grad and p.ndim > 1}
@@ -61,25 +73,22 @@ class DoctorCallback(Callback):
         self._before = {}
 
     def on_epoch(self, run: Run) -> None:
-        if self.data is not None and self._looks(run):
-            for place, share in dead_shares(run.model, self.data, self.batches).items():
+        if self._looks(run):
+            for place, share in dead_shares(run.model, self._data(), self.batches).items():
                 self.dead.setdefault(place, []).append((run.epoch, share))
 
     def on_end(self, run: Run) -> None:
-        if self.data is None:
-            statistics = Statistics(weights=[self._weight(run, name) for name in self.updates])
-        else:
-            statistics = examine(run.model, self.data, run.loss, None, self.batches)
+        statistics = examine(run.model, self._data(), run.loss, None, self.batches)
+        statistics.complete = statistics.complete and self.data is not None
+        if lost(run.model, run.history.step_losses):
+            statistics.birth = self._last.birth(run.model, run.loss) or statistics.birth
         for weight in statistics.weights:
             weight.updates = self.updates.get(weight.name, [])
         statistics.dead = self.dead
         self.diagnosis = Diagnosis(diagnose(statistics, run.history), statistics)
 
-    def _weight(self, run: Run, name: str) -> Weight:
-        """A weight as the training alone shows it."""
-        p, layer = run.model.get_parameter(name), name.rpartition(".")[0]
-        place = f"Layer {layer} ({type(run.model.get_submodule(layer)).__name__})" if layer else f"Parameter {name}"
-        return Weight(name, layer, place, p.shape, norm(p.array), [g for _, g in self.gradients.get(name, [])])
+    def _data(self) -> Any:
+        return list(self._recent) if self.data is None else self.data
 
     def _looks(self, run: Run) -> bool:
         return (run.epoch - 1) % self.every == 0
