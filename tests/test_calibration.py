@@ -171,6 +171,24 @@ def test_single_outputs() -> None:
     assert "multilabel" == labels.task
 
 
+def test_other_data_show_what_the_temperature_is_worth() -> None:
+    z, t = overconfident(4, 3.0)
+    found = temperature_scaling(z[:400], t[:400], bins=7, strategy="quantile")
+    other = found.on(mg.tensor(z[400:]), mg.tensor(t[400:]))
+    assert (True, False) == (found.fitted, other.fitted)
+    assert (found.temperature, 7) == (other.temperature, len(other.after.counts))
+    divided = evaluate_outputs(found(z[400:]), t[400:])
+    assert divided.log_loss == pytest.approx(other.log_loss_after)
+    assert reliability(z[400:], t[400:], 7, "quantile").ece == pytest.approx(other.ece_before)
+    assert "fitted on other data, lowers the log loss of these 400 samples" in other.headline()
+    assert "On 400 samples that T was not fitted on." in str(other)
+    assert "scaling.on(logits, targets)" in str(found)
+    assert other.to_dict() == other.on(z[400:], t[400:]).to_dict()
+    assert "does not lower" in found.on(z[400:] / 9, t[400:]).headline()
+    with pytest.raises(DomainError, match=r"TemperatureScaling.on: logits must be finite, got -inf"):
+        found.on([[-math.inf, 0.0, 0.0, 1.0]], [3])
+
+
 def test_separable_labels_stop_at_the_bound_and_say_so() -> None:
     for found in (temperature_scaling([[3.0, 1.0], [0.0, 2.0]], [0, 1]), temperature_scaling([3.0, -1.0, 0.5], [1, 0, 1])):
         assert 1e-3 == found.temperature
@@ -208,7 +226,7 @@ def test_refused_logits() -> None:
         temperature_scaling([[1.0, -math.inf], [0.0, 1.0]], [0, 1])
     with pytest.raises(ArgumentError, match="temperature_scaling: needs logits of classes"):
         temperature_scaling([1.0, 2.0], [0.5, 2.5])
-    for bad in (0, -1.0, math.nan):
+    for bad in (0, -1.0, math.nan, "a"):
         with pytest.raises(ArgumentError, match="Calibrated: temperature must be a positive number"):
             Calibrated(nn.Linear(2, 2), bad)
 

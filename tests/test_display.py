@@ -216,8 +216,23 @@ def test_heatmaps_write_every_number_that_can_be_read():
     assert [("45", (0, 0)), ("3", (1, 0)), ("4", (0, 1)), ("40", (1, 1))] == [(t.get_text(), t.get_position()) for t in axes.texts]
     assert "#ffffff" == axes.texts[0].get_color() != axes.texts[1].get_color()
     axes.clear()
-    heatmap(axes, np.zeros((40, 40)))
+    heatmap(axes, np.zeros((40, 40)), words=[["x"] * 40] * 40)
     assert 0 == len(axes.texts)
+    heatmap(axes, np.zeros((25, 25)), words=[["", *"x" * 24]] * 25)
+    assert 25 * 24 == len(axes.texts)
+
+
+def test_words_on_shades_have_the_ink_of_higher_contrast():
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    axes = figure.subplots()
+    heatmap(axes, np.linspace(0, 1, 21)[None], vmax=1.0, form="{:.2f}")
+    image = axes.images[0]
+    for text, value in zip(axes.texts, image.get_array()[0], strict=True):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in image.cmap(image.norm(value))[:3]]
+        light = np.dot([0.2126, 0.7152, 0.0722], linear) + 0.05
+        contrast = {"#ffffff": 1.05 / light, "#111111": light / 0.0556}
+        assert max(contrast, key=contrast.get) == text.get_color()
+        assert contrast[text.get_color()] > 4
 
 
 def test_logarithmic_axes_end_at_decades_and_label_nothing_between():

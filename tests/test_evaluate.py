@@ -6,19 +6,19 @@ import json
 import math
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from judged import CLASSES, TOLERANCE, X2, as_probabilities, passed, same
 
 import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn
 from minigrad.data import DataLoader, TensorDataset
-from minigrad.errors import ArgumentError, DomainError, IndexRangeError, InputTypeError, MissingExtraError, ShapeError
+from minigrad.errors import ArgumentError, InputTypeError, MissingExtraError, ShapeError
 from minigrad.evaluate import (
     ClassificationReport,
     MultilabelReport,
@@ -29,11 +29,10 @@ from minigrad.evaluate import (
     temperature_scaling,
     threshold_curve,
 )
+from minigrad.evaluate.judge import outputs_of
 
 metrics = pytest.importorskip("sklearn.metrics")
 datasets = pytest.importorskip("sklearn.datasets")
-
-TOLERANCE = 1e-12
 
 
 def standardised(X: np.ndarray) -> np.ndarray:
@@ -50,17 +49,6 @@ def trained(X: np.ndarray, t: np.ndarray, outputs: int, loss: nn.Module, steps: 
         loss(model(mg.tensor(X)), mg.tensor(t)).backward()
         optimizer.step()
     return model
-
-
-def as_probabilities(confusion: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """One-hot probabilities and class indices with that confusion matrix."""
-    pairs = [(i, j) for i, row in enumerate(confusion) for j, count in enumerate(row) for _ in range(count)]
-    true, predicted = np.array(pairs).T
-    return np.eye(len(confusion))[predicted], true
-
-
-def same(expected: Any, actual: Any) -> None:
-    np.testing.assert_allclose(actual, expected, rtol=TOLERANCE, atol=TOLERANCE)
 
 
 def hold_to_sklearn(report: ClassificationReport) -> None:
@@ -277,10 +265,20 @@ def test_an_absent_class_is_nan_and_told() -> None:
     assert json.loads(report.to_json())["roc_auc"] is None
 
 
-def test_a_class_never_predicted_counts_as_zero_and_is_told() -> None:
+def test_the_precision_of_a_class_never_predicted_is_undefined() -> None:
     report = evaluate_outputs([0.1, 0.2, 0.3], [0, 1, 0], outputs="probabilities")
-    assert (0.0, 0.0) == (report.precision[1], report.recall[1])
-    assert ['Never predicted: class "1". Precision and F1 count as 0 there.'] == report.notes
+    assert (0.0, 0.0) == (report.recall[1], report.f1[1])
+    assert math.isnan(report.precision[1])
+    assert report.precision[0] / 2 == report.macro_precision
+    assert ['Never predicted: class "1". Precision is undefined there (–), and counts as 0 in the averages.'] == report.notes
+    assert ["1", "–", 0.0, 0.0] == report._classes().rows[1][:4]
+
+
+def test_a_label_never_predicted_has_no_precision_and_is_told() -> None:
+    report = evaluate_outputs([[1.0, -1.0], [-1.0, -2.0], [1.0, -3.0]], [[1, 1], [0, 0], [1, 0]])
+    assert [1.0, math.nan] == pytest.approx(report.precision.tolist(), nan_ok=True)
+    assert ([1.0, 0.0], 0.5) == (report.f1.tolist(), report.macro_precision)
+    assert ['Never predicted: label "1". Precision is undefined there (–), and counts as 0 in the averages.'] == report.notes
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -296,7 +294,7 @@ def test_one_class_only(n: int) -> None:
 def test_regression_of_one_sample_and_of_constant_targets() -> None:
     one = evaluate_outputs([2.0], [0.5])
     assert math.isnan(one.r2)
-    assert ["R² is undefined (nan) for one sample."] == one.notes
+    assert ["R² is undefined (–) for one sample."] == one.notes
     constant = evaluate_outputs([2.0, 3.0], [1.5, 1.5])
     assert 0.0 == constant.r2
     assert any("nothing for R² to explain" in note for note in constant.notes)
@@ -307,122 +305,6 @@ def test_probabilities_worse_than_frequencies_are_told() -> None:
     report = evaluate_outputs(np.array([20.0, 20, -20, 20, -20, -20, 20, -20]), [1, 1, 0, 0, 0, 0, 1, 1])
     assert 0.75 == report.accuracy
     assert any("better than its probabilities" in note for note in report.notes)
-
-
-# ---- how outputs are read
-
-X2 = np.array([[2.0, -1.0], [0.5, 1.5], [-1.0, 0.5], [1.0, 1.0]])
-CLASSES = np.array([0, 1, 1, 0])
-ONES = np.array([[1.0], [0.0], [1.0], [0.0]])
-
-
-def passed(x: mg.Tensor) -> mg.Tensor:
-    return x
-
-
-@pytest.mark.parametrize(
-    ("outputs", "targets", "loss", "expected"),
-    [
-        (X2, CLASSES, nn.CrossEntropyLoss(), ("multiclass", "logits")),
-        (X2, CLASSES, partial(F.cross_entropy, label_smoothing=0.1), ("multiclass", "logits")),
-        (np.log([[0.7, 0.3]] * 4), CLASSES, nn.NLLLoss(), ("multiclass", "log_probabilities")),
-        (X2[:, :1], ONES, F.binary_cross_entropy_with_logits, ("binary", "logits")),
-        (X2[:, 0], ONES[:, 0], nn.BCEWithLogitsLoss(), ("binary", "logits")),
-        (ONES / 2, ONES, nn.BCELoss(), ("binary", "probabilities")),
-        (X2, np.eye(2)[CLASSES], nn.BCEWithLogitsLoss(), ("multilabel", "logits")),
-        (X2, np.eye(2)[CLASSES], nn.MultiLabelSoftMarginLoss(), ("multilabel", "logits")),
-        (X2, CLASSES, nn.FocalLoss(), ("multiclass", "logits")),
-        (X2[:, 0], ONES[:, 0], partial(partial(F.focal_loss, gamma=1.0), alpha=0.3), ("binary", "logits")),
-        (X2, np.eye(2)[CLASSES], nn.CrossEntropyLoss(), ("multiclass", "logits")),
-        (ONES, ONES, nn.MSELoss(), ("regression", "")),
-        (X2, X2, F.huber_loss, ("regression", "")),
-        (X2, X2, nn.SmoothL1Loss(), ("regression", "")),
-    ],
-)
-def test_the_loss_says_what_outputs_are(outputs: Any, targets: Any, loss: Any, expected: tuple[str, str]) -> None:
-    report = evaluate(passed, (outputs, targets), loss)
-    assert expected == (report.task, report.reading.outputs)
-    assert "from the loss" in str(report)
-    same(float(loss(mg.tensor(outputs), mg.tensor(targets)).item()), report.loss)
-
-
-@pytest.mark.parametrize(
-    ("outputs", "targets", "expected"),
-    [
-        (X2, CLASSES, ("multiclass", "logits")),
-        (X2, CLASSES.astype(np.float32)[:, None], ("multiclass", "logits")),
-        (np.array([[0.7, 0.3]] * 4, np.float32), CLASSES, ("multiclass", "probabilities")),
-        (np.log([[0.7, 0.3]] * 4), CLASSES, ("multiclass", "log_probabilities")),
-        (X2[:, 0], CLASSES, ("binary", "logits")),
-        (X2[:, :1], CLASSES.astype(bool), ("binary", "logits")),
-        ([0.2, 0.8, 1.0, 0.0], CLASSES, ("binary", "probabilities")),
-        (X2, [[1, 1], [0, 0], [0, 1], [1, 0]], ("multilabel", "logits")),
-        (X2[:, 0], [2.0, 3.0, 4.0, 5.0], ("regression", "")),
-        (X2, X2, ("regression", "")),
-    ],
-)
-def test_shapes_and_values_say_what_outputs_are(outputs: Any, targets: Any, expected: tuple[str, str]) -> None:
-    report = evaluate_outputs(outputs, targets)
-    assert expected == (report.task, report.reading.outputs)
-    assert "from shapes and values" in report.reading.words
-
-
-def test_what_is_asked_for_wins() -> None:
-    report = evaluate(passed, (ONES, ONES), nn.MSELoss(), task="binary", outputs="logits")
-    assert ("binary", 0.5) == (report.task, report.probabilities[1])
-    assert "Task: binary (as asked). Outputs: logits (as asked)." in str(report)
-
-
-@pytest.mark.parametrize(
-    ("settings", "error", "message"),
-    [
-        ({"predictions": X2[:, 0], "targets": [0, 1, 2, 3]}, ArgumentError, 'not clear what the task is.* say task="regression"'),
-        (
-            {"predictions": X2, "targets": np.eye(2)[CLASSES]},
-            ArgumentError,
-            r'say task="multiclass" \(one-hot\) or task="multilabel"',
-        ),
-        ({"predictions": [[0.2, 0.3]], "targets": [0]}, ArgumentError, 'rows do not add up to 1; say outputs="logits"'),
-        ({"predictions": [0.0, 0.0], "targets": [0, 1]}, ArgumentError, "it is not clear what the outputs are"),
-        ({"predictions": X2, "targets": [0, 1, 2, 1]}, IndexRangeError, r"targets\[2\] is 2, but there are 2 classes"),
-        ({"predictions": X2, "targets": [0, 1, -100, 1]}, IndexRangeError, r"targets\[2\] is -100"),
-        ({"predictions": X2, "targets": [0, 1, 1]}, ShapeError, "got 4 outputs and 3 targets"),
-        ({"predictions": X2, "targets": [0.5, 1, 1, 0], "task": "multiclass"}, DomainError, "class indices, got 0.5"),
-        (
-            {"predictions": X2[:, 0], "targets": [0.5, 1, 1, 0], "task": "binary"},
-            DomainError,
-            "binary targets must be 0 or 1, got 0.5",
-        ),
-        ({"predictions": X2[:, 0], "targets": CLASSES, "task": "multiclass"}, ShapeError, "at least 2 classes"),
-        ({"predictions": X2, "targets": X2[:, :1], "task": "regression"}, ShapeError, "must have the same shape"),
-        ({"predictions": np.zeros((2, 2, 2)), "targets": [0, 1]}, ShapeError, r"got \(2, 2, 2\)"),
-        ({"predictions": np.zeros((0, 2)), "targets": []}, ArgumentError, "outputs hold nothing"),
-        ({"predictions": [[1.0, math.nan]], "targets": [0]}, DomainError, "NaN in 1 of 1 samples, first in sample 0"),
-        ({"predictions": [1.0, 2.0], "targets": [0.5, math.nan]}, DomainError, "targets hold NaN"),
-        ({"predictions": [1.0, math.inf], "targets": [0.5, 1.5]}, DomainError, "outputs must be finite"),
-        ({"predictions": [[1.0, math.inf]], "targets": [0]}, DomainError, "leave no probabilities"),
-        ({"predictions": [1.5, 0.5], "targets": [0, 1], "outputs": "probabilities"}, DomainError, "values from 0.5 to 1.5"),
-        (
-            {"predictions": X2, "targets": CLASSES, "outputs": "log_probabilities"},
-            DomainError,
-            "log-probabilities must be at most 0",
-        ),
-        ({"predictions": -(X2**2), "targets": CLASSES, "outputs": "log_probabilities"}, DomainError, "must add up to 1"),
-        ({"predictions": ["a"], "targets": [0]}, InputTypeError, "outputs must be numbers"),
-        (
-            {"predictions": X2, "targets": CLASSES, "task": "ranking"},
-            ArgumentError,
-            "task must be one of 'multiclass', .* got 'ranking'",
-        ),
-        ({"predictions": X2, "targets": CLASSES, "class_names": ["a"]}, ArgumentError, "class_names must be 2 names, one a class"),
-        ({"predictions": X2, "targets": CLASSES, "threshold": 0.4}, ArgumentError, "the task is 'multiclass'"),
-        ({"predictions": X2[:, 0], "targets": CLASSES, "threshold": [0.4, 0.2]}, ArgumentError, "threshold must be a number"),
-        ({"predictions": X2, "targets": CLASSES, "bins": 0}, ArgumentError, "bins must be an int, at least 1, got 0"),
-    ],
-)
-def test_refusals_say_what_came_and_what_helps(settings: dict[str, Any], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=f"evaluate_outputs: .*{message}"):
-        evaluate_outputs(**settings)
 
 
 # ---- running the model
@@ -463,6 +345,66 @@ def test_a_model_of_several_inputs() -> None:
     assert (0.0, 0.0) == (report.loss, report.mae)
 
 
+WEIGHTED = nn.CrossEntropyLoss(weight=mg.tensor([1.0, 5.0, 9.0], dtype=mg.float64))
+IMBALANCED = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [60, 26, 10]))
+
+
+@pytest.mark.parametrize("size", [1, 7, 96])
+def test_losses_that_are_no_plain_means_do_not_depend_on_batches(size: int) -> None:
+    z = np.random.default_rng(1).normal(size=(96, 3))
+    ignored = np.where(np.arange(96) < 7, -100, IMBALANCED)  # a batch of 7, and 7 of 1, wholly
+    for t, loss in ((IMBALANCED, WEIGHTED), (ignored, WEIGHTED), (ignored, nn.CrossEntropyLoss())):
+        report = evaluate(passed, DataLoader(TensorDataset(mg.tensor(z), mg.tensor(t)), batch_size=size), loss)
+        same(loss(mg.tensor(z), mg.tensor(t)).item(), report.loss)
+
+
+def test_the_loss_is_called_once_in_the_dtype_of_the_model() -> None:
+    calls: list[Any] = []
+
+    def loss(y: mg.Tensor, t: mg.Tensor) -> mg.Tensor:
+        calls.append((y.shape, y.dtype, t.dtype, y.requires_grad))
+        return F.cross_entropy(y, t)
+
+    X, t = mg.tensor(X2, dtype=mg.float32), mg.tensor(CLASSES)
+    report = evaluate(nn.Linear(2, 2), DataLoader(TensorDataset(X, t), batch_size=3), loss)
+    assert [((4, 2), np.float32, np.int64, False)] == calls
+    assert np.float64 == report.probabilities.dtype
+
+
+def test_outputs_of_goes_through_the_batches_with_any_function() -> None:
+    buffer = np.empty((2, 2))
+
+    def batches() -> Any:
+        for at in (0, 2):
+            buffer[:] = X2[at : at + 2]
+            yield mg.Tensor(buffer), mg.tensor(CLASSES[at : at + 2])
+
+    outputs, targets = outputs_of("fit: validation", passed, batches())
+    assert (X2.tolist(), CLASSES.tolist()) == (outputs.tolist(), targets.tolist())
+    model = nn.Linear(2, 2).double()
+    predict = mg.compile(lambda x: model(x))
+    outputs, _ = outputs_of("fit: validation", predict, [(X2[:2], CLASSES[:2]), (X2[2:], CLASSES[2:])])
+    np.testing.assert_allclose(outputs.array, model(mg.tensor(X2)).array)
+    assert not outputs.requires_grad
+    with pytest.raises(InputTypeError, match="fit: validation: the model must return a Tensor, got int"):
+        outputs_of("fit: validation", lambda x: 3, (X2, CLASSES))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": nn.CrossEntropyLoss}, "loss must be a function of outputs and targets, such as .* got <class"),
+        ({"loss": "ce"}, "loss must be a function of outputs and targets, .* got 'ce'"),
+        ({"model": None}, "model must be a Module or a function of the inputs, got None"),
+        ({"model": nn.ReLU}, "model must be a Module or a function"),
+        ({"data": (X2.tolist(), CLASSES.tolist())}, "data holds plain numbers; give Tensors or arrays"),
+    ],
+)
+def test_what_is_no_model_loss_or_data(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputTypeError, match=f"evaluate: {message}"):
+        evaluate(**{"model": passed, "data": (X2, CLASSES)} | settings)
+
+
 @pytest.mark.parametrize(
     ("model", "data", "error", "message"),
     [
@@ -470,6 +412,12 @@ def test_a_model_of_several_inputs() -> None:
         (lambda x: 3, (X2, CLASSES), InputTypeError, "the model must return a Tensor, got int"),
         (lambda x: x.sum(), (X2, CLASSES), ShapeError, r"one row a sample, got shape \(\) for a batch of 4"),
         (lambda x: x[:, : len(x)], [(X2, CLASSES), (X2[:1], CLASSES[:1])], ShapeError, "outputs of batches differ in shape"),
+        (
+            passed,
+            [(X2, CLASSES), (X2, CLASSES[:, None])],
+            ShapeError,
+            r"targets of batches differ in shape: \(4,\) first, then \(4, 1\)",
+        ),
     ],
 )
 def test_models_that_cannot_be_evaluated(model: Any, data: Any, error: type[Exception], message: str) -> None:
@@ -485,55 +433,3 @@ def test_only_reports_need_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None
     assert 1.0 == threshold_curve([0.1, 0.9], [0, 1]).best_f1().f1
     assert 4 == reliability(X2, CLASSES).n
     assert temperature_scaling(X2, CLASSES).temperature > 0
-
-
-# ---- as documents
-
-
-def reports() -> list[Any]:
-    rng = np.random.default_rng(0)
-    many = rng.normal(size=(90, 15))
-    return [
-        evaluate_outputs(X2, CLASSES),
-        evaluate_outputs(X2[:, 0], CLASSES, class_names=["<no>", "yes"]),
-        evaluate_outputs(many, np.arange(90) % 15),
-        evaluate_outputs(X2, [[1, 1], [0, 0], [0, 1], [1, 0]]),
-        evaluate_outputs(X2, 2 * X2),
-    ]
-
-
-@pytest.mark.parametrize("report", reports(), ids=lambda report: f"{report.task}-{report.n}")
-def test_a_report_is_text_data_and_html(report: Any, tmp_path: Path) -> None:
-    assert str(report).startswith(report.headline()[:40])
-    data = json.loads(report.to_json(tmp_path / "report.json"))
-    assert data == json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert (report.n, report.task) == (data["n"], data["task"])
-    assert max(map(len, str(report).splitlines())) <= 140
-    pytest.importorskip("matplotlib")
-    html = report._repr_html_()
-    assert "data:image/svg+xml" in html
-    assert "<no>" not in html
-
-
-@pytest.mark.parametrize("report", reports(), ids=lambda report: f"{report.task}-{report.n}")
-def test_a_report_is_a_picture(report: Any, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    report.plot(tmp_path / "report.png")
-    assert (tmp_path / "report.png").stat().st_size > 10_000
-
-
-def test_the_confusion_picture_says_which_way_round_it_is() -> None:
-    pytest.importorskip("matplotlib")
-    figure = evaluate_outputs(X2, CLASSES, class_names=["a", "b"]).plot()
-    axes = next(axes for axes in (ax for part in figure.subfigs for ax in part.axes) if "Confusion" in axes.get_title(loc="left"))
-    assert "Confusion matrix: a row is a true class" == axes.get_title(loc="left")
-    assert "true class" == axes.get_ylabel()
-    assert axes.get_xlabel().startswith("predicted class")
-    assert ["a", "b"] == [tick.get_text() for tick in axes.get_yticklabels()]
-
-
-def test_many_classes_show_their_most_frequent_mistakes() -> None:
-    confusion = np.diag(np.full(15, 4))
-    confusion[3, 7] = 3
-    report = evaluate_outputs(*as_probabilities(confusion.tolist()))
-    assert [["3", "7", 3, 3 / 7]] == report._mistakes()[0].rows

@@ -131,20 +131,35 @@ def shades(diverging: bool = False) -> Any:
     return LinearSegmentedColormap.from_list("minigrad", [*([second] if diverging else []), ground, first])
 
 
+_WRITTEN = 625  # cells up to which each has its number
+
+
 def heatmap(
     axes: Any, matrix: Any, *, form: str = "{:,}", vmax: float | None = None, words: Sequence[Sequence[str]] | None = None
 ) -> None:
-    """A matrix as shaded cells, each with its number if there are not too many, or with what `words` has for it; ticks stand at rows and
+    """A matrix as shaded cells, each with its number, or with what `words` has for it, if there are not too many; ticks stand at rows and
     columns."""
     matrix = np.asarray(matrix)
     top = max(matrix.max(initial=0), 1) if vmax is None else vmax
     image = axes.imshow(matrix, cmap=shades(), vmin=0, vmax=top, aspect="auto")
     axes.grid(visible=False)
-    if words is None and matrix.size > 400:
+    if matrix.size > _WRITTEN:
         return
-    size = float(np.clip(90 / max(math.sqrt(matrix.size), 1), 5, 12))
+    size = float(np.clip(90 / max(math.sqrt(matrix.size), 1), 6.5, 12))
     for row, column in np.ndindex(matrix.shape):
-        red, green, blue, _ = image.cmap(image.norm(matrix[row, column]))
-        ink = "#111111" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.5 else "#ffffff"
         word = words[row][column] if words else form.format(matrix[row, column])
-        axes.text(column, row, word, ha="center", va="center", color=ink, fontsize=size)
+        if word:
+            ink = _ink(image.cmap(image.norm(matrix[row, column])))
+            axes.text(column, row, word, ha="center", va="center", color=ink, fontsize=size)
+
+
+def _ink(ground: tuple[float, ...]) -> str:
+    """Dark or white, whichever stands out more: by contrast ratio, (L₁ + 0.05) / (L₂ + 0.05) (WCAG 2)."""
+    light = _luminance(ground) + 0.05
+    return "#111111" if light / (_luminance((1 / 15, 1 / 15, 1 / 15)) + 0.05) > 1.05 / light else "#ffffff"
+
+
+def _luminance(colour: tuple[float, ...]) -> float:
+    """Relative luminance of an sRGB colour, from 0 to 1."""
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

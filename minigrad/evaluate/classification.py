@@ -16,6 +16,7 @@ from .calibration import Reliability, calibration_of
 from .pictures import confusion_picture, precision_recall_picture, roc_picture
 from .reading import Reading
 from .scores import ClassScores, baseline_scores, class_scores
+from .tables import named, rows_of, shown
 from .thresholds import ThresholdCurve, curve_of
 
 __all__ = ["ClassificationReport", "classification_report"]
@@ -88,7 +89,8 @@ class ClassificationReport(ClassScores, Report):
         majority = self.class_names[int(self.support.argmax())]
         right = int(self.confusion.trace())
         if (self.support > 0).sum() == 1:
-            return f'All {self.n:,} samples are of class "{majority}": {right:,} were recognised, but this says nothing about the others.'
+            all_ = f"All {self.n:,} samples are" if self.n > 1 else "The only sample is"
+            return f'{all_} of class "{majority}": {right:,} of {self.n:,} recognised, but this says nothing about the others.'
         against = f'always answering "{majority}"'
         if self.accuracy <= self.baseline_accuracy:
             same = "no better" if self.accuracy == self.baseline_accuracy else "worse"
@@ -105,29 +107,24 @@ class ClassificationReport(ClassScores, Report):
     @property
     def notes(self) -> list[str]:
         """What else should be known: undefined values, probabilities worse than none."""
-        absent = self._named(self.support == 0)
-        never = self._named((self.support > 0) & (self.confusion.sum(0) == 0))
-        found = []
+        absent = named(self.class_names, self.support == 0)
+        never = named(self.class_names, (self.support > 0) & (self.confusion.sum(0) == 0))
+        found = super().notes
         if absent:
             found.append(
-                f"No sample is of {absent}: recall, ROC AUC and average precision are undefined there (nan), "
+                f"No sample is of class {absent}: recall, ROC AUC and average precision are undefined there (–), "
                 "and so are the means of the last two over classes."
             )
         elif np.isnan(self.roc_auc_per_class).any():
-            found.append("ROC AUC is undefined (nan) with one class only.")
+            found.append("ROC AUC is undefined (–) with one class only.")
         if never:
-            found.append(f"Never predicted: {never}. Precision and F1 count as 0 there.")
+            found.append(f"Never predicted: class {never}. Precision is undefined there (–), and counts as 0 in the averages.")
         if self.accuracy > self.baseline_accuracy and self.log_loss > self.baseline_log_loss:
             found.append(
                 f"The classes it names are better than its probabilities: log loss {self.log_loss:.4f} is above the "
                 f"{self.baseline_log_loss:.4f} of the plain class frequencies. See temperature_scaling."
             )
         return found
-
-    def _named(self, which: Array) -> str:
-        names = [f'"{self.class_names[k]}"' for k in np.flatnonzero(which)]
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        return f"class {', '.join(names[:5])}{more}" if names else ""
 
     # ---- as a document
 
@@ -144,8 +141,7 @@ class ClassificationReport(ClassScores, Report):
         if len(self.class_names) <= _MATRIX:
             matrix = Details("The confusion matrix as a picture", [matrix])
         return [
-            Text(self.headline()),
-            *map(Text, self.notes),
+            *self.opening(),
             self._measures(),
             self._classes(),
             *self._confusion(),
@@ -161,21 +157,27 @@ class ClassificationReport(ClassScores, Report):
 
     def _measures(self) -> Table:
         rows: list[list[Any]] = [["Loss", self.loss, "", ""]] if self.loss is not None else []
-        rows += [[name, getattr(self, at), round(getattr(self.baseline, at), 12), f"{best}"] for name, at, best in _MEASURES]
+        rows += [
+            [name, shown(getattr(self, at)), shown(round(getattr(self.baseline, at), 12)), f"{best}"]
+            for name, at, best in _MEASURES
+        ]
         kind = f'of "{self.class_names[1]}"' if len(self.class_names) == 2 else "means of each class against the rest"
         return Table(
             ("measure", "model", "baseline", "best"),
             rows,
-            note=f"Baseline: always the most frequent class, with the class frequencies as probabilities.\nROC AUC, average precision: {kind}.",
+            note="Baseline: always the most frequent class, with the class frequencies as probabilities.\n"
+            f"ROC AUC, average precision: {kind}.\n"
+            f"Calibration errors (ECE, MCE): the confidence is {self.reliability.event}.",
         )
 
     def _classes(self) -> Table:
         columns = (self.precision, self.recall, self.f1, self.support, self.roc_auc_per_class, self.average_precision_per_class)
-        rows: list[list[Any]] = [[name, *row] for name, *row in zip(self.class_names, *columns, strict=True)]
+        rows, note = rows_of(self.class_names, columns, self.f1, "F1")
         for average in ("macro", "weighted"):
             values = [getattr(self, f"{average}_{name}") for name in ("precision", "recall", "f1")]
             rows.append([Cell(f"{average} average", strong=True), *values, self.n, "", ""])
-        return Table(("class", "precision", "recall", "F1", "support", "ROC AUC", "average precision"), rows, "Class by class")
+        head = ("class", "precision", "recall", "F1", "support", "ROC AUC", "average precision")
+        return Table(head, rows, "Class by class", note=note)
 
     def _confusion(self) -> list[Block]:
         if len(self.class_names) > _MATRIX:

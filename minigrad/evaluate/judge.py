@@ -20,7 +20,7 @@ from .multilabel import multilabel_report
 from .reading import Reading, names_of, read
 from .regression import regression_report
 
-__all__ = ["evaluate", "evaluate_outputs"]
+__all__ = ["evaluate", "evaluate_outputs", "loss_of", "outputs_of"]
 
 
 def evaluate(
@@ -39,31 +39,57 @@ def evaluate(
     The model runs in evaluation mode without gradients, and is left in the mode it was in.
 
     data: a DataLoader, a Dataset, a tuple (inputs, targets) or an iterable of batches.
-    loss: a loss of `nn` or `nn.functional`, or any function of outputs and targets. Its value over the data is the mean over batches,
-        weighted by their sizes.
+    loss: a loss of `nn` or `nn.functional`, or any function of outputs and targets. It is called once, with all of them, so that the
+        batches don't matter; of reduction="sum" the report has the sum divided by the number of samples.
     task: "multiclass" (outputs (n, K), targets class indices or one-hot), "binary" (outputs (n) or (n, 1), targets 0 or 1), "multilabel"
         (both (n, L)), "regression" (both alike); outputs: "logits", "probabilities" or "log_probabilities". What is not given is taken
         from the loss, else from shapes and values, and the report says how.
     class_names: one a class, label or output. threshold: the probability from which on a binary sample or a label is predicted as 1; for
         labels it may be one each. bins: of the calibration errors.
 
-    Errors: ArgumentError where shapes and values can be read in two ways (it says which argument settles it); ShapeError, DomainError
-    and IndexRangeError for outputs and targets that don't fit the task; MissingExtraError without scikit-learn.
+    Of outputs (n, K, d, …) each position counts as a sample, in regression as an output. Class indices that are the loss's ignore_index
+    (−100 unless it says otherwise) don't count, and a note says how many they are.
+    Errors: InputTypeError for what is no model, loss or data; ArgumentError where shapes and values can be read in two ways (it says which
+    argument settles it); ShapeError, DomainError and IndexRangeError for outputs and targets that don't fit the task; MissingExtraError
+    without scikit-learn.
     """
+    _check_callable("evaluate", "model", model, "a Module or a function of the inputs")
+    if loss is not None:
+        _check_callable("evaluate", "loss", loss, "a function of outputs and targets, such as nn.CrossEntropyLoss()")
+    with evaluating(model):
+        made, wanted = outputs_of("evaluate", model, data)
+    reading = read("evaluate", made, wanted, task, outputs, loss)
+    mean = None if loss is None else loss_of(loss, made, wanted)
+    return _report("evaluate", reading, mean, class_names, threshold, bins)
+
+
+def outputs_of(name: str, forward: Callable[..., Any], data: Any) -> tuple[Tensor, Tensor]:
+    """What `forward` makes of the inputs of all batches, without gradients, and the targets: one Tensor each, in their own dtypes.
+
+    The mode of the model is the caller's matter. Errors, which begin with `name`: as `batches`; InputTypeError for outputs that are no
+    Tensor; ShapeError for those that don't have one row a sample, or differ in shape between batches.
+    """
+    _check_data(name, data)
     made: list[Array] = []
     wanted: list[Array] = []
-    total = 0.0
-    with evaluating(model), no_grad():
-        for batch in batches("evaluate", data):
-            y = model(*batch.inputs)
-            _check_output(y, batch, made)
-            if loss is not None:
-                total += _total_loss(loss, y, batch.target)
-            made.append(np.array(y.array, np.float64))
-            wanted.append(np.array(batch.target.array))
-    predictions, targets = np.concatenate(made), np.concatenate(wanted)
-    reading = read("evaluate", predictions, targets, task, outputs, loss)
-    return _report("evaluate", reading, None if loss is None else total / len(targets), class_names, threshold, bins)
+    with no_grad():
+        for batch in batches(name, data):
+            y = forward(*batch.inputs)
+            _check_output(name, y, batch)
+            for what, parts, found in (("outputs", made, y), ("targets", wanted, batch.target)):
+                if parts and parts[0].shape[1:] != found.shape[1:]:
+                    raise ShapeError(f"{name}: the {what} of batches differ in shape: {parts[0].shape} first, then {found.shape}")
+                parts.append(np.array(found.array))  # a batch may come in memory that the next one takes
+    return Tensor(np.concatenate(made)), Tensor(np.concatenate(wanted))
+
+
+def loss_of(loss: Callable[..., Any], outputs: Tensor, targets: Tensor) -> float:
+    """The loss of all outputs at once; of reduction="sum" the mean over samples, of "none" the mean of the values."""
+    with no_grad():
+        value = loss(outputs, targets)
+    found = np.asarray(value.array if isinstance(value, Tensor) else value, np.float64)
+    reduction = loss.keywords.get("reduction") if isinstance(loss, partial) else getattr(loss, "reduction", None)
+    return float(found.sum() / len(targets) if reduction == "sum" else found.mean())
 
 
 def evaluate_outputs(
@@ -104,18 +130,22 @@ def _check_threshold(name: str, task: str, threshold: Any, columns: int) -> None
         raise ArgumentError(f"{name}: threshold is for binary and multilabel outputs, but the task is {task!r}")
 
 
-def _check_output(y: Any, batch: Batch, made: Sequence[Array]) -> None:
+def _check_callable(name: str, what: str, value: Any, expected: str) -> None:
+    if isinstance(value, type) or not callable(value):
+        raise InputTypeError(f"{name}: {what} must be {expected}, got {value!r}")
+
+
+def _check_data(name: str, data: Any) -> None:
+    if isinstance(data, (tuple, list)) and data and all(isinstance(x, (list, int, float)) and not _holds_arrays(x) for x in data):
+        raise InputTypeError(f"{name}: data holds plain numbers; give Tensors or arrays, (np.array(inputs), np.array(targets))")
+
+
+def _holds_arrays(x: Any) -> bool:
+    return isinstance(x, list) and any(isinstance(part, (Tensor, np.ndarray)) for part in x)
+
+
+def _check_output(name: str, y: Any, batch: Batch) -> None:
     if not isinstance(y, Tensor):
-        raise InputTypeError(f"evaluate: the model must return a Tensor, got {type(y).__name__}")
+        raise InputTypeError(f"{name}: the model must return a Tensor, got {type(y).__name__}")
     if y.shape[:1] != (len(batch),):
-        raise ShapeError(f"evaluate: the model must return one row a sample, got shape {y.shape} for a batch of {len(batch)}")
-    if made and made[0].shape[1:] != y.shape[1:]:
-        raise ShapeError(f"evaluate: the outputs of batches differ in shape: {made[0].shape} first, then {y.shape}")
-
-
-def _total_loss(loss: Callable[..., Any], y: Tensor, target: Tensor) -> float:
-    """The loss of a batch, summed over its samples."""
-    value = loss(y, target)
-    found = np.asarray(value.array if isinstance(value, Tensor) else value, np.float64)
-    reduction = loss.keywords.get("reduction") if isinstance(loss, partial) else getattr(loss, "reduction", None)
-    return float(found.sum() if reduction == "sum" else found.mean() * len(target))
+        raise ShapeError(f"{name}: the model must return one row a sample, got shape {y.shape} for a batch of {len(batch)}")

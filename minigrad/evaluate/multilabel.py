@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Array
-from ..display import Block, Cell, Table, Text, plain, require
+from ..display import Block, Cell, Details, Table, Text, plain, require
 from .base import Report
 from .calibration import Reliability, binned, calibration_of
-from .pictures import precision_recall_picture, roc_picture
+from .pictures import precision_recall_picture, roc_picture, short
 from .reading import Reading
 from .scores import ranking
+from .tables import named, rows_of, shown
+from .thresholds import curve_of
 
 __all__ = ["MultilabelReport", "multilabel_report"]
 
@@ -27,9 +29,10 @@ class MultilabelReport(Report):
 
     `exact_match` is the share of samples with all labels right, `label_accuracy` the share of right answers over all samples and labels, and
     `baseline_accuracy` that of always giving each label its more frequent answer. `confusion` (L, 2, 2) has rows true, columns predicted.
-    precision, recall and f1 are 0 where nothing is predicted, recall is nan for a label that no sample has; `macro_…` are plain means over
-    labels, `micro_…` those of all answers together, as scikit-learn has them. `roc_auc` and `average_precision` are means over labels (nan if
-    one is undefined), `log_loss` and `brier` means over samples and labels, `ece` … calibration errors of all labels together.
+    precision is nan for a label that is never predicted, recall for one that no sample has, f1 where both is so; `macro_…` are plain means
+    over labels, which count these as 0, `micro_…` those of all answers together, as scikit-learn has them. `roc_auc` and `average_precision`
+    are means over labels (nan if one is undefined), `log_loss` and `brier` means over samples and labels, `ece` … calibration errors of all
+    labels together.
     """
 
     exact_match: float
@@ -81,11 +84,14 @@ class MultilabelReport(Report):
     @property
     def notes(self) -> list[str]:
         """What is undefined."""
-        found = []
+        found = super().notes
         for what, which in (("No sample has", self.support == 0), ("Every sample has", self.support == self.n)):
             if which.any():
-                names = ", ".join(f'"{self.class_names[k]}"' for k in np.flatnonzero(which))
-                found.append(f"{what} label {names}: ROC AUC is undefined there (nan), and so is its mean over labels.")
+                names = named(self.class_names, which)
+                found.append(f"{what} label {names}: ROC AUC is undefined there (–), and so is its mean over labels.")
+        never = named(self.class_names, (self.predicted.sum(0) == 0) & (self.support > 0))
+        if never:
+            found.append(f"Never predicted: label {never}. Precision is undefined there (–), and counts as 0 in the averages.")
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -96,21 +102,31 @@ class MultilabelReport(Report):
         return own | {"outputs": self.reading.outputs} | measures | {"reliability": self.reliability.to_dict()}
 
     def blocks(self) -> list[Block]:
-        curves: list[Block] = []
-        if len(self.class_names) <= _CURVES and not np.isnan(self.roc_auc_per_class).all():
-            wanted, p, names = self.targets == 1, self.probabilities, self.class_names
-            curves = [
-                roc_picture(wanted, p, names, self.roc_auc_per_class, "each label"),
-                precision_recall_picture(wanted, p, names, self.average_precision_per_class, "each label"),
-            ]
         return [
-            Text(self.headline()),
-            *map(Text, self.notes),
+            *self.opening(),
             self._measures(),
             self._labels(),
-            *curves,
+            *self._curves(),
             self.reliability.picture(),
             Text(self.reading.words + " A label is predicted where its probability is at least its threshold."),
+        ]
+
+    def _curves(self) -> list[Block]:
+        """ROC, precision and recall, and for each label with both answers the threshold curve."""
+        both = np.flatnonzero((self.support > 0) & (self.support < self.n)).tolist()
+        if len(self.class_names) > _CURVES or not both:
+            return []
+        wanted, p, names = self.targets == 1, self.probabilities, self.class_names
+        pictures = [
+            curve_of("evaluate", p[:, k], self.targets[:, k], "probabilities").picture(
+                self.threshold[k], f'Label "{short(names[k], 24)}"'
+            )
+            for k in both
+        ]
+        return [
+            roc_picture(wanted, p, names, self.roc_auc_per_class, "each label"),
+            precision_recall_picture(wanted, p, names, self.average_precision_per_class, "each label"),
+            Details("Precision, recall and F1 over the threshold, label by label", pictures),
         ]
 
     def _measures(self) -> Table:
@@ -128,7 +144,10 @@ class MultilabelReport(Report):
             ["Maximum calibration error", self.mce, "", "0"],
         ]
         return Table(
-            ("measure", "model", "baseline", "best"), rows, note="Baseline: the frequency of each label, whatever the sample."
+            ("measure", "model", "baseline", "best"),
+            [[shown(entry) for entry in row] for row in rows],
+            note="Baseline: the frequency of each label, whatever the sample.\n"
+            f"Calibration errors (ECE, MCE): the confidence is {self.reliability.event}.",
         )
 
     def _labels(self) -> Table:
@@ -137,7 +156,7 @@ class MultilabelReport(Report):
             self.threshold, self.precision, self.recall, self.f1, self.support, self.roc_auc_per_class,
             self.average_precision_per_class, *counts.T,
         )  # fmt: skip
-        rows: list[list[Any]] = [[name, *row] for name, *row in zip(self.class_names, *columns, strict=True)]
+        rows, note = rows_of(self.class_names, columns, self.f1, "F1")
         for average in ("macro", "micro"):
             values = [getattr(self, f"{average}_{name}") for name in ("precision", "recall", "f1")]
             rows.append([Cell(f"{average} average", strong=True), "", *values, int(self.support.sum()), "", "", "", "", "", ""])
@@ -155,7 +174,7 @@ class MultilabelReport(Report):
             "FN",
             "TN",
         )
-        return Table(head, rows, "Label by label")
+        return Table(head, rows, "Label by label", note=note)
 
 
 def multilabel_report(
@@ -193,9 +212,9 @@ def multilabel_report(
         mce=uniform.mce,
         ece_equal_mass=mass.ece,
         mce_equal_mass=mass.mce,
-        precision=precision,
+        precision=np.where(predicted.any(0), precision, np.nan),
         recall=np.where(support == 0, np.nan, recall),
-        f1=f1,
+        f1=np.where(predicted.any(0) | (support > 0), f1, np.nan),
         support=support,
         roc_auc_per_class=auc,
         average_precision_per_class=ap,

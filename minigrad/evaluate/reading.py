@@ -14,12 +14,12 @@ from ..core import Tensor
 from ..core.tensor import Array
 from ..errors import ArgumentError, DomainError, IndexRangeError, InputTypeError, ShapeError
 from ..nn import functional as F
+from .scales import is_one, probabilities, scale_of, seem_probabilities
 
-__all__ = ["Reading", "labels_of", "names_of", "numbers", "read", "scores_and_targets", "sigmoid", "single"]
+__all__ = ["Reading", "labels_of", "names_of", "numbers", "read", "scores_and_targets", "single"]
 
 TASKS = ("multiclass", "binary", "multilabel", "regression")
 SCALES = ("logits", "probabilities", "log_probabilities")
-_SUM = 1e-3  # how far the probabilities of a row may add up to something other than 1
 
 # Module, function, the task and the scale of the outputs. "sigmoid" is binary or multilabel, "focal" these or multiclass: the shapes say.
 _LOSSES: tuple[tuple[type[nn.Module], Any, str, str], ...] = (
@@ -44,7 +44,7 @@ class Reading:
 
     `values` are probabilities in float64: (n) of class 1 if binary, (n, K) if multiclass, (n, L) if multilabel; in regression the outputs,
     (n, m). `targets` are class indices (n), zeros and ones in the shape of values, or numbers (n, m). `words` says what was taken for
-    what, and why.
+    what, and why; `doubt` why that seems wrong, or nothing; `notes` what else the reader must know of it.
     """
 
     task: str
@@ -52,6 +52,8 @@ class Reading:
     values: Array
     targets: Array
     words: str
+    doubt: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def read(
@@ -69,17 +71,37 @@ def read(
     """
     _check_setting(name, "task", task, TASKS)
     _check_setting(name, "outputs", outputs, SCALES)
-    y, t = numbers(name, "outputs", predictions), numbers(name, "targets", targets)
+    y, t = numbers(name, "outputs", predictions, deep=True), numbers(name, "targets", targets, deep=True)
     if len(y) != len(t):
         raise ShapeError(f"{name}: outputs and targets must be as many, got {len(y)} outputs and {len(t)} targets")
     known, known_task, known_scale = _from_loss(loss, y, t)
-    task, why = _first((task, "as asked"), (known_task, known), lambda: (_task_of(name, y, t), "from shapes and values"))
+    task, why = _first(
+        (task, "as asked"), (known_task, known), lambda: (_task_of(name, *_positions(name, y, t)), "from shapes and values")
+    )
     if task == "regression":
         return Reading(task, "", *_regression(name, y, t), f"Task: regression ({why}).")
-    y, t = _multiclass(name, y, t) if task == "multiclass" else labels_of(name, y, t, single_column=task == "binary")
-    scale, reason = _first((outputs, "as asked"), (known_scale, known), lambda: (_scale_of(name, task, y), "from their values"))
-    return Reading(
-        task, scale, probabilities(name, task, scale, y), t, f"Task: {task} ({why}). Outputs: {scale.replace('_', '-')} ({reason})."
+    notes = [f"Outputs {y.shape}: each position counts as a sample, {y.size // y.shape[1]:,} in all."] if y.ndim > 2 else []
+    y, t = _positions(name, y, t)
+    if task == "multiclass":
+        y, t, dropped = _counted(name, y, t, loss)
+        y, t, doubtful = _multiclass(name, y, t)
+        notes += dropped + doubtful
+    else:
+        y, t = labels_of(name, y, t, single_column=task == "binary")
+    scale, reason = _first((outputs, "as asked"), (known_scale, known), lambda: (scale_of(name, task, y), "from their values"))
+    looks = seem_probabilities(task, y) if scale == "logits" and outputs is None else ""
+    words = f"Task: {task} ({why}). Outputs: {scale.replace('_', '-')} ({reason})."
+    return Reading(task, scale, probabilities(name, task, scale, y), t, words, _doubled(task, looks), tuple(notes))
+
+
+def _doubled(task: str, looks: str) -> str:
+    """What to do where outputs that are read as logits look like probabilities already."""
+    if not looks:
+        return ""
+    layer, loss = ("softmax", "nn.NLLLoss after nn.LogSoftmax") if task == "multiclass" else ("sigmoid", "nn.BCELoss")
+    return (
+        f"The outputs look like probabilities ({looks}), but the loss takes logits, and so they are read: remove the {layer} from the model, "
+        f'or take the loss for probabilities ({loss}), or say outputs="probabilities".'
     )
 
 
@@ -94,13 +116,13 @@ def _first(given: tuple[str | None, str], known: tuple[str, str], guess: Callabl
     return known if known[0] else guess()
 
 
-def numbers(name: str, what: str, value: Any) -> Array:
-    """The numbers of a Tensor, an array or a list, one row a sample, without NaN."""
+def numbers(name: str, what: str, value: Any, deep: bool = False) -> Array:
+    """The numbers of a Tensor, an array or a list, one row a sample, without NaN; `deep` allows more than two dimensions."""
     found = value.array if isinstance(value, Tensor) else np.asarray(value)
     if found.dtype.kind not in "fiub":
         raise InputTypeError(f"{name}: {what} must be numbers in a Tensor or an array, got {type(value).__name__} of {found.dtype}")
-    if found.ndim not in (1, 2):
-        raise ShapeError(f"{name}: {what} must have shape (n) or (n, columns), got {found.shape}")
+    if not found.ndim or (found.ndim > 2 and not deep):
+        raise ShapeError(f"{name}: {what} must have shape (n) or (n, columns{', …' if deep else ''}), got {found.shape}")
     if not found.size:
         raise ArgumentError(f"{name}: {what} hold nothing, shape {found.shape}")
     if found.dtype.kind == "f":
@@ -113,7 +135,7 @@ def numbers(name: str, what: str, value: Any) -> Array:
 
 
 def single(x: Array) -> bool:
-    """Whether there is one number a sample, in shape (n) or (n, 1)."""
+    """Whether there is one number a sample (or a position), in shape (n) or (n, 1, …)."""
     return x.ndim == 1 or x.shape[1] == 1
 
 
@@ -173,6 +195,37 @@ def _task_of(name: str, y: Array, t: Array) -> str:
 # ---- outputs and targets of a task
 
 
+def _positions(name: str, y: Array, t: Array) -> tuple[Array, Array]:
+    """Outputs (n, K, d, …) as (n·d·…, K), one row a position; with them targets (n, d, …), or of the shape of the outputs."""
+    if y.ndim < 3:
+        return y, t
+    if t.shape == y.shape:
+        return _rows(y), _rows(t)
+    if t.shape != (len(y), *y.shape[2:]):
+        raise ShapeError(
+            f"{name}: for outputs {y.shape}, (n, K, …), targets must have shape {(len(y), *y.shape[2:])} or that of the outputs, got {t.shape}"
+        )
+    return _rows(y), t.ravel()
+
+
+def _rows(x: Array) -> Array:
+    return np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])
+
+
+def _counted(name: str, y: Array, t: Array, loss: Any) -> tuple[Array, Array, list[str]]:
+    """Outputs and targets without those that the loss ignores, and a note that says how many."""
+    if loss is None or t.shape == y.shape:
+        return y, t, []
+    ignored = loss.keywords.get("ignore_index", -100) if isinstance(loss, partial) else getattr(loss, "ignore_index", -100)
+    counted = t.ravel() != ignored
+    if counted.all():
+        return y, t, []
+    if not counted.any():
+        raise ArgumentError(f"{name}: all {len(t)} targets are {ignored}, the ignore_index of the loss")
+    note = f"{(~counted).sum():,} of {len(t):,} targets are {ignored}, the ignore_index of the loss: they don't count."
+    return y[counted], t.ravel()[counted], [note]
+
+
 def _regression(name: str, y: Array, t: Array) -> tuple[Array, Array]:
     if y.reshape(len(y), -1).shape != t.reshape(len(t), -1).shape:
         raise ShapeError(f"{name}: in regression outputs and targets must have the same shape, got {y.shape} and {t.shape}")
@@ -182,15 +235,19 @@ def _regression(name: str, y: Array, t: Array) -> tuple[Array, Array]:
     return y.reshape(len(y), -1).astype(np.float64), t.reshape(len(t), -1).astype(np.float64)
 
 
-def _multiclass(name: str, y: Array, t: Array) -> tuple[Array, Array]:
+def _multiclass(name: str, y: Array, t: Array) -> tuple[Array, Array, list[str]]:
+    """Outputs (n, K), class indices (n), and a note where these were probabilities."""
     if single(y):
         raise ShapeError(
             f'{name}: multiclass outputs must have shape (n, classes), at least 2 classes, got {y.shape}; one output a sample is task="binary"'
         )
     if t.shape == y.shape:
-        if not np.isin(t, (0, 1)).all() or not (t.sum(1) == 1).all():
-            raise DomainError(f"{name}: multiclass targets of shape {t.shape} must be one-hot: one 1 a row, else 0")
-        return y, t.argmax(1)
+        if (t < 0).any() or not is_one(t.sum(1, dtype=np.float64)):
+            raise DomainError(
+                f"{name}: multiclass targets of shape {t.shape} must be one-hot, or probabilities that add up to 1 in a row"
+            )
+        soft = not np.isin(t, (0, 1)).all()
+        return y, t.argmax(1), ["Targets are probabilities: the most probable class counts as the true one."] if soft else []
     if not single(t):
         raise ShapeError(f"{name}: for outputs {y.shape} targets must be class indices (n) or one-hot {y.shape}, got {t.shape}")
     t = t.ravel()
@@ -202,7 +259,7 @@ def _multiclass(name: str, y: Array, t: Array) -> tuple[Array, Array]:
         raise IndexRangeError(
             f"{name}: targets[{at}] is {t[at]:g}, but there are {y.shape[1]} classes, numbered 0 to {y.shape[1] - 1}"
         )
-    return y, t.astype(np.int64)
+    return y, t.astype(np.int64), []
 
 
 def labels_of(name: str, y: Array, t: Array, single_column: bool) -> tuple[Array, Array]:
@@ -222,89 +279,12 @@ def labels_of(name: str, y: Array, t: Array, single_column: bool) -> tuple[Array
 def scores_and_targets(name: str, scores: Any, targets: Any, outputs: str | None) -> tuple[Array, Array, str]:
     """Scores (n) or (n, labels) in float64 on their own scale, targets of 0 or 1 in that shape, and what the scores are."""
     _check_setting(name, "outputs", outputs, SCALES[:2])
-    y = numbers(name, "scores", scores)
-    y, t = labels_of(name, y, numbers(name, "targets", targets), single_column=single(y))
-    scale = outputs or _scale_of(name, "binary", y)
+    y, t = numbers(name, "scores", scores), numbers(name, "targets", targets)
+    if y.ndim == 2 and y.shape[1] == 2 and single(t):
+        raise ShapeError(f"{name}: scores have 2 columns, one a class; pass column 1, scores[:, 1], for one target a sample")
+    y, t = labels_of(name, y, t, single_column=single(y))
+    scale = outputs or scale_of(name, "binary", y)
     probabilities(name, "binary", scale, y)  # refuses what is none
     if np.isinf(y).any():
         raise DomainError(f"{name}: scores must be finite, got {y[np.isinf(y)][0]:g}")
     return y.astype(np.float64), t, scale
-
-
-# ---- the scale of the outputs
-
-
-def _scale_of(name: str, task: str, y: Array) -> str:
-    within = bool(y.min() >= 0 and y.max() <= 1)
-    if task == "multiclass":
-        if within and _is_one(y.sum(1, dtype=np.float64)):
-            return "probabilities"
-        if y.max() <= 0 and _is_one(np.exp(y, dtype=np.float64).sum(1)):
-            return "log_probabilities"
-        unclear = within
-    else:
-        if within and y.any():
-            return "probabilities"
-        unclear = not y.any()
-    if unclear:
-        raise ArgumentError(
-            f"{name}: it is not clear what the outputs are: they lie between {y.min():g} and {y.max():g}"
-            f"{', but their rows do not add up to 1' if task == 'multiclass' else ''}; "
-            'say outputs="logits" or outputs="probabilities"'
-        )
-    return "logits"
-
-
-def _is_one(sums: Array) -> bool:
-    return bool((np.abs(sums - 1) <= _SUM).all())
-
-
-def probabilities(name: str, task: str, scale: str, y: Array) -> Array:
-    """The probabilities that outputs stand for, in float64.
-
-    Errors: DomainError for numbers that are no (log-)probabilities, and for infinite logits that leave none.
-    """
-    y = y.astype(np.float64)
-    if scale != "logits":
-        _check_probabilities(name, task, scale, y)
-    with np.errstate(invalid="ignore", under="ignore"):
-        p = y if scale == "probabilities" else _normal(task, scale, y)
-    if task == "multiclass" and scale == "probabilities":
-        p = y / y.sum(1, keepdims=True)  # float32 rounds the sums
-    bad = np.isnan(p).reshape(len(p), -1).any(1)
-    if bad.any():
-        raise DomainError(
-            f"{name}: the outputs of sample {bad.argmax()} are infinite and leave no probabilities: {y[bad.argmax()]}"
-        )
-    return p
-
-
-def _normal(task: str, scale: str, y: Array) -> Array:
-    """Softmax over classes (which takes log p back to p); for single outputs σ, or the exponential of log p."""
-    if task == "multiclass":
-        e = np.exp(y - y.max(1, keepdims=True))
-        return np.asarray(e / e.sum(1, keepdims=True))
-    return np.asarray(np.exp(y)) if scale == "log_probabilities" else sigmoid(y)
-
-
-def sigmoid(z: Array) -> Array:
-    """σ(z) without overflow."""
-    e = np.exp(-np.abs(z))
-    return np.asarray(np.where(z >= 0, 1, e) / (1 + e))
-
-
-def _check_probabilities(name: str, task: str, scale: str, y: Array) -> None:
-    p = y if scale == "probabilities" else np.exp(np.minimum(y, 1))
-    words = scale.replace("_", "-")
-    if p.min() < 0 or p.max() > 1:
-        limits = "between 0 and 1" if scale == "probabilities" else "at most 0"
-        raise DomainError(
-            f"{name}: {words} must be {limits}, got values from {y.min():g} to {y.max():g}; "
-            'if the model ends in a linear layer, say outputs="logits"'
-        )
-    if task == "multiclass" and not _is_one(p.sum(1)):
-        worst = np.abs(p.sum(1) - 1).argmax()
-        raise DomainError(
-            f"{name}: the probabilities of a sample must add up to 1, got {p[worst].sum():g} in sample {worst} (read as {words}); "
-            'if the model ends in a linear layer, say outputs="logits"'
-        )

@@ -13,6 +13,7 @@ from ..display import Block, Table, Text, plain, require
 from .base import Report
 from .pictures import regression_pictures
 from .reading import Reading
+from .tables import centre, named, rows_of, shown
 
 __all__ = ["RegressionReport", "regression_report"]
 
@@ -95,16 +96,19 @@ class RegressionReport(Report):
     @property
     def notes(self) -> list[str]:
         """A bias, and what is undefined."""
-        found = []
-        for k, (mean, std) in enumerate(zip(self.residual_mean, self.residual_std, strict=True)):
-            if self.n > 1 and abs(mean) > _BIAS * std:
-                name = f" of {self.class_names[k]}" if len(self.class_names) > 1 else ""
-                found.append(f"Predictions{name} are too {'low' if mean > 0 else 'high'} by {abs(mean):.4g} on average.")
+        found = super().notes
+        biased = np.flatnonzero(np.abs(self.residual_mean) > _BIAS * self.residual_std) if self.n > 1 else np.array([], int)
+        for k in biased[:_PICTURED].tolist():
+            mean = self.residual_mean[k]
+            name = f" of {self.class_names[k]}" if len(self.class_names) > 1 else ""
+            found.append(f"Predictions{name} are too {'low' if mean > 0 else 'high'} by {abs(mean):.4g} on average.")
+        if len(biased) > _PICTURED:
+            found.append(f"So are, too low or too high, those of {len(biased) - _PICTURED} more outputs.")
         if self.n < 2:
-            found.append("R² is undefined (nan) for one sample.")
+            found.append("R² is undefined (–) for one sample.")
         elif not self.baseline_mse_per_output.all():
-            constant = [name for name, mse in zip(self.class_names, self.baseline_mse_per_output, strict=True) if not mse]
-            found.append(f"The targets of {', '.join(constant)} are all the same: there is nothing for R² to explain.")
+            constant = named(self.class_names, self.baseline_mse_per_output == 0)
+            found.append(f"The targets of {constant} are all the same: there is nothing for R² to explain.")
         return found
 
     # ---- as a document
@@ -132,15 +136,14 @@ class RegressionReport(Report):
         ]
         several = len(self.class_names) > 1
         note = "Baseline: always the mean of the targets." + (" Means over outputs." if several else "")
-        shown = range(min(len(self.class_names), _PICTURED))
+        drawn = range(min(len(self.class_names), _PICTURED))
         return [
-            Text(self.headline()),
-            *map(Text, self.notes),
-            Table(("measure", "model", "baseline", "best"), rows, note=note),
+            *self.opening(),
+            Table(("measure", "model", "baseline", "best"), [[shown(entry) for entry in row] for row in rows], note=note),
             self._outputs(),
             *(
                 picture
-                for k in shown
+                for k in drawn
                 for picture in regression_pictures(self.predictions[:, k], self.targets[:, k], self.class_names[k])
             ),
             Text(self.reading.words),
@@ -148,10 +151,12 @@ class RegressionReport(Report):
 
     def _outputs(self) -> Table:
         names = ("rmse", "mae", "r2", "max_error")
-        columns = [*(getattr(self, f"{name}_per_output") for name in names), self.residual_mean, self.residual_std]
-        rows = [[name, *row] for name, *row in zip(self.class_names, *columns, strict=True)]
+        means = [centre(*both) for both in zip(self.residual_mean, self.residual_std, strict=True)]
+        columns = [*(getattr(self, f"{name}_per_output") for name in names), means, self.residual_std]
+        rows, shown_only = rows_of(self.class_names, columns, self.r2_per_output, "R²")
         head = ("output", "RMSE", "MAE", "R²", "largest error", "residual mean", "residual std")
-        return Table(head, rows, note="Residual: true − predicted; its standard deviation (std) divides by n.")
+        note = "Residual: true − predicted; its standard deviation (std) divides by n."
+        return Table(head, rows, note=f"{note}\n{shown_only}".strip())
 
 
 def regression_report(reading: Reading, loss: float | None, names: Sequence[str]) -> RegressionReport:

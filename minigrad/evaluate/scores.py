@@ -17,9 +17,10 @@ __all__ = ["ClassScores", "baseline_scores", "class_scores", "ranking"]
 class ClassScores:
     """Measures of n samples in K classes; arrays hold one entry a class.
 
-    `confusion` counts samples, rows true classes, columns predicted ones. precision = TP / (TP + FP), 0 for a class that occurs but is never
-    predicted; recall = TP / (TP + FN); f1 is their harmonic mean. `balanced_accuracy` is the mean recall of the classes that occur, `macro_…`
-    the plain mean over the classes that occur or are predicted, `weighted_…` the mean weighted by `support`, the samples of each class.
+    `confusion` counts samples, rows true classes, columns predicted ones. precision = TP / (TP + FP), which counts as 0 in the means if the
+    class is never predicted; recall = TP / (TP + FN); f1 = 2 TP / (2 TP + FP + FN). `balanced_accuracy` is the mean recall of the classes
+    that occur, `macro_…` the plain mean over the classes that occur or are predicted, `weighted_…` the mean weighted by `support`, the
+    samples of each class.
     `roc_auc` and `average_precision` are those of class 1 for two classes, else the means of one class against the rest.
     `brier` is the mean Σ (p − one-hot)², halved for two classes. `log_loss` is the mean −log p of the true class, p clipped to 2.2e-16 and
     above. `ece`, `mce`: calibration errors over bins of equal width, `…_equal_mass` over bins of equal mass, see `reliability`.
@@ -57,7 +58,7 @@ def class_scores(p: Array, predicted: Array, t: Array, bins: int, binary: bool) 
     labels = np.arange(p.shape[1])
     precision, recall, f1, support = metrics.precision_recall_fscore_support(t, predicted, labels=labels, zero_division=0)
     absent = support == 0
-    nowhere = absent & ~np.isin(labels, predicted)
+    never = ~np.isin(labels, predicted)
     averages = {
         f"{average}_{name}": float(value)
         for average in ("macro", "weighted")
@@ -83,9 +84,9 @@ def class_scores(p: Array, predicted: Array, t: Array, bins: int, binary: bool) 
         mce=uniform.mce,
         ece_equal_mass=mass.ece,
         mce_equal_mass=mass.mce,
-        precision=np.where(nowhere, np.nan, precision),
+        precision=np.where(never, np.nan, precision),
         recall=recall,
-        f1=np.where(nowhere, np.nan, f1),
+        f1=np.where(absent & never, np.nan, f1),
         support=support,
         roc_auc_per_class=auc,
         average_precision_per_class=ap,

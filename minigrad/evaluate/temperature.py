@@ -16,7 +16,8 @@ from ..errors import ArgumentError, DomainError
 from ..nn import functional as F
 from ..optim import LBFGS
 from .calibration import Reliability, calibration_of, check_bins
-from .reading import Reading, numbers, probabilities, read
+from .reading import Reading, numbers, read
+from .scales import probabilities, seem_probabilities
 
 __all__ = ["Calibrated", "TemperatureScaling", "temperature_scaling"]
 
@@ -30,7 +31,8 @@ class TemperatureScaling(Document):
 
     T > 1 makes an overconfident model less sure, T < 1 a timid one surer; the order of the classes, and with it accuracy, stays. `before` and
     `after` are the `Reliability` at T = 1 and at T, `log_loss_before` and `log_loss_after` the mean −log p of the true class.
-    `note` says why T is at a bound of the search, if it is.
+    `note` says why T is at a bound of the search, if it is, `notes` what else to know. `fitted`: whether it is judged on the data that T was
+    fitted on; `on` judges it on others.
     """
 
     title = "Temperature scaling"
@@ -42,6 +44,10 @@ class TemperatureScaling(Document):
     before: Reliability
     after: Reliability
     note: str
+    bins: int
+    strategy: str
+    notes: tuple[str, ...] = ()
+    fitted: bool = True
 
     @property
     def ece_before(self) -> float:
@@ -58,8 +64,20 @@ class TemperatureScaling(Document):
         y = numbers("TemperatureScaling", "logits", logits)
         return probabilities("TemperatureScaling", self.task, "logits", y / self.temperature)
 
+    def on(self, logits: Any, targets: Any) -> TemperatureScaling:
+        """Before and after on other data, which T was not fitted on: there it shows what it is worth. Errors: as `temperature_scaling`."""
+        name = "TemperatureScaling.on"
+        reading, z = _read(name, logits, targets, self.task)
+        return _judged(reading, z, self.temperature, self.note, self.bins, self.strategy, fitted=False)
+
     def headline(self) -> str:
-        """What T says of the model, or why it is at a bound."""
+        """What T says of the model, or why it is at a bound; on other data, what it does there."""
+        if not self.fitted:
+            verb = "lowers" if self.log_loss_after < self.log_loss_before else "does not lower"
+            return (
+                f"T = {self.temperature:.4g}, fitted on other data, {verb} the log loss of these {self.before.n:,} samples: "
+                f"{self.log_loss_before:.4f} before, {self.log_loss_after:.4f} after."
+            )
         if self.note:
             return self.note
         kind = "overconfident" if self.temperature > 1 else "not sure enough"
@@ -68,7 +86,7 @@ class TemperatureScaling(Document):
         return f"The model was {kind}: its logits are divided by T = {self.temperature:.4g}."
 
     def to_dict(self) -> dict[str, Any]:
-        names = ("temperature", "task", "log_loss_before", "log_loss_after")
+        names = ("temperature", "task", "fitted", "notes", "log_loss_before", "log_loss_after")
         pictures = {"before": self.before.to_dict(), "after": self.after.to_dict()}
         return {name: plain(getattr(self, name)) for name in names} | {"headline": self.headline()} | pictures
 
@@ -78,13 +96,16 @@ class TemperatureScaling(Document):
             ["Expected calibration error", self.before.ece, self.after.ece],
             ["Maximum calibration error", self.before.mce, self.after.mce],
         ]
+        where = (
+            f"On the {self.before.n:,} samples that T was fitted on; scaling.on(logits, targets) judges it on others."
+            if self.fitted
+            else f"On {self.before.n:,} samples that T was not fitted on."
+        )
+        head = ("measure", "before, T = 1", f"after, T = {self.temperature:.4g}")
         return [
+            *map(Text, self.notes),
             Text(self.headline()),
-            Table(
-                ("measure", "before, T = 1", f"after, T = {self.temperature:.4g}"),
-                rows,
-                note=f"On the {self.before.n:,} samples that T was fitted on. Accuracy is unchanged.",
-            ),
+            Table(head, rows, note=f"{where} Accuracy is unchanged."),
             self.before.picture(),
             self.after.picture(),
         ]
@@ -106,18 +127,35 @@ def temperature_scaling(
     check_bins(name, bins)
     if strategy not in ("uniform", "quantile"):
         raise ArgumentError(f"{name}: strategy must be 'uniform' or 'quantile', got {strategy!r}")
+    reading, z = _read(name, logits, targets, task)
+    temperature, note = _fit(z, reading.targets, reading.task)
+    return _judged(reading, z, temperature, note, bins, strategy)
+
+
+def _read(name: str, logits: Any, targets: Any, task: str | None) -> tuple[Reading, Array]:
+    """What was understood, and the logits in float64: (n, K), or in the shape of the targets."""
     reading = read(name, logits, targets, task, "logits")
     if reading.task == "regression":
         raise ArgumentError(f"{name}: needs logits of classes, but targets are numbers (task 'regression')")
-    z, t = numbers(name, "logits", logits).astype(np.float64), reading.targets
+    z = numbers(name, "logits", logits).astype(np.float64)
     if np.isinf(z).any():
         raise DomainError(f"{name}: logits must be finite, got {z[np.isinf(z)][0]:g}")
-    z = z if reading.task == "multiclass" else z.reshape(t.shape)
-    temperature, note = _fit(z, t, reading.task)
+    return reading, z if reading.task == "multiclass" else z.reshape(reading.targets.shape)
+
+
+def _judged(
+    reading: Reading, z: Array, temperature: float, note: str, bins: int, strategy: str, fitted: bool = True
+) -> TemperatureScaling:
+    """Before and after on these logits."""
+    task, t = reading.task, reading.targets
     (loss, before), (less, after) = (
-        (_log_loss(Tensor(z), t, reading.task, T).item(), _calibration(reading, z, T, bins, strategy)) for T in (1.0, temperature)
+        (_log_loss(Tensor(z), t, task, T).item(), _calibration(reading, z, T, bins, strategy)) for T in (1.0, temperature)
     )
-    return TemperatureScaling(temperature, reading.task, loss, less, before, after, note)
+    looks = seem_probabilities(task, z)
+    layer = "softmax" if task == "multiclass" else "sigmoid"
+    doubt = f"The logits look like probabilities ({looks}): remove the {layer} from the model, or give what comes before it."
+    notes = (*([doubt] if looks else []), *reading.notes)
+    return TemperatureScaling(temperature, task, loss, less, before, after, note, bins, strategy, notes, fitted)
 
 
 def _calibration(reading: Reading, z: Array, temperature: float, bins: int, strategy: str) -> Reliability:
@@ -180,9 +218,10 @@ class Calibrated(nn.Module):
     """
 
     def __init__(self, model: nn.Module, temperature: float | TemperatureScaling):
-        value = temperature.temperature if isinstance(temperature, TemperatureScaling) else float(temperature)
-        if not 0 < value < math.inf:
-            raise ArgumentError(f"Calibrated: temperature must be a positive number, got {value}")
+        value = temperature.temperature if isinstance(temperature, TemperatureScaling) else temperature
+        if not isinstance(value, (int, float, np.number)) or not 0 < value < math.inf:
+            raise ArgumentError(f"Calibrated: temperature must be a positive number, got {value!r}")
+        value = float(value)
         self.model, self.temperature = model, value
 
     def forward(self, *inputs: Tensor) -> Tensor:

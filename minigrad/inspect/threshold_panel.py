@@ -63,8 +63,8 @@ def _count_table(names: Sequence[str]) -> str:
         for row, first, second in rows
     )
     head = f'<th></th><th scope="col" class="n">answer: {yes}</th><th scope="col" class="n">answer: no</th>'
-    caption = "<caption>Confusion matrix (rows: true)</caption>"
-    return f'<div class="wide" tabindex="0" role="region" aria-label="Confusion matrix"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f"<caption>Confusion matrix (rows: true)</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="wide" tabindex="0" role="region" aria-label="Confusion matrix"><table>{table}</table></div>'
 
 
 def _rates() -> str:

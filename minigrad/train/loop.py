@@ -14,9 +14,9 @@ from ..compiler import compile as compiled
 from ..core import Tensor, check_number, no_grad
 from ..data import Batch, batches, loader_of
 from ..errors import ArgumentError, CompileError, InputTypeError
+from ..evaluate.judge import loss_of, outputs_of
 from ..nn import Module
 from ..nn.utils import clip_grad_norm_, evaluating, get_total_norm
-from ..ops import cat
 from ..optim import LBFGS, Optimizer
 from ..optim.lr_scheduler import LRScheduler
 from ..optim.lr_scheduler.base import rate_of
@@ -160,11 +160,9 @@ def _run(step: Callable[..., Any], batch: Batch) -> Any:
 def _judge(run: Run, predict: Callable[..., Tensor], loader: Any, measures: Metrics) -> dict[str, float]:
     """Loss and metrics on the validation data, in evaluation mode; the loss is that of all samples together."""
     with evaluating(run.model), no_grad():
-        found = [(predict(*batch.inputs), batch.target) for batch in batches("fit: validation", loader)]
-        outputs, targets = zip(*found, strict=True)
-        loss = run.loss(cat(outputs), cat(targets)).item()
-    samples = sum(map(len, targets)) if getattr(run.loss, "reduction", None) == "sum" else 1
-    return {"loss": loss / samples, **measures.of(outputs, targets)}
+        outputs, targets = outputs_of("fit: validation", predict, loader)
+        loss = loss_of(run.loss, outputs, targets)
+    return {"loss": loss, **measures.of([outputs], [targets])}
 
 
 def _check(model: Any, loss: Any, optimizer: Any, epochs: Any, clip_norm: Any, scheduler: Any) -> None:
