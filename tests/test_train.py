@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import types
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -106,7 +107,9 @@ def test_fit_does_what_a_loop_does_bit_for_bit(compile, clip):
 def test_compiled_steps_are_replayed(monkeypatch):
     X, y = blobs()
     made = []
-    monkeypatch.setattr("minigrad.train.loop.compiled", lambda function: made.append(mg.compile(function)) or made[-1])
+    monkeypatch.setattr(
+        "minigrad.train.loop.compiled", lambda function, **settings: made.append(mg.compile(function, **settings)) or made[-1]
+    )
     model = network()
     fit(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.1), DataLoader(TensorDataset(X, y), 35), 4, validation=(X, y))
     assert [{"eager": 2, "replayed": 6}, {"eager": 2, "replayed": 2}] == [
@@ -651,6 +654,29 @@ def test_a_step_that_cannot_be_compiled_says_what_to_do():
         fit(model, F.cross_entropy, optimizer, blobs(), 2)
     assert ["fit compiles the training step; with compile=False it runs operation by operation"] == caught.value.__notes__
     assert 2 == len(fit(model, F.cross_entropy, optimizer, blobs(), 2, compile=False))
+
+
+def annealed(beta, model):
+    """A loss with a weight that a callback makes smaller, and that callback."""
+
+    def loss(y, t):
+        return F.cross_entropy(y, t) * (beta[0] if isinstance(beta, list) else beta)
+
+    def cool(run):
+        if isinstance(beta, list):
+            beta[0] *= 0.5
+        else:
+            beta.mul_(0.5)
+
+    return fit(model, loss, optim.SGD(model.parameters(), lr=1e-9), [blobs()] * 30, 6, callbacks=[cool], metrics=[])
+
+
+def test_a_number_of_python_s_that_changes_is_found_out_and_a_tensor_is_followed():
+    with pytest.raises(CompileError, match="differs from what an eager call gives") as caught:
+        annealed([1.0], network())
+    assert ["fit compiles the training step; with compile=False it runs operation by operation"] == caught.value.__notes__
+    losses = annealed(mg.tensor(1.0), network()).column("loss")
+    assert [0.5] * 5 == pytest.approx([b / a for a, b in pairwise(losses)], rel=1e-5)
 
 
 class Several(nn.Module):

@@ -27,6 +27,8 @@ from .progress import Interrupt, Progress
 
 __all__ = ["fit"]
 
+_VERIFY = 100  # steps between two that run both ways
+
 
 def fit(
     model: Module,
@@ -55,9 +57,9 @@ def fit(
     - callbacks: see `Callback`; EarlyStopping and BestWeights are some.
     - progress: True for a line an epoch, and on terminals and in notebooks a bar (tqdm); False for silence; None for the bar alone, where it
       can be had.
-    - compile: whether the step is compiled (`mg.compile`) or runs operation by operation. A compiled step takes plain numbers that the loss or
-      the model get from Python's own state (a list, a global) as they were when it was recorded; numbers that are to change belong into a
-      Tensor or an attribute of a Module.
+    - compile: whether the step is compiled (`mg.compile`) or runs operation by operation. Numbers that are to change in training belong
+      into a Tensor or an attribute of a Module: a compiled step takes those of Python's own state (a list, a global) as they were when it
+      was recorded. Every 100th step runs both ways, and a difference is an error.
 
     Ctrl-C, or a loss that is no number, ends the training after the step; the history says so. The model is left in the mode it was in,
     also by an error; callbacks are told of the end in any case.
@@ -83,7 +85,7 @@ def fit(
         optimizer.step()
         return value, output.detach(), norm
 
-    step = compiled(learn) if compile else learn
+    step = compiled(learn, verify=_VERIFY) if compile else learn
     predict = compiled(lambda *inputs: model(*inputs)) if compile else model
     with Progress(progress, run.epochs, loader) as shown, Interrupt() as interrupt, evaluating(model):  # whose modes it brings back
         hooks.tell("on_start", run)
