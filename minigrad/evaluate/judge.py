@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from .base import Report
 from .calibration import check_bins
 from .classification import classification_report
 from .multilabel import multilabel_report
-from .reading import Reading, names_of, read
+from .reading import Reading, names_of, read, setting_of
 from .regression import regression_report
 
 __all__ = ["evaluate", "evaluate_outputs", "loss_of", "outputs_of"]
@@ -88,8 +87,8 @@ def loss_of(loss: Callable[..., Any], outputs: Tensor, targets: Tensor) -> float
     with no_grad():
         value = loss(outputs, targets)
     found = np.asarray(value.array if isinstance(value, Tensor) else value, np.float64)
-    reduction = loss.keywords.get("reduction") if isinstance(loss, partial) else getattr(loss, "reduction", None)
-    return float(found.sum() / len(targets) if reduction == "sum" else found.mean())
+    summed = setting_of(loss, "reduction", None) == "sum"
+    return float(found.sum() / len(targets) if summed else found.mean())
 
 
 def evaluate_outputs(

@@ -16,7 +16,7 @@ from ..errors import ArgumentError, DomainError, IndexRangeError, InputTypeError
 from ..nn import functional as F
 from .scales import is_one, probabilities, scale_of, seem_probabilities
 
-__all__ = ["Reading", "labels_of", "names_of", "numbers", "read", "scores_and_targets", "single"]
+__all__ = ["Reading", "known_loss", "labels_of", "names_of", "numbers", "read", "scores_and_targets", "setting_of", "single"]
 
 TASKS = ("multiclass", "binary", "multilabel", "regression")
 SCALES = ("logits", "probabilities", "log_probabilities")
@@ -153,17 +153,40 @@ def names_of(name: str, given: Sequence[str] | None, count: int, kind: str = "cl
 
 def _from_loss(loss: Callable[..., Any] | None, y: Array, t: Array) -> tuple[str, str, str]:
     """What a known loss says: its name in words, the task, and the scale; empty if it says nothing."""
+    task, scale = known_loss(loss)
+    if not task:
+        return "", "", ""
+    if task == "focal":
+        task = "sigmoid" if y.shape == t.shape else "multiclass"
+    if task == "sigmoid":
+        task = "binary" if single(y) else "multilabel"
+    inner: Any = _inner(loss)
+    named = type(inner).__name__ if isinstance(inner, nn.Module) else getattr(inner, "name", getattr(inner, "__name__", ""))
+    return f"from the loss, {named}", task, scale
+
+
+def known_loss(loss: Any) -> tuple[str, str]:
+    """The task that a loss is for, as the table of losses has it, and the scale of the outputs that it takes; empty if it is not known."""
+    inner = _inner(loss)
+    return next(
+        ((task, scale) for kind, function, task, scale in _LOSSES if inner is function or isinstance(inner, kind)), ("", "")
+    )
+
+
+def setting_of(loss: Any, name: str, default: Any) -> Any:
+    """A setting of a loss: an attribute of a Module, a keyword bound to a function by `functools.partial`."""
+    while isinstance(loss, partial):
+        if name in loss.keywords:
+            return loss.keywords[name]
+        loss = loss.func
+    return getattr(loss, name, default)
+
+
+def _inner(loss: Any) -> Any:
+    """A loss without what `functools.partial` bound to it."""
     while isinstance(loss, partial):
         loss = loss.func
-    for module, function, task, scale in _LOSSES:
-        if loss is function or isinstance(loss, module):
-            if task == "focal":
-                task = "sigmoid" if y.shape == t.shape else "multiclass"
-            if task == "sigmoid":
-                task = "binary" if single(y) else "multilabel"
-            named = type(loss).__name__ if isinstance(loss, nn.Module) else getattr(loss, "name", getattr(loss, "__name__", ""))
-            return f"from the loss, {named}", task, scale
-    return "", "", ""
+    return loss
 
 
 def _task_of(name: str, y: Array, t: Array) -> str:
@@ -216,7 +239,7 @@ def _counted(name: str, y: Array, t: Array, loss: Any) -> tuple[Array, Array, li
     """Outputs and targets without those that the loss ignores, and a note that says how many."""
     if loss is None or t.shape == y.shape:
         return y, t, []
-    ignored = loss.keywords.get("ignore_index", -100) if isinstance(loss, partial) else getattr(loss, "ignore_index", -100)
+    ignored = setting_of(loss, "ignore_index", -100)
     counted = t.ravel() != ignored
     if counted.all():
         return y, t, []

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.tensor import Array
+from ..kernels.arrays import euclidean_norm
 
 __all__ = ["Snapshot", "Statistics", "short", "written"]
 
@@ -34,7 +35,7 @@ def _statistics(array: Array) -> Statistics:
     finite = x[np.isfinite(x)]
     with np.errstate(all="ignore"):
         least, mean, most, std = (float(f(finite)) if finite.size else math.nan for f in (np.min, np.mean, np.max, np.std))
-        zeros, norm, size = np.count_nonzero(x == 0) / x.size, float(np.sqrt(x @ x)), float(np.abs(x).mean())
+        zeros, norm, size = np.count_nonzero(x == 0) / x.size, euclidean_norm(x), float(np.abs(x).mean())
     return Statistics(zeros, least, mean, most, std, norm, size, x.size - finite.size)
 
 

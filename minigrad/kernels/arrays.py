@@ -17,6 +17,7 @@ __all__ = [
     "add_at",
     "as_matrix",
     "broadcast_to",
+    "euclidean_norm",
     "flat_places",
     "linear_scan",
     "names_slices",
@@ -69,6 +70,13 @@ def square_sum(x: Array, centre: Array, axes: Sequence[int], keepdims: bool = Fa
         return out
     centred = x - centre
     return total(centred * centred, axes, keepdims)
+
+
+def euclidean_norm(x: Array) -> float:
+    """√Σ x² over all elements, in double precision; not by BLAS, whose threads, once called, keep a processor busy for some 20 ms."""
+    wide = x.astype(np.float64)
+    with np.errstate(all="ignore"):
+        return math.sqrt(np.square(wide, out=wide).sum())
 
 
 def neighbours(axes: Sequence[int]) -> bool:

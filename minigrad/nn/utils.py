@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core import Tensor, array_of, by_replay, check_number, derived, get_default_dtype, no_grad, touch
 from ..errors import ArgumentError, DomainError, InputTypeError, ShapeError
+from ..kernels.arrays import euclidean_norm
 from ..ops.convert import check_tensors
 from ..ops.joining import cat
 from .module import Module
@@ -65,13 +66,13 @@ def _total_norm(name: str, tensors: list[Tensor], norm_type: float, error_if_non
 
 
 def _norm(x: Any, p: float) -> float:
+    if p == 2:
+        return euclidean_norm(x)
     size = np.abs(x, dtype=np.float64).ravel()
     if math.isinf(p):
         return float(size.max(initial=0.0) if p > 0 else size.min(initial=math.inf))
     if p == 0:
         return float(np.count_nonzero(size))
-    if p == 2:  # not by BLAS, whose threads, once called, keep a processor busy for some 20 ms
-        return math.sqrt(np.square(size, out=size).sum())
     return float((size**p).sum() ** (1 / p))
 
 

@@ -15,6 +15,7 @@ from ..core import Tensor, check_number, no_grad
 from ..data import Batch, batches, loader_of
 from ..errors import ArgumentError, CompileError, InputTypeError
 from ..evaluate.judge import loss_of, outputs_of
+from ..evaluate.reading import setting_of
 from ..nn import Module
 from ..nn.utils import clip_grad_norm_, evaluating, get_total_norm
 from ..optim import LBFGS, Optimizer
@@ -123,7 +124,7 @@ def _epoch(
     outputs: list[Tensor] = []
     targets: list[Tensor] = []
     norm: Tensor | None = None
-    summed = getattr(run.loss, "reduction", None) == "sum"
+    summed = setting_of(run.loss, "reduction", None) == "sum"
     run.model.train()
     for run.step, batch in enumerate(batches("fit", loader), 1):
         run.batch = batch

@@ -10,13 +10,9 @@ import numpy as np
 
 from ..core import Tensor, no_grad
 from ..errors import ArgumentError, InputTypeError, ShapeError
-from ..nn import BCELoss, BCEWithLogitsLoss, FocalLoss
-from ..nn import functional as F
+from ..evaluate.reading import known_loss, setting_of
 
 __all__ = ["Metrics", "accuracy"]
-
-_PROBABILITIES = (BCELoss, F.binary_cross_entropy)
-_LOGITS = (BCEWithLogitsLoss, F.binary_cross_entropy_with_logits, FocalLoss, F.focal_loss)
 
 
 def accuracy(outputs: Tensor, targets: Tensor, *, threshold: float = 0.0, ignore_index: int = -100) -> float:
@@ -38,11 +34,10 @@ class Metrics:
     """The metrics of a training by name; `None` for the accuracy where targets are classes, and none elsewhere."""
 
     def __init__(self, metrics: Mapping[str, Any] | Sequence[Any] | None, loss: Any):
-        self.loss = loss
-        self._binary = _is(loss, _PROBABILITIES) or _is(loss, _LOGITS)
-        self._accuracy = partial(
-            accuracy, threshold=0.5 if _is(loss, _PROBABILITIES) else 0.0, ignore_index=getattr(loss, "ignore_index", -100)
-        )
+        task, scale = known_loss(loss)
+        self._binary = task in ("sigmoid", "focal")
+        threshold = 0.5 if scale == "probabilities" else 0.0
+        self._accuracy = partial(accuracy, threshold=threshold, ignore_index=setting_of(loss, "ignore_index", -100))
         self._by_name = None if metrics is None else self._named(metrics)
 
     def _named(self, metrics: Mapping[str, Any] | Sequence[Any]) -> dict[str, Callable[..., Any]]:
@@ -75,12 +70,6 @@ class Metrics:
         together = [Tensor(np.concatenate([batch.array for batch in part])) for part in (outputs, targets)]
         with no_grad():
             return {name: float(metric(*together)) for name, metric in (self._by_name or {}).items()}
-
-
-def _is(loss: Any, kinds: tuple[Any, ...]) -> bool:
-    """Whether a loss is one of these modules or functions."""
-    function = loss.func if isinstance(loss, partial) else loss
-    return any(function is kind or (isinstance(kind, type) and isinstance(function, kind)) for kind in kinds)
 
 
 def _name_of(metric: Any) -> str:

@@ -13,6 +13,7 @@ from ...core import Step, Tensor
 from ...core.plan import Record
 from ...core.tensor import Array
 from ...errors import GraphError, InputTypeError
+from ...kernels.arrays import euclidean_norm
 from ...nn import Parameter
 from ..naming import Names
 
@@ -282,7 +283,7 @@ def _small(gradient: Tensor | None) -> Array | None:
 
 
 def _norm(gradient: Tensor | None) -> float | None:
-    return None if gradient is None else float(np.linalg.norm(gradient.array))
+    return None if gradient is None else euclidean_norm(gradient.array)
 
 
 def _settings(record: Record, shape: tuple[int, ...]) -> str:

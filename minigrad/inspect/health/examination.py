@@ -16,13 +16,14 @@ from ...core.mode import user_line
 from ...core.tensor import Array
 from ...data import Batch, batches
 from ...errors import ArgumentError, InputTypeError
+from ...kernels.arrays import euclidean_norm
 from ...nn import Module
 from ...nn.utils import evaluating
 from ...ops.random import Generator
 from ...optim import LBFGS, Optimizer
 from ..capture import Capture, Ran, capturing, preserving
 from .births import Births, finite
-from .places import Places, norm, origin
+from .places import Places, origin
 from .statistics import RECTIFIERS, Birth, Judgement, Statistics, Weight
 
 __all__ = ["birth_of", "check_arguments", "dead_shares", "examine", "judged"]
@@ -157,7 +158,7 @@ class _Examination:
         if id(x) not in self.parameters:
             layer = name.rpartition(".")[0]
             place = self.places.layer(layer) if layer in self.places.modules and layer else f"Parameter {name}"
-            weight = Weight(name, layer if layer in self.places.modules else "", place, x.shape, norm(x.array))
+            weight = Weight(name, layer if layer in self.places.modules else "", place, x.shape, euclidean_norm(x.array))
             self.parameters[id(x)] = x, weight
             self.statistics.weights.append(weight)
 
@@ -172,7 +173,7 @@ class _Examination:
             weight.missing = g is None
             if g is not None:
                 self.gradients[id(x)] = g.array
-                weight.gradients.append(norm(g.array))
+                weight.gradients.append(euclidean_norm(g.array))
 
     def try_step(self, optimizer: Optimizer) -> None:
         """One step of a copy of the optimizer on copies of the parameters: how far would each go?"""
@@ -187,8 +188,8 @@ class _Examination:
             twin.grad = Tensor(self.gradients[id(x)].copy())
         trial.step()
         for (x, weight), twin, old in zip(known, copies, before, strict=True):
-            if size := norm(old):
-                weight.updates = [(0, norm(twin.array - old) / size if id(x) in held else 0.0)]
+            if size := euclidean_norm(old):
+                weight.updates = [(0, euclidean_norm(twin.array - old) / size if id(x) in held else 0.0)]
 
 
 def dead_shares(model: Any, data: Any, limit: int) -> dict[str, float]:

@@ -9,21 +9,15 @@ from typing import Any
 import numpy as np
 
 from ...core import Step, Tensor
-from ...core.tensor import Array
+from ...kernels.arrays import euclidean_norm
 from ...nn import Module
 from ..capture import Capture, Ran
 from .statistics import ACTIVATIONS, LINEAR, SLOPES, Activation
 
-__all__ = ["Places", "norm", "origin"]
+__all__ = ["Places", "origin"]
 
 _MOVES = frozenset({"expand_to", "getitem", "permute_to", "reshape_to", "squeeze", "transpose", "unsqueeze", "window"})
 """Operations that move values and change none."""
-
-
-def norm(array: Array) -> float:
-    """The Euclidean norm of all entries, in double precision."""
-    flat = array.ravel().astype(np.float64)
-    return float(np.sqrt(flat @ flat))
 
 
 def origin(x: Tensor) -> str:
@@ -77,7 +71,7 @@ class Places:
         """Take in the backward pass of the run that was noted last."""
         for activation, ran in self._latest:
             if ran.gradient is not None:
-                activation.gradients.append(norm(ran.gradient))
+                activation.gradients.append(euclidean_norm(ran.gradient))
 
     def _weighted(self, ran: Ran) -> bool:
         """Whether an operation is, or ends, a layer with a matrix of weights."""

@@ -7,11 +7,11 @@ from typing import Any
 
 from ...core.tensor import Array
 from ...errors import ArgumentError
+from ...kernels.arrays import euclidean_norm
 from ...train import Callback, Run
 from .diagnosis import Diagnosis, diagnose
 from .examination import dead_shares, examine
 from .last_steps import LastSteps, lost
-from .places import norm
 
 __all__ = ["DoctorCallback"]
 
@@ -66,10 +66,10 @@ class DoctorCallback(Callback):
     def after_step(self, run: Run) -> None:
         for name, old in self._before.items():
             p = run.model.get_parameter(name)
-            if size := norm(old):
-                self.updates.setdefault(name, []).append((self._steps, norm(p.array - old) / size))
+            if size := euclidean_norm(old):
+                self.updates.setdefault(name, []).append((self._steps, euclidean_norm(p.array - old) / size))
             if p.grad is not None:
-                self.gradients.setdefault(name, []).append((self._steps, norm(p.grad.array)))
+                self.gradients.setdefault(name, []).append((self._steps, euclidean_norm(p.grad.array)))
         self._before = {}
 
     def on_epoch(self, run: Run) -> None:
