@@ -161,15 +161,14 @@ def test_a_script_cannot_end_early():
         page("T", [], "a = '</script>'")
 
 
-def test_pictures_are_light_and_dark():
+def test_a_picture_stands_on_the_ground_of_its_page():
     pytest.importorskip("matplotlib")
     markup = Sample(PICTURE)._repr_html_()
-    light, dark = (
-        b64decode(re.search(rf'{at}="data:image/svg\+xml;base64,(.*?)"', markup)[1]).decode() for at in ("src", "srcset")
-    )  # fmt: skip
-    assert "#ffffff" in light
-    assert "#ffffff" not in dark
-    assert ET.fromstring(light).tag.endswith("svg")
+    image = b64decode(re.search(r'src="data:image/svg\+xml;base64,(.*?)"', markup)[1]).decode()
+    assert "#0072b2" in image
+    assert "#ffffff" not in image
+    assert ET.fromstring(image).tag.endswith("svg")
+    assert ".picture { filter: invert" in markup.partition("prefers-color-scheme: dark")[2]
     assert 'alt="a line &quot;up&quot;"' in markup
     assert markup == Sample(PICTURE)._repr_html_(), "the same figure gives the same bytes"
 

@@ -674,7 +674,7 @@ def annealed(beta, model):
         else:
             beta.mul_(0.5)
 
-    return fit(model, loss, optim.SGD(model.parameters(), lr=1e-9), [blobs()] * 30, 6, callbacks=[cool], metrics=[])
+    return fit(model, loss, optim.SGD(model.parameters(), lr=1e-9), [blobs()] * 50, 6, callbacks=[cool], metrics=[])
 
 
 def test_a_number_of_python_s_that_changes_is_found_out_and_a_tensor_is_followed():

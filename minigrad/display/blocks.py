@@ -192,11 +192,8 @@ class Picture:
         return ""
 
     def html(self) -> str:
-        """The picture as two SVG images, one for light pages and one for dark ones; without matplotlib, a note in its place."""
+        """The picture as an SVG image; without matplotlib, a note in its place."""
         if find_spec("matplotlib") is None:
             return f"<p class=\"note\">(no picture without matplotlib, pip install '.[plots]': {escape(self.alt)})</p>"
-        light, dark = (figures.data_address(self.draw, self.size, dark) for dark in (False, True))
-        return (
-            f'<picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
-            f'<img src="{light}" alt="{escape(self.alt)}" style="width:{self.size[0] * 96:.0f}px"></picture>'
-        )
+        address, width = figures.data_address(self.draw, self.size), f"{self.size[0] * 96:.0f}px"
+        return f'<img class="picture" src="{address}" alt="{escape(self.alt)}" style="width:{width}">'

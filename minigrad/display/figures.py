@@ -1,4 +1,4 @@
-"""Figures by matplotlib: one drawing serves files, notebooks, and pages light and dark."""
+"""Figures by matplotlib: one drawing serves files, notebooks and pages. (Dark pages turn its lightness around, see style.css.)"""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ if TYPE_CHECKING:
 
 __all__ = ["data_address", "figure", "heatmap", "log_scale", "shades"]
 
-# Colours that readers with colour blindness tell apart (Okabe and Ito, 2008), lightened for dark pages.
-_LIGHT = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#555555")
-_DARK = ("#6cb6e8", "#ff9e57", "#3fcf9f", "#e7a8cb", "#f0e442", "#9ad4f5", "#bbbbbb")
+# Colours that readers with colour blindness tell apart (Okabe and Ito, 2008).
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#555555")
 
 
-def _look(dark: bool) -> dict[str, Any]:
-    """Settings of matplotlib for light or dark ground."""
+def _look() -> dict[str, Any]:
+    """Settings of matplotlib."""
     from cycler import cycler
 
-    ink, ground, faint = ("#e6e6e6", "#1b1d21", "#50545e") if dark else ("#1c1c1c", "#ffffff", "#d0d0d0")
+    ink, ground, faint = "#1c1c1c", "#ffffff", "#d0d0d0"
     return {
         "axes.axisbelow": True,
         "axes.edgecolor": faint,
         "axes.facecolor": ground,
         "axes.grid": True,
         "axes.labelcolor": ink,
-        "axes.prop_cycle": cycler(color=_DARK if dark else _LIGHT),
+        "axes.prop_cycle": cycler(color=_COLOURS),
         "axes.spines.right": False,
         "axes.spines.top": False,
         "axes.titlelocation": "left",
@@ -91,21 +90,22 @@ def figure(caller: str, pictures: Sequence[Picture], path: str | Path | None = N
 
     Errors: MissingExtraError without matplotlib.
     """
-    with require(caller, "matplotlib").rc_context(_look(dark=False)):
+    with require(caller, "matplotlib").rc_context(_look()):
         made = _drawn(caller, pictures, columns=len(pictures) if len(pictures) <= 3 else 2)
-        made.draw_without_rendering()  # what is made late, ticks, is made with these settings too
-        if path is not None:
+        if path is None:
+            made.draw_without_rendering()  # what is made late, ticks, is made with these settings too
+        else:
             made.savefig(path, dpi=150)
     return made
 
 
-def data_address(draw: Callable[[Any], None], size: tuple[float, float], dark: bool) -> str:
-    """What `draw` draws as an SVG image inside an address, for pages that stand alone."""
+def data_address(draw: Callable[[Any], None], size: tuple[float, float]) -> str:
+    """What `draw` draws, on no ground, as an SVG image inside an address, for pages that stand alone."""
     file = io.BytesIO()
-    with require("picture", "matplotlib").rc_context(_look(dark)):
+    with require("picture", "matplotlib").rc_context(_look()):
         made = _figure_class("picture")(figsize=size, layout="constrained")
         draw(made)
-        made.savefig(file, format="svg", metadata={"Date": None})
+        made.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core import Tensor
 from ..core.tensor import Array
 from ..errors import ArgumentError, DomainError
+from ..ops.activation import sigmoid
+from ..ops.exponential import exp
+from ..ops.softmax import softmax
 
-__all__ = ["is_one", "probabilities", "scale_of", "seem_probabilities", "sigmoid"]
+__all__ = ["is_one", "probabilities", "scale_of", "seem_probabilities"]
 
 _SUM = 1e-3  # how far the probabilities of a row may add up to something other than 1
 
@@ -68,16 +72,8 @@ def probabilities(name: str, task: str, scale: str, y: Array) -> Array:
 
 def _normal(task: str, scale: str, y: Array) -> Array:
     """Softmax over classes (which takes log p back to p); for single outputs σ, or the exponential of log p."""
-    if task == "multiclass":
-        e = np.exp(y - y.max(1, keepdims=True))
-        return np.asarray(e / e.sum(1, keepdims=True))
-    return np.asarray(np.exp(y)) if scale == "log_probabilities" else sigmoid(y)
-
-
-def sigmoid(z: Array) -> Array:
-    """σ(z) without overflow."""
-    e = np.exp(-np.abs(z))
-    return np.asarray(np.where(z >= 0, 1, e) / (1 + e))
+    z = Tensor(y)
+    return (softmax(z, dim=1) if task == "multiclass" else exp(z) if scale == "log_probabilities" else sigmoid(z)).array
 
 
 def _check_probabilities(name: str, task: str, scale: str, y: Array) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core import Tensor
 from ..core.tensor import Array
 from ..display import Block, Cell, Document, Picture, Table, Text, number, plain
 from ..errors import ArgumentError, ShapeError
+from ..ops.activation import sigmoid
 from .pictures import threshold_picture
 from .reading import numbers, scores_and_targets, single
-from .scales import sigmoid
 from .tables import shown
 
 __all__ = ["ThresholdChoice", "ThresholdCurve", "counted", "curve_of", "threshold_curve", "whole"]
@@ -115,7 +116,7 @@ class ThresholdCurve(Document):
         score = float(self.thresholds[at])
         below = float(self.thresholds[at - 1]) if at else score - 2 if self.outputs == "logits" else 0.0
         middle = below / 2 + score / 2
-        apart = below < middle if self.outputs == "probabilities" else sigmoid(np.array(below)) < sigmoid(np.array(middle))
+        apart = below < middle if self.outputs == "probabilities" else _probability(below) < _probability(middle)
         return middle if apart else score
 
     def _choice(self, at: int, why: str, costs: Array | None = None, threshold: float | None = None) -> ThresholdChoice:
@@ -178,6 +179,10 @@ def _check_share(name: str, value: Any) -> None:
         raise ArgumentError(f"{name}: expected a share between 0 and 1, got {value!r}")
 
 
+def _probability(logit: float) -> float:
+    return float(sigmoid(Tensor(np.array(logit))).item())
+
+
 def _share(part: int, whole_: int) -> float:
     return part / whole_ if whole_ else math.nan
 
@@ -203,7 +208,7 @@ class ThresholdChoice(Document):
     def probability(self) -> float:
         """The threshold as a probability, which `evaluate` takes: σ of one on logits; inf predicts nothing here too."""
         on_logits = self.outputs == "logits" and self.threshold < np.inf
-        return float(sigmoid(np.array(self.threshold))) if on_logits else self.threshold
+        return _probability(self.threshold) if on_logits else self.threshold
 
     @property
     def precision(self) -> float:

@@ -28,7 +28,7 @@ from .progress import Interrupt, Progress
 
 __all__ = ["fit"]
 
-_VERIFY = 100  # steps between two that run both ways
+_VERIFY = 200  # steps between two that run both ways
 
 
 def fit(
@@ -60,7 +60,7 @@ def fit(
       can be had.
     - compile: whether the step is compiled (`mg.compile`) or runs operation by operation. Numbers that are to change in training belong
       into a Tensor or an attribute of a Module: a compiled step takes those of Python's own state (a list, a global) as they were when it
-      was recorded. Every 100th step runs both ways, and a difference is an error.
+      was recorded. Every 200th step runs both ways, and a difference is an error.
 
     Ctrl-C, or a loss that is no number, ends the training after the step; the history says so. The model is left in the mode it was in,
     also by an error; callbacks are told of the end in any case.

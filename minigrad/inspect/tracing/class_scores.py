@@ -10,7 +10,9 @@ import numpy as np
 from ...core import Tensor
 from ...core.tensor import Array
 from ...errors import ArgumentError, DomainError, InputTypeError, ShapeError
+from ...ops.activation import sigmoid
 from ...ops.exponential import exp, log
+from ...ops.softmax import softmax
 from ..values import Snapshot, short
 from .stages import Stage
 
@@ -55,8 +57,7 @@ def class_scores(values: Array, kind: str) -> tuple[Array, Array]:
         if len(values) == 1:
             return _two_classes(float(values[0]), kind)
         if kind == "logits":
-            shifted = np.exp(values - values.max())
-            return values, shifted / shifted.sum()
+            return values, softmax(Tensor(values), dim=0).array
         probabilities = values if kind == "probabilities" else np.exp(values)
         if (probabilities < 0).any() or not math.isclose(probabilities.sum(), 1, abs_tol=1e-3):
             raise DomainError(
@@ -69,15 +70,12 @@ def _two_classes(value: float, kind: str) -> tuple[Array, Array]:
     """Of one output, for the second class: scores and probabilities of both."""
     if kind == "logits":
         scores = np.array([-value, value])
-        second = float(1 / (1 + np.exp(-value)))
-        first = float(1 / (1 + np.exp(np.float64(value))))
-    else:
-        second = value if kind == "probabilities" else math.exp(value)
-        first = 1 - second
-        if not 0 <= second <= 1:
-            raise DomainError(f"explain_prediction: outputs are {kind.replace('_', '-')}, but the output is {short(value)}")
-        scores = np.log(np.array([first, second]))
-    return scores, np.array([first, second])
+        return scores, sigmoid(Tensor(scores)).array
+    second = value if kind == "probabilities" else math.exp(value)
+    if not 0 <= second <= 1:
+        raise DomainError(f"explain_prediction: outputs are {kind.replace('_', '-')}, but the output is {short(value)}")
+    both = np.array([1 - second, second])
+    return np.log(both), both
 
 
 def logit_margin(scores: Array, kind: str, count: int) -> float:
