@@ -1,8 +1,10 @@
-"""What looking at a network costs: traces, a diagnosis, a graph and a report of the mnist net; `train.fit` beside a loop written out."""
+"""What looking at a network costs: traces, a diagnosis, a graph and a report of the mnist net; hooks that are no longer there; `train.fit`
+beside a loop written out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -14,10 +16,12 @@ from benchmarks.table import Table, duration, number, ratio
 from benchmarks.timing import measure
 from benchmarks.workloads import LEARNING_RATE, NETS, data, dense, tensors, training
 
-JOBS = (("minigrad", "looks"), *(("minigrad", f"loop of {net}") for net in ("moons", "digits-32", "mnist")))
+JOBS = (("minigrad", "looks"), ("minigrad", "unused"), *(("minigrad", f"loop of {net}") for net in ("moons", "digits-32", "mnist")))
 ROUNDS, TIMED = 5, True
 SECONDS, QUICK_SECONDS = 0.3, 0.05
 BATCHES, EPOCHS = 40, 25
+STEPS = ("eager", "compiled")
+UNUSED = 1.1  # a step after hooks and a watcher were there, over one before
 LIMITS = {"trace, with gradients": 1.0, "doctor, 8 batches": 1.0}  # seconds, the first time in a process too
 
 
@@ -28,6 +32,8 @@ def environment(contender: str) -> dict[str, str]:
 def work(contender: str, group: str, quick: bool) -> Iterator[tuple[str, float]]:
     if group == "looks":
         yield from looks(QUICK_SECONDS if quick else SECONDS)
+    elif group == "unused":
+        yield from unused(QUICK_SECONDS if quick else SECONDS)
     else:
         yield from loops(group.removeprefix("loop of "))
 
@@ -57,6 +63,32 @@ def calls(mg: Any, model: Any, loss: Any, batches: Any) -> Iterator[tuple[str, C
     evaluation, diagnosis = mg.evaluate.evaluate(model, batches, loss), inspect.doctor(model, batches, loss)
     with TemporaryDirectory() as folder:
         yield "report, with pictures", lambda: inspect.report(model, evaluation, diagnosis, path=Path(folder) / "report.html")
+
+
+def unused(seconds: float) -> Iterator[tuple[str, float]]:
+    """Seconds a step, before hooks and a watcher were ever there and after they were used and removed."""
+    library = Eager("minigrad")
+    (batch,) = tensors(library, data(NETS["moons"], 1))
+    models = {name: dense(library, NETS["moons"].sizes) for name in STEPS}
+    steps = {name: training(library, model) for name, model in models.items()}
+    steps["compiled"] = library.root.compile(steps["compiled"])
+    for when in ("before", "after"):
+        for name, step in steps.items():
+            yield f"{name}, {when}", measure(partial(step, *batch), seconds)
+            look_on(models[name], partial(step, *batch))
+
+
+def look_on(model: Any, step: Callable[[], object]) -> None:
+    """One step with every module and parameter hooked, and watched."""
+    from minigrad.core import Watcher, watching
+
+    handles = [parameter.register_hook(lambda g: None) for parameter in model.parameters()]
+    for module in model.modules():
+        handles += [module.register_forward_hook(lambda *call: None), module.register_full_backward_hook(lambda *call: None)]
+    with watching(Watcher()):
+        step()
+    for handle in handles:
+        handle.remove()
 
 
 def loops(name: str) -> Iterator[tuple[str, float]]:
@@ -90,16 +122,25 @@ def tables(results: Results) -> list[Table]:
         first, limit = results.median(contender, case), LIMITS.get(name)
         looking.at_most(f"{name}, seconds", first, limit)
         looking.add(name, results.cell(contender, case, duration), results.cell(contender, name, duration), number(limit))
+    gone = Table(
+        "Hooks and watchers that are not there",
+        ("step", "before any was there", "after", "after over before", "at most"),
+        f"{NETS['moons']}. Between the two, a step ran with a watcher, and with hooks on every module and parameter; then they were removed.",
+    )
+    for name in STEPS:
+        before, after = (results.median("minigrad", f"{name}, {when}") for when in ("before", "after"))
+        cells = (results.cell("minigrad", f"{name}, {when}", duration) for when in ("before", "after"))
+        gone.add(name, *cells, gone.at_most(f"{name} step without hooks", ratio(after, before), UNUSED), number(UNUSED))
     fitting = Table(
         "Training by fit",
         ("net", "fit, a step", "loop written out, a step", "fit over the loop"),
         f"{EPOCHS} epochs of {BATCHES} batches; the loop runs the compiled step and keeps its loss. What fit does more: it sets itself up and "
-        "records its step anew in each call, adds up losses, judges accuracy once an epoch, takes the norm of the last gradients, writes its "
-        "history.",
+        "records its step anew in each call, runs every 200th step both ways, checks batches, adds up losses, judges accuracy once an epoch, "
+        "takes the norm of the last gradients, writes its history.",
     )
-    for _, group in JOBS[1:]:
+    for _, group in JOBS[2:]:
         name = group.removeprefix("loop of ")
         fit, loop = (results.median("minigrad", f"{name}, {case}") for case in ("fit", "written out"))
         cells = (results.cell("minigrad", f"{name}, {case}", duration) for case in ("fit", "written out"))
         fitting.add(name, *cells, number(ratio(fit, loop)))
-    return [looking, fitting]
+    return [looking, gone, fitting]

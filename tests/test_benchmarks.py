@@ -161,6 +161,27 @@ def test_tables_without_any_result(section: Any) -> None:
         assert table.missed == []
 
 
+def test_a_step_that_hooks_have_slowed_down_is_missed() -> None:
+    made = Results()
+    for case, seconds in {"eager, before": 1e-4, "eager, after": 1.2e-4, "compiled, before": 1e-5, "compiled, after": 1e-5}.items():
+        made.values["minigrad", case] = [seconds]
+    _, gone, _ = looking.tables(made)
+    assert gone.rows == [("eager", "100 µs", "120 µs", "1.20 ✗", "1.10"), ("compiled", "10.0 µs", "10.0 µs", "1.00", "1.10")]
+    assert gone.missed == ["eager step without hooks: 1.20, at most 1.1"]
+
+
+def test_what_looks_on_in_the_benchmark_is_told_and_gone_afterwards() -> None:
+    library = Eager("minigrad")
+    model = dense(library, NETS["moons"].sizes)
+    step = training(library, model)
+    told = []
+    model[0].register_forward_hook(lambda *call: told.append(call))
+    looking.look_on(model, lambda: step(*map(library.tensor, data(NETS["moons"])[0])))
+    assert len(told) == 1
+    assert [len(module._hooks) for module in model.modules()] == [0, 1, 0, 0, 0, 0]
+    assert not any(parameter.hooks for parameter in model.parameters())
+
+
 def test_document_lists_what_was_missed_and_what_failed() -> None:
     table = Table("Steps", ("net", "ratio"))
     table.add("moons", table.at_least("step, moons", 3.5, 4))

@@ -92,6 +92,11 @@ def test_columns_of_small_numbers_show_three_figures_of_the_smallest():
     assert ["0.900000", "0.001230", "1.00e-09", "0.000000"] == rows
 
 
+def test_a_cell_may_show_figures_of_its_own():
+    table = Table(["n", "norm"], [["a", Cell(0.123456, figures=3)], ["b", Cell(1.2345e-5, figures=3)], ["c", 0.5]])
+    assert ["0.123", "1.23e-05", "0.500000"] == [line.split()[1] for line in table.text().splitlines()[2:]]
+
+
 def test_tables_without_rows():
     assert "a  b\n────" == Table(["a", "b"], []).text()
     assert "<tbody></tbody>" in Table(["a", "b"], []).html()
@@ -134,6 +139,14 @@ def test_tables_as_html():
     assert '<td class="n strong shaded" style="--shade:0.500">0.2500</td>' in markup
     assert '<p class="note">rows = true</p>' in markup
     ET.fromstring(f"<div>{markup}</div>")
+
+
+def test_only_long_words_are_broken_into_lines():
+    markup = Table(["n", "what"], [[1, "short"], [2, "a sentence that wants a line or two"]], row_heads=False).html()
+    assert "<td>short</td>" in markup
+    assert '<td class="long">a sentence' in markup
+    style = Sample()._repr_html_()
+    assert "td.long { white-space: normal;" in style
 
 
 def test_text_is_escaped():

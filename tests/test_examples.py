@@ -154,6 +154,14 @@ def test_digits_from_the_command_line(tmp_path):
 
 
 @needs_digits
+@needs_plots
+def test_digits_draw_a_single_epoch(tmp_path):
+    digits.main(epochs=1, hidden=(16,), out=tmp_path)
+    assert_picture(tmp_path / "digits-learning.png")
+    assert (tmp_path / "digits.html").exists()
+
+
+@needs_digits
 def test_digits_without_plots_write_nothing(tmp_path):
     done = run("digits", "--epochs", "1", "--no-plots", folder=tmp_path)
     assert (0, "", []) == (done.returncode, done.stderr, os.listdir(tmp_path))
@@ -261,6 +269,10 @@ def test_fraud_in_full(tmp_path, capsys):
     assert costs[0] == pytest.approx(costs[1], rel=0.1)
     if out is not None:
         assert_picture(tmp_path / "fraud-threshold.png")
+
+    headings = [line.split(":")[0] for line in lines if re.match(r"\d\. ", line)]
+    assert ["1. As trained", "2. What the doctor says of it", "3. Mended"] == headings
+    assert "49 : 1" in "\n".join(lines)
 
     table = lines[next(n for n, line in enumerate(lines) if line.startswith("What each way bought")) + 3 :][:9]
     rows = {line[:28].strip(): [float(word.replace(",", "")) for word in line[28:].split()] for line in table}

@@ -56,6 +56,18 @@ def test_plateau_is_where_means_move_no_more_than_losses_scatter():
     assert history([1.0] * 9).headline().endswith("in 9 epochs, and has come to rest.")
 
 
+@pytest.mark.parametrize("ratio", [0.2, 0.3, 0.5, 0.7, 0.9])
+def test_no_plateau_where_the_loss_falls_by_a_share_each_epoch(ratio):
+    falling = history([ratio**n for n in range(30)])
+    assert not any("plateau" in row.observation for row in falling.rows)
+    assert "come to rest" not in falling.headline()
+
+
+def test_no_plateau_right_after_a_steep_fall():
+    steep = said([1.66, 0.39, 0.197, 0.169, 0.147, 0.1199])
+    assert "loss falls steadily (-18.4%)" == steep[5]
+
+
 def test_diverging_is_a_rise_that_stays():
     assert "loss rises (+267.0%)" == said([3.27, 12])[1]
     assert "diverging: try a smaller learning rate" == said([3.27, 12, 40])[2]
@@ -67,6 +79,8 @@ def test_diverging_is_a_rise_that_stays():
     assert "in 6 epochs: it diverges; try a smaller learning rate." in history([2, 0.2, 0.1, 1.5, 1.6, 1.7]).headline()
     assert "the loss is no number any more: diverged" == said([1, math.nan])[1]
     assert "the loss is no number any more: diverged" == said([math.inf])[0]
+    assert ["loss rises (49-fold)", "loss is a number again"] == [said([0.1, 4.9])[1], said([math.nan, 1.0])[1]]
+    assert "plateau" not in said([1.0, math.inf, *[1.0] * 4])[5]
 
 
 def test_overfitting_is_a_validation_loss_that_stays_up_while_the_training_loss_falls():
@@ -99,6 +113,40 @@ def test_no_overfitting_where_both_losses_rise_or_noise_is_small_or_nothing_is_l
     tiny = [0.6, 1e-3, 2e-5, *(2e-5 * 1.02**n for n in range(27))]
     assert not any("overfitting" in text for text in said(falling, tiny))
     assert "ended at its lowest, 0.25" in history([1, 0.5], [0.5, 0.25]).headline()
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.03])
+def test_overfitting_is_hardly_ever_said_of_noise(noise):
+    rng = np.random.default_rng(7)
+    falling = [0.9**n for n in range(30)]
+    flat = [history(falling, (1 + noise * rng.normal(size=30)).tolist()) for _ in range(200)]
+    assert 2 >= sum("overfitting" in given.headline() for given in flat)
+    assert 10 > sum(any("overfitting" in row.observation for row in given.rows) for given in flat)
+
+
+@pytest.mark.parametrize(("slope", "noise", "epochs"), [(0.01, 0.01, 20), (0.02, 0.03, 30), (0.05, 0.03, 20)])
+def test_overfitting_is_found_under_noise(slope, noise, epochs):
+    rng = np.random.default_rng(7)
+    losses = [0.5 + 0.5 * 0.6**n + 0.5 * slope * max(0, n - 7) for n in range(epochs)]
+    noisy = [said([0.9**n for n in range(epochs)], losses * (1 + noise * rng.normal(size=epochs))) for _ in range(50)]
+    assert 40 < sum("overfitting" in texts[-1] for texts in noisy)
+
+
+@pytest.mark.parametrize("first", [math.nan, math.inf])
+def test_validation_losses_that_are_no_numbers_are_never_the_best(first):
+    late = history([1.0, 0.8, 0.7], [first, 0.9, 0.5])
+    assert (3, "ended at its lowest, 0.5.") == (late.best_epoch, late.headline()[-25:])
+    lost = history([1.0, 0.8, 0.7, 0.6], [0.9, 0.5, first, first])
+    assert 2 == lost.best_epoch
+    assert lost.headline().endswith("in 4 epochs. The validation loss is no number (since epoch 3).")
+    assert lost.rows[3].observation.endswith("; the validation loss is no number")
+    assert (
+        history([1.0], [first])
+        .headline()
+        .endswith("in the one epoch that was trained. The validation loss is no number (since epoch 1).")
+    )
+    never = history([1.0, 0.8], [first, first])
+    assert (0, True) == (never.best_epoch, never.headline().endswith("no number (since epoch 1)."))
 
 
 def test_verdicts_of_short_histories():
@@ -151,13 +199,27 @@ def test_the_table_has_at_most_some_rows_and_the_best():
     assert 41 in numbers
     assert 20 <= len(numbers) <= 21
     assert f"{len(numbers)} of 100 epochs" in text
+    text = str(history([1 / n for n in range(1, 31)]))
+    assert [*range(1, 30, 2), 30] == [int(line.split()[0]) for line in text.splitlines() if line[:6].strip().isdigit()]
+
+
+def test_gradient_norms_and_seconds_have_three_figures():
+    rows = [
+        Epoch(1, 0.5, lr=0.1, gradient_norm=0.383481, seconds=0.390231),
+        Epoch(2, 0.4, lr=0.1, gradient_norm=1.71e-4, seconds=12.345),
+    ]
+    lines = str(History(rows)).splitlines()
+    assert ["epoch", "loss", "lr", "‖gradient‖", "seconds", "observation"] == next(
+        line for line in lines if "epoch  " in line
+    ).split()
+    assert [["0.383", "0.39"], ["0.000171", "12.3"]] == [line.split()[3:5] for line in lines if line[:5] in ("    1", "    2")]
 
 
 def test_the_whole_in_html():
     pytest.importorskip("matplotlib")
     html = history([3.0, 2.0, 1.0], [4.0, 3.0, 2.0])._repr_html_()
-    assert 2 == html.count("<picture>")
-    assert "<td>loss falls fast (-33.3%); validation at its best</td>" in html
+    assert 2 == html.count("<img ")
+    assert '<td class="long">loss falls fast (-33.3%); validation at its best</td>' in html
     assert "┤" not in html
 
 
@@ -172,8 +234,20 @@ def test_plots(tmp_path):
     assert [4.0, 3.0, 2.5] == lines["validation"]
     assert [3, 3] == list(loss.lines[2].get_xdata())
     assert ("gradient norm", "learning rate") == (norm.get_ylabel(), rate.get_ylabel())
+    legend, area = loss.get_legend().get_window_extent(), loss.get_window_extent()
+    assert legend.y0 >= area.y1, "the legend stands in the way of the curves"
+    assert legend.x1 <= figure.subfigs[0].bbox.x1
     with pytest.raises(ArgumentError, match=r"History\.plot: there is nothing to draw"):
-        history([1.0]).plot()
+        History().plot()
+
+
+def test_one_epoch_is_drawn_as_points():
+    pytest.importorskip("matplotlib")
+    one = history([1.0], [2.0])
+    loss = one.plot().axes[0]
+    assert [[1.0], [2.0]] == [list(line.get_ydata()) for line in loss.lines[:2]]
+    assert [1] == [tick for tick in loss.get_xticks() if 0.5 <= tick <= 1.5]
+    assert "┤" not in str(one)
 
 
 def rows_of(text):

@@ -145,6 +145,49 @@ def test_the_model_is_left_in_its_mode(mode):
     assert {mode} == {module.training for module in model.modules()}
 
 
+class Frozen(nn.Module):
+    """Its `train` leaves the normalization as it is."""
+
+    def __init__(self):
+        self.norm, self.layer = nn.BatchNorm1d(4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.layer(self.norm(x))
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.norm.eval()
+        return self
+
+
+@pytest.mark.parametrize("make", [lambda: nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3)), lambda: Frozen().train()])
+@pytest.mark.parametrize("validation", [None, blobs()])
+def test_a_frozen_normalization_stays_frozen(make, validation):
+    model = make()
+    norm, layer = model.children()
+    norm.eval()
+    before, modes = norm.running_mean.numpy().copy(), []
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    fit(model, F.cross_entropy, optimizer, blobs(), 2, validation=validation, callbacks=[lambda run: modes.append(layer.training)])
+    assert (before == norm.running_mean.numpy()).all()
+    assert [True, True] == modes
+    assert (True, False, True) == (model.training, norm.training, layer.training)
+
+
+def test_a_callback_may_leave_the_model_in_evaluation_mode():
+    model, modes = network(dropout=0.5), []
+
+    class Judge(Recorder):
+        def before_step(self, run):
+            modes.append({module.training for module in run.model.modules()})
+
+        def on_epoch(self, run):
+            run.model.eval()
+
+    fit(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.1), [blobs()], 2, callbacks=[Judge()])
+    assert [{True}] * 2 == modes
+
+
 def test_losses_of_batches_count_by_their_sizes():
     X, y = blobs(10)
     model = network()
@@ -230,6 +273,61 @@ def test_accuracy_is_the_default_for_classes_and_for_sigmoids_alone():
     assert {} == fit(model, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.0), [(X, yes)], 1).rows[0].metrics
 
 
+def accuracies(model, loss, data, **settings):
+    """What fit says of the untouched model, in training and in validation, and what `evaluate` says."""
+    optimizer = optim.SGD(model.parameters(), lr=0.0)
+    row = fit(model, loss, optimizer, [data], 1, validation=[data], **settings).rows[0]
+    return row.metrics["accuracy"], row.validation["accuracy"], mg.evaluate.evaluate(model, data, loss).accuracy
+
+
+@pytest.mark.parametrize("metrics", [None, ["accuracy"]])
+@pytest.mark.parametrize("soften", [lambda t: t, lambda t: 0.4 * t + 0.2])
+def test_accuracy_of_one_hot_targets_takes_the_largest_on_both_sides(metrics, soften):
+    X, y = blobs()
+    model = network()
+    share = (model(X).argmax(1) == y).float().mean().item()
+    assert [pytest.approx(share)] * 3 == [
+        *accuracies(model, nn.CrossEntropyLoss(), (X, soften(F.one_hot(y, 3).float())), metrics=metrics)
+    ]
+    loss = nn.CrossEntropyLoss(ignore_index=1)  # of class indices alone
+    assert pytest.approx(share) == accuracies(model, loss, (X, F.one_hot(y, 3).float()), metrics=metrics)[0]
+
+
+@pytest.mark.parametrize("ends", [(), (nn.Sigmoid(),)])
+def test_an_unknown_loss_of_logits_or_probabilities(ends):
+    X, y = blobs(classes=2)
+    yes = y.float()[:, None]
+    mg.manual_seed(0)
+    scores = nn.Linear(4, 1)
+    function = F.binary_cross_entropy if ends else F.binary_cross_entropy_with_logits
+    share = ((scores(X) >= 0).numpy() == (yes.numpy() == 1)).mean()
+    model = nn.Sequential(scores, *ends)
+    assert (share,) * 3 == accuracies(model, lambda p, t: function(p, t), (X, yes), metrics=["accuracy"])
+    column = accuracies(model, lambda p, t: function(p[:, 0], t.float()), (X, y), metrics=["accuracy"])
+    assert (share,) * 3 == column
+    assert (
+        {}
+        == fit(model, lambda p, t: function(p[:, 0], t.float()), optim.SGD(model.parameters(), lr=0.0), (X, y), 1).rows[0].metrics
+    )
+
+
+@pytest.mark.parametrize(
+    ("loss", "target", "message"),
+    [
+        (nn.MSELoss(), lambda X, y: X[:, :3], "'accuracy' counts classes, but the loss is one of regression"),
+        (F.l1_loss, lambda X, y: X[:, :3], "'accuracy' counts classes, but the loss is one of regression"),
+        (lambda a, b: F.mse_loss(a, b), lambda X, y: X[:, :3], r"accuracy: targets must lie between 0 and 1, got values from -"),
+        (lambda a, b: F.mse_loss(a, b), lambda X, y: F.one_hot(y, 3).float(), "accuracy: each row of the targets holds one 1"),
+    ],
+)
+def test_accuracy_of_what_is_no_class(loss, target, message):
+    X, y = blobs()
+    model = network()
+    with pytest.raises(ArgumentError, match=f"fit: metrics: {message}"):
+        fit(model, loss, optim.SGD(model.parameters(), lr=0.1), (X, target(X, y)), 1, metrics=["accuracy"])
+    assert {} == fit(model, loss, optim.SGD(model.parameters(), lr=0.1), (X, target(X, y)), 1).rows[0].metrics
+
+
 def test_ignored_targets_do_not_count():
     X, y = blobs(20)
     model = network()
@@ -262,14 +360,34 @@ def test_metrics_see_the_whole_epoch():
     [
         ("f1", InputTypeError, "metrics must be a list or a dictionary, got 'f1'"),
         (["acuracy"], ArgumentError, "'acuracy' is no function of outputs and targets; the one known by name is 'accuracy'"),
-        ({"loss": lambda y, t: 0}, ArgumentError, "'loss' is the name of the loss"),
+        ({"loss": lambda y, t: 0}, ArgumentError, "'loss' is a column of the history already; give the metric another name"),
+        *(
+            ({name: len}, ArgumentError, f"'{name}' is a column")
+            for name in ("lr", "seconds", "epoch", "steps", "observation", "val_f1")
+        ),
+        ([lambda y, t: 1, lambda y, t: 2], ArgumentError, "two are named '<lambda>'; give a dictionary of functions by name"),
+        (["accuracy", "accuracy"], ArgumentError, "two are named 'accuracy'"),
+        ({3: lambda y, t: 1}, InputTypeError, "a name must be a str, got 3"),
+        ({"r": lambda y, t: np.ones(3)}, InputTypeError, r"'r' must return one number, got ndarray of shape \(3,\)"),
+        ({"r": lambda y, t: y}, InputTypeError, r"'r' must return one number, got Tensor of shape \(70, 3\)"),
+        ({"r": lambda y, t: None}, InputTypeError, "'r' must return one number, got None"),
+        ({"r": lambda y, t: "0.5"}, InputTypeError, "'r' must return one number, got '0.5'"),
     ],
 )
 def test_metrics_that_are_none(metrics, error, message):
     X, y = blobs()
     model = network()
-    with pytest.raises(error, match=message):
-        fit(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.1), (X, y), 1, metrics=metrics)
+    with pytest.raises(error, match=f"fit: metrics: {message}" if isinstance(metrics, (dict, list)) else message):
+        fit(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.1), [(X, y)], 1, metrics=metrics)
+
+
+def test_what_is_one_number():
+    given = (1, True, 0.5, np.float32(0.5), np.ones(1), mg.tensor(0.5), mg.tensor([0.5]))
+    metrics = {f"m{n}": lambda y, t, value=value: value for n, value in enumerate(given)}
+    model = network()
+    row = fit(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.1), [blobs()], 1, metrics=metrics).rows[0]
+    assert [1, 1, 0.5, 0.5, 1, 0.5, 0.5] == [*row.metrics.values()]
+    assert {float} == {*map(type, row.metrics.values())}
 
 
 def test_accuracy_of_outputs_that_do_not_fit():
@@ -414,6 +532,63 @@ def test_plateau_is_shown_the_validation_loss():
 
     history = fit(model, F.cross_entropy, optimizer, [(X, y)], 3, validation=(X[:9], y[:9]), scheduler=Plateau(optimizer))
     assert history.column("val_loss") == shown
+
+
+def plateau(mode="min", **settings):
+    """The learning rates of a training whose accuracy stands still, and a plateau schedule of `patience` 0 that watches."""
+    model = network()
+    optimizer = optim.SGD(model.parameters(), lr=1e-6)
+    schedule = Schedule(optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode, patience=0, threshold=0.0), **settings)
+    validation = settings.get("validation", blobs())
+    history = fit(model, F.cross_entropy, optimizer, [blobs()], 4, validation=validation, callbacks=[schedule])
+    return history.column("lr")
+
+
+def test_plateau_follows_what_it_is_told():
+    assert [1e-6] * 4 == plateau()  # the loss falls, if little
+    assert [1e-6, 1e-6, 1e-7, 1e-8] == pytest.approx(plateau("max", monitor="val_accuracy"))
+    assert [1e-6, 1e-6, 1e-7, 1e-8] == pytest.approx(plateau("max", monitor="accuracy"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "monitor", "message"),
+    [
+        (
+            "max",
+            None,
+            r"the loss is better low, but ReduceLROnPlateau has mode='max'; .* Schedule\(scheduler, monitor='val_accuracy'\)",
+        ),
+        ("max", "val_loss", "'val_loss' is better low, but ReduceLROnPlateau has mode='max'"),
+        ("min", "accuracy", "'accuracy' is better high, but ReduceLROnPlateau has mode='min'"),
+        ("max", "val_f1", r"Schedule: there is no 'val_f1' in the history \(loss, "),
+    ],
+)
+def test_plateau_in_the_wrong_direction(mode, monitor, message):
+    with pytest.raises(ArgumentError, match=message):
+        plateau(mode, monitor=monitor)
+
+
+def test_plateau_of_validation_without_validation():
+    model = network()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    schedule = Schedule(optim.lr_scheduler.ReduceLROnPlateau(optimizer, "max"), monitor="val_accuracy")
+    with pytest.raises(ArgumentError, match="Schedule: there can be no 'val_accuracy' without validation data"):
+        fit(model, F.cross_entropy, optimizer, blobs(), 2, callbacks=[schedule])
+    with pytest.raises(ArgumentError, match="Schedule: monitor is for ReduceLROnPlateau, StepLR looks at nothing"):
+        Schedule(optim.lr_scheduler.StepLR(optimizer, 1), monitor="loss")
+    with pytest.raises(ArgumentError, match="Schedule: the loss is better low, but ReduceLROnPlateau has mode='max'"):
+        fit(model, F.cross_entropy, optimizer, blobs(), 2, scheduler=optim.lr_scheduler.ReduceLROnPlateau(optimizer, "max"))
+
+
+@pytest.mark.parametrize("as_callback", [False, True])
+def test_a_schedule_of_another_optimizer_is_refused(as_callback):
+    model = network()
+    optimizer, other = (optim.SGD(model.parameters(), lr=0.1) for _ in range(2))
+    schedule, before = optim.lr_scheduler.StepLR(other, 1), weights(model)
+    settings = {"callbacks": [Schedule(schedule)]} if as_callback else {"scheduler": schedule}
+    with pytest.raises(ArgumentError, match="the schedule StepLR is of another optimizer; make it of the one that fit is given"):
+        fit(model, F.cross_entropy, optimizer, blobs(), 2, **settings)
+    assert same(before, weights(model))
 
 
 @pytest.mark.parametrize("callback", ["print", EarlyStopping, 3])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -55,17 +55,25 @@ def batches(name: str, data: Any) -> Iterator[Batch]:
         found = True
         yield _batch(name, batch)
     if not found:
-        raise ArgumentError(f"{name}: data has no batches; an iterator can be gone through once, a loader again and again")
+        raise ArgumentError(
+            f"{name}: data has no batches; they are empty, or all were dropped (drop_last), or an iterator was gone through before"
+        )
 
 
 def _batch(name: str, batch: Any) -> Batch:
-    if not isinstance(batch, (tuple, list)) or len(batch) < 2 or not all(isinstance(x, (Tensor, np.ndarray)) for x in batch):
-        what = f"{type(batch).__name__} of {len(batch)}" if isinstance(batch, (tuple, list)) else type(batch).__name__
-        raise InputTypeError(f"{name}: a batch must be a tuple or list of Tensors, inputs and then the target; got {what}")
-    *inputs, target = [x if isinstance(x, Tensor) else as_tensor(x) for x in batch]
+    if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+        _refuse(name, batch)
+    *inputs, target = [
+        x if isinstance(x, Tensor) else as_tensor(x) if isinstance(x, np.ndarray) else _refuse(name, batch) for x in batch
+    ]
     size = target.array.shape[:1]
     for x in inputs:
         if not size or x.array.shape[:1] != size:
             shapes = ", ".join(str(x.shape) for x in (*inputs, target))
             raise ShapeError(f"{name}: inputs and target of a batch must have the same first size, got shapes {shapes}")
     return Batch(tuple(inputs), target)
+
+
+def _refuse(name: str, batch: Any) -> NoReturn:
+    what = f"{type(batch).__name__} of {len(batch)}" if isinstance(batch, (tuple, list)) else type(batch).__name__
+    raise InputTypeError(f"{name}: a batch must be a tuple or list of Tensors, inputs and then the target; got {what}")

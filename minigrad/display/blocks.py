@@ -18,6 +18,7 @@ from . import figures
 __all__ = ["Block", "Cell", "Details", "Markup", "Picture", "Pre", "Table", "Text", "number"]
 
 WIDTH = 100  # columns of running text
+LONG = 30  # characters from which a page breaks a table's entry into lines
 
 
 class Block(Protocol):
@@ -44,11 +45,15 @@ def number(value: Any, decimals: int = 4) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """A table's entry with a look of its own: `shade` from 0 to 1 colours its ground, `strong` makes it bold; in text, neither shows."""
+    """A table's entry with a look of its own: `shade` from 0 to 1 colours its ground, `strong` makes it bold; in text, neither shows.
+
+    `figures`: how many significant ones of a number are shown, whatever the others of its column need.
+    """
 
     value: Any
     shade: float = 0.0
     strong: bool = False
+    figures: int = 0
 
 
 _NUMBERS = (int, float, np.number, np.bool_)
@@ -103,13 +108,17 @@ class Table:
 
     def _html_cell(self, column: int, cell: Cell) -> str:
         kind = 'th scope="row"' if column == 0 and self.row_heads else "td"
-        names = [name for name, on in (("n", self._right[column]), ("strong", cell.strong), ("shaded", cell.shade > 0)) if on]
+        shown = self._shown(column, cell)
+        looks = {"n": self._right[column], "long": len(shown) > LONG, "strong": cell.strong, "shaded": cell.shade > 0}
+        names = [name for name, on in looks.items() if on]
         look = f' class="{" ".join(names)}"' if names else ""
         look += f' style="--shade:{cell.shade:.3f}"' if cell.shade > 0 else ""
-        return f"<{kind}{look}>{escape(self._shown(column, cell))}</{kind.split()[0]}>"
+        return f"<{kind}{look}>{escape(shown)}</{kind.split()[0]}>"
 
     def _shown(self, column: int, cell: Cell) -> str:
-        return number(cell.value, self._decimals[column]) if isinstance(cell.value, _NUMBERS) else str(cell.value)
+        if not isinstance(cell.value, _NUMBERS):
+            return str(cell.value)
+        return f"{cell.value:.{cell.figures}g}" if cell.figures else number(cell.value, self._decimals[column])
 
 
 def _decimals(values: Sequence[Any]) -> int:

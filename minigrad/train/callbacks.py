@@ -42,6 +42,8 @@ class Run:
 class Callback:
     """Base of callbacks: `fit` calls what a subclass defines. A plain function given in place of one is called as `on_epoch`."""
 
+    looks_back = False  # whether it is told of the end after the others, which may change the model then
+
     def on_start(self, run: Run) -> None:
         """Before the first epoch."""
 
@@ -93,49 +95,62 @@ class Callbacks:
         self._all = callbacks
 
     def tell(self, moment: str, run: Run) -> None:
-        """Call a method of all, in their order."""
-        for callback in self._all:
+        """Call a method of all, in their order; at the end, those that look back come last."""
+        for callback in sorted(self._all, key=lambda callback: moment == "on_end" and callback.looks_back):
             getattr(callback, moment)(run)
 
 
-class _Monitor(Callback):
-    """What looks for the best value of a column of the history: a loss is best low, an accuracy high, others as `mode` says."""
+# Where the columns are best whose meaning is known.
+_MODES = {"loss": "min", "val_loss": "min", "accuracy": "max", "val_accuracy": "max"}
 
-    def __init__(self, monitor: str, mode: str | None):
-        name = type(self).__name__
-        if mode is None:
-            kind = monitor.removeprefix("val_")
-            if kind not in ("loss", "accuracy"):
-                raise ArgumentError(f"{name}: is {monitor!r} better low or high? say mode='min' or mode='max'")
-            mode = "min" if kind == "loss" else "max"
-        if mode not in ("min", "max"):
-            raise ArgumentError(f"{name}: mode must be 'min' or 'max', got {mode!r}")
-        self.monitor, self.sign = monitor, 1 if mode == "min" else -1
-        self.best, self.best_epoch = math.inf, 0
+
+class _Monitor(Callback):
+    """What looks at a column of the history."""
+
+    def __init__(self, monitor: str):
+        self.monitor = monitor
 
     def on_start(self, run: Run) -> None:
-        self.best, self.best_epoch = math.inf, 0
         if self.monitor.startswith("val_") and not run.validated:
             raise ArgumentError(
                 f"{type(self).__name__}: there can be no {self.monitor!r} without validation data; give fit validation="
             )
 
-    def _value(self, run: Run) -> float:
+    def value(self, run: Run) -> float:
+        """What the column says of the epoch that has ended."""
         figures = run.history.rows[-1].figures()
         if self.monitor not in figures:
             raise ArgumentError(f"{type(self).__name__}: there is no {self.monitor!r} in the history ({', '.join(figures)})")
         return figures[self.monitor]
 
+
+class _Best(_Monitor):
+    """What looks for the best value of a column: a loss is best low, an accuracy high, others as `mode` says."""
+
+    def __init__(self, monitor: str, mode: str | None):
+        super().__init__(monitor)
+        mode = _MODES.get(monitor) if mode is None else mode
+        if mode is None:
+            raise ArgumentError(f"{type(self).__name__}: is {monitor!r} better low or high? say mode='min' or mode='max'")
+        if mode not in ("min", "max"):
+            raise ArgumentError(f"{type(self).__name__}: mode must be 'min' or 'max', got {mode!r}")
+        self.sign = 1 if mode == "min" else -1
+        self.best, self.best_epoch = math.inf, 0
+
+    def on_start(self, run: Run) -> None:
+        super().on_start(run)
+        self.best, self.best_epoch = math.inf, 0
+
     def improved(self, run: Run, by: float = 0.0) -> bool:
         """Whether the epoch that has ended is the best so far, by more than `by`."""
-        value = self.sign * self._value(run)
+        value = self.sign * self.value(run)
         if not value < self.best - by:
             return False
         self.best, self.best_epoch = value, run.epoch
         return True
 
 
-class BestWeights(_Monitor):
+class BestWeights(_Best):
     """Leave the model, at the end of the training, with the weights (and buffers) of its best epoch."""
 
     def __init__(self, monitor: str = "val_loss", mode: str | None = None):
@@ -156,7 +171,7 @@ class BestWeights(_Monitor):
             run.history.kept = self.best_epoch
 
 
-class EarlyStopping(_Monitor):
+class EarlyStopping(_Best):
     """End the training when a value has not improved, by more than `min_delta`, for `patience` epochs. The weights stay those of the last
     epoch, unless BestWeights is there too."""
 
@@ -171,15 +186,40 @@ class EarlyStopping(_Monitor):
             run.stop(f"{self.monitor} has not improved since epoch {self.best_epoch}")
 
 
-class Schedule(Callback):
+class Schedule(_Monitor):
     """Step a learning-rate schedule after every "epoch" or every "step"; by default as the schedule is meant: OneCycleLR and CyclicLR after
-    every step, the others after every epoch. ReduceLROnPlateau is shown the validation loss, without one the training loss."""
+    every step, the others after every epoch. ReduceLROnPlateau is shown `monitor`, a column of the history; by default the validation
+    loss, without one the training loss.
 
-    def __init__(self, scheduler: LRScheduler, every: str | None = None):
+    Errors: ArgumentError if its mode is not the monitor's ("max" for a loss), or if the schedule is of another optimizer than fit's.
+    """
+
+    def __init__(self, scheduler: LRScheduler, every: str | None = None, monitor: str | None = None):
+        super().__init__(monitor or "loss")
         if every not in ("epoch", "step", None):
             raise ArgumentError(f"Schedule: every must be 'epoch' or 'step', got {every!r}")
-        self.scheduler = scheduler
+        self.scheduler, self._by_default = scheduler, monitor is None
         self.by_step = every == "step" or (every is None and isinstance(scheduler, (OneCycleLR, CyclicLR)))
+        if isinstance(scheduler, ReduceLROnPlateau):
+            self._check_mode(scheduler.mode)
+        elif monitor is not None:
+            raise ArgumentError(f"Schedule: monitor is for ReduceLROnPlateau, {type(scheduler).__name__} looks at nothing")
+
+    def _check_mode(self, mode: str) -> None:
+        best = _MODES.get(self.monitor, mode)
+        if mode != best:
+            raise ArgumentError(
+                f"Schedule: {'the loss' if self._by_default else repr(self.monitor)} is better {'low' if best == 'min' else 'high'}, but "
+                f"ReduceLROnPlateau has mode={mode!r}; change that, or say what to look at: Schedule(scheduler, monitor='val_accuracy')"
+            )
+
+    def on_start(self, run: Run) -> None:
+        if self._by_default:
+            self.monitor = "val_loss" if run.validated else "loss"
+        super().on_start(run)
+        if self.scheduler.optimizer is not run.optimizer:
+            name = type(self.scheduler).__name__
+            raise ArgumentError(f"fit: the schedule {name} is of another optimizer; make it of the one that fit is given")
 
     def after_step(self, run: Run) -> None:
         if self.by_step:
@@ -189,7 +229,6 @@ class Schedule(Callback):
         if self.by_step:
             return
         if isinstance(self.scheduler, ReduceLROnPlateau):
-            row = run.history.rows[-1]
-            self.scheduler.step(row.validation.get("loss", row.loss))
+            self.scheduler.step(self.value(run))
         else:
             self.scheduler.step()

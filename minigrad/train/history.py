@@ -75,7 +75,7 @@ class History(Document):
     @property
     def best_epoch(self) -> int:
         """The epoch of the lowest validation loss (without validation, of the lowest training loss); 0 if there is none."""
-        best = self._course.best or self._course.lowest
+        best = self._course.best if "val_loss" in self.columns() else self._course.lowest
         return best.epoch if best is not None else 0
 
     def columns(self) -> list[str]:
@@ -101,31 +101,34 @@ class History(Document):
 
     def blocks(self) -> list[Block]:
         shown: list[Block] = [Text(self.headline()), self._table()]
-        if len(self.rows) > 1:
+        if len(self.rows) > 1:  # a single point shows on axes with figures, not in a chart
             curves = {name: self.column(name) for name in self.columns() if name in ("loss", "val_loss")}
             log = _wide(curves.values())
             title = f"Loss by epoch{' (logarithmic)' if log else ''}"
-            shown += [Markup("", f"{title}\n{chart(curves, log=log)}"), *self._pictures()]
-        return shown
+            shown.append(Markup("", f"{title}\n{chart(curves, log=log)}"))
+        return shown + self._pictures()
 
     def _table(self) -> Table:
         """The epochs, or if they are many some of them, the best among them."""
         names = self.columns()
         picked = set(range(len(self.rows)))
         if len(picked) > _SHOWN:
-            picked = {round(n * (len(self.rows) - 1) / (_SHOWN - 1)) for n in range(_SHOWN)}
-            picked |= {n for n, row in enumerate(self.rows) if row.epoch == self.best_epoch}
+            stride = math.ceil(len(self.rows) / _SHOWN)
+            best = (n for n, row in enumerate(self.rows) if row.epoch == self.best_epoch)
+            picked = {*range(0, len(self.rows), stride), *best, len(self.rows) - 1}
         note = f"{len(picked)} of {len(self.rows)} epochs" if len(picked) < len(self.rows) else ""
         rows = [
             [
                 Cell(row.epoch, strong=row.epoch == self.best_epoch),
                 *(Cell(row.figures().get(name, math.nan), strong=row.epoch == self.best_epoch) for name in names),
-                *(getattr(row, name) for name in _OTHERS),
+                row.lr,
+                Cell(row.gradient_norm, figures=3),
+                Cell(row.seconds, figures=3),
                 row.observation,
             ]
             for row in (self.rows[n] for n in sorted(picked))
         ]
-        head = ["epoch", *(_words(name) for name in names), *(_words(name) for name in _OTHERS), "observation"]
+        head = ["epoch", *map(_words, names), "lr", "‖gradient‖", "seconds", "observation"]
         return Table(head, rows, "Training, epoch by epoch", note=note)
 
     def _pictures(self) -> list[Picture]:
@@ -150,9 +153,10 @@ class History(Document):
         curves = [self.column(key) for key in (name, f"val_{name}") if key in self.columns()]
         if _wide(curves):
             log_scale(axes, "y", [*chain(*curves)])
-        axes.set(xlabel="epoch", ylabel=name, title=f"{name.capitalize()} by epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend()
+        axes.set_ylabel(name)
+        axes.set_title(f"{name.capitalize()} by epoch", pad=20)
+        _epoch_axis(axes, epochs)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8, borderaxespad=0.2, columnspacing=1.2)
 
     def _draw_steps(self, figure: Any) -> None:
         upper, lower = figure.subplots(2, 1, sharex=True)
@@ -164,8 +168,7 @@ class History(Document):
                 log_scale(axes, "y", values)
             axes.set_ylabel(_words(name))
         upper.set_title("Gradient norm (of the last step) and learning rate")
-        lower.set_xlabel("epoch")
-        lower.xaxis.get_major_locator().set_params(integer=True)
+        _epoch_axis(lower, epochs)
 
     def lines(self) -> list[str]:
         """The last epoch as a line of text; of the first, under a head."""
@@ -192,6 +195,11 @@ class History(Document):
         if path is not None:
             Path(path).write_text(file.getvalue(), encoding="utf-8")
         return file.getvalue()
+
+
+def _epoch_axis(axes: Any, epochs: Sequence[int]) -> None:
+    axes.set(xlabel="epoch", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
 def _wide(curves: Iterable[Sequence[float]]) -> bool:

@@ -62,8 +62,9 @@ def fit(
       into a Tensor or an attribute of a Module: a compiled step takes those of Python's own state (a list, a global) as they were when it
       was recorded. Every 200th step runs both ways, and a difference is an error.
 
-    Ctrl-C, or a loss that is no number, ends the training after the step; the history says so. The model is left in the mode it was in,
-    also by an error; callbacks are told of the end in any case.
+    Each epoch trains in train mode, but modules of a model in train mode that were in evaluation mode when fit began (a frozen BatchNorm)
+    stay in that. The model is left in the modes it was in, also by an error; callbacks are told of the end in any case.
+    Ctrl-C, or a loss that is no number, ends the training after the step; the history says so.
     Errors: ArgumentError for settings out of range or no batches; CompileError if the step cannot be compiled (then try compile=False);
     MissingExtraError for progress=True without tqdm where a bar would be shown.
     """
@@ -73,6 +74,7 @@ def fit(
     hooks = Callbacks([*([] if scheduler is None else [Schedule(scheduler)]), *given(callbacks)])
     run = Run(model, loss, optimizer, History(), int(epochs), validated=judged is not None)
     measures = Metrics(metrics, loss)
+    frozen = [module for module in model.modules() if model.training and not module.training]
 
     def learn(*batch: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         *inputs, target = batch
@@ -93,6 +95,9 @@ def fit(
         try:
             while run.epoch < run.epochs and not run.stopped:
                 run.epoch += 1
+                model.train()
+                for module in frozen:
+                    module.training = False
                 row = _epoch(run, step, loader, measures, hooks, interrupt, shown)
                 whole = not run.stopped
                 if judged is not None and whole:
@@ -120,26 +125,26 @@ def _epoch(
 ) -> Epoch:
     """One pass over the data, and what became of it."""
     start, rate = perf_counter(), rate_of(run.optimizer.param_groups[0])
-    total, samples = 0.0, 0
+    losses, total, samples = run.history.step_losses, 0.0, 0
     outputs: list[Tensor] = []
     targets: list[Tensor] = []
     norm: Tensor | None = None
     summed = setting_of(run.loss, "reduction", None) == "sum"
-    run.model.train()
     for run.step, batch in enumerate(batches("fit", loader), 1):
         run.batch = batch
         hooks.tell("before_step", run)
         value, output, norm = _run(step, batch)
-        run.history.step_losses.append(value.item())
-        total += run.history.step_losses[-1] * (1 if summed else len(batch))
-        samples += len(batch)
+        loss, size = value.item(), len(batch)
+        losses.append(loss)
+        total += loss if summed else loss * size
+        samples += size
         if measures.wanted(output, batch.target):
             outputs.append(output)
             targets.append(batch.target)
         hooks.tell("after_step", run)
         shown.step()
-        if not math.isfinite(run.history.step_losses[-1]):
-            run.stop(f"the loss became {run.history.step_losses[-1]} in epoch {run.epoch}, step {run.step}")
+        if not math.isfinite(loss):
+            run.stop(f"the loss became {loss} in epoch {run.epoch}, step {run.step}")
             warnings.warn(f"fit: {run.stopped}; the training ends here", RuntimeWarning, stacklevel=3)
         if interrupt:
             run.stop(f"interrupted in epoch {run.epoch}, after step {run.step}")
