@@ -35,6 +35,8 @@ EPOCHS = 12
 LEARNING_RATE = 3e-3
 MISSED, CHECKED = 20, 1  # what a missed fraud costs, and a payment that is checked for nothing
 COSTS = [[0, CHECKED], [MISSED, 0]]  # [true][answer]
+CLASSES = ("honest", "fraud")
+GAMMA, ALPHA = 2.0, 0.9  # of the focal loss: how fast sure answers lose their weight, and the share of it that is fraud's
 OUT = Path("out")
 
 
@@ -83,14 +85,15 @@ def curve(network: nn.Module, payments: TensorDataset) -> ThresholdCurve:
     """What each threshold on the network's probabilities would bring."""
     X, y = payments.tensors
     with mg.no_grad():
-        return threshold_curve(network(X).sigmoid(), y, outputs="probabilities")
+        return threshold_curve(network(X).sigmoid(), y, outputs="probabilities", class_names=CLASSES)
 
 
 def judge(network: nn.Module, payments: Payments) -> None:
     """The network as trained in the plain way, before a class."""
     loss = nn.BCEWithLogitsLoss()
-    print(evaluate(network, payments.test, loss, class_names=["honest", "fraud"]))
-    print(f"\n{doctor(network, payments.test, loss)}\n")
+    print("1. As trained: the network learned in the plain way, on the test payments\n")
+    print(evaluate(network, payments.test, loss, class_names=CLASSES))
+    print(f"\n\n2. What the doctor says of it\n\n{doctor(network, payments.test, loss)}\n")
 
 
 def ways(name: str, network: nn.Module, payments: Payments) -> list[Way]:
@@ -102,6 +105,16 @@ def ways(name: str, network: nn.Module, payments: Payments) -> list[Way]:
 
 def cost(choice: ThresholdChoice) -> int:
     return MISSED * choice.fn + CHECKED * choice.fp
+
+
+def means(weight: float) -> str:
+    """What is done differently, a line each."""
+    return (
+        f"Class weights: a fraud weighs {weight:g} : 1 in the loss, for there are {weight:g} honest payments to each.\n"
+        f"Focal loss: a payment whose class has probability p weighs (1 − p)^γ, γ = {GAMMA:g}: the hard ones count; "
+        f"frauds α = {ALPHA:g} of it, the others {1 - ALPHA:.1g}.\n"
+        "Thresholds: what is learned stays, and the answer is fraud from another probability on than ½."
+    )
 
 
 def table(found: list[Way]) -> Table:
@@ -140,15 +153,16 @@ def main(seed: int = 0, out: Path | None = OUT) -> float:
         out.mkdir(parents=True, exist_ok=True)
     payments = make_payments(seed)
     positives = payments.train.tensors[1].sum().item()
+    weight = (len(payments.train) - positives) / positives
     losses: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
         "plain": F.binary_cross_entropy_with_logits,
-        "class weights": nn.BCEWithLogitsLoss(pos_weight=mg.tensor((len(payments.train) - positives) / positives)),
-        "focal loss": nn.FocalLoss(gamma=2.0, alpha=0.9),
+        "class weights": nn.BCEWithLogitsLoss(pos_weight=mg.tensor(weight)),
+        "focal loss": nn.FocalLoss(gamma=GAMMA, alpha=ALPHA),
     }
     networks = {name: learn(payments, loss, seed) for name, loss in losses.items()}
     judge(networks["plain"], payments)
     found = [way for name, network in networks.items() for way in ways(name, network, payments)]
-    print(f"{table(found).text()}\n\n{conclusion(found)}\n")
+    print(f"\n3. Mended\n\n{means(weight)}\n\n{table(found).text()}\n\n{conclusion(found)}\n")
     if out is not None:
         curve(networks["plain"], payments.validation).by_cost(COSTS).plot(out / "fraud-threshold.png")
         print(f"threshold of the plain network, chosen by cost: {out / 'fraud-threshold.png'}")

@@ -190,9 +190,10 @@ def test_other_data_show_what_the_temperature_is_worth() -> None:
 
 
 def test_separable_labels_stop_at_the_bound_and_say_so() -> None:
-    for found in (temperature_scaling([[3.0, 1.0], [0.0, 2.0]], [0, 1]), temperature_scaling([3.0, -1.0, 0.5], [1, 0, 1])):
-        assert 1e-3 == found.temperature
-        assert "T stops at 0.001" in found.headline()
+    several, single = temperature_scaling([[3.0, 1.0], [0.0, 2.0]], [0, 1]), temperature_scaling([3.0, -1.0, 0.5], [1, 0, 1])
+    assert (0.002, 0.001) == pytest.approx((several.temperature, single.temperature)), "a thousandth of the median margin"
+    for found in (several, single):
+        assert f"T stops at {found.temperature:.4g}" in found.headline()
         assert found.log_loss_after < 1e-12
 
 
@@ -202,17 +203,38 @@ def test_labels_without_meaning_make_it_large() -> None:
     random = temperature_scaling(z, rng.integers(0, 3, 300))
     assert random.temperature > 20
     against = temperature_scaling(z, z.argmin(1))
-    assert 1e3 == against.temperature
-    assert "T stops at 1000" in against.headline()
+    margins = z - z.min(1, keepdims=True)
+    assert 1e3 * np.median(margins[margins > 0]) == pytest.approx(against.temperature)
+    assert f"T stops at {against.temperature:.4g}" in against.headline()
     np.testing.assert_allclose(against(z), 1 / 3, atol=0.01)
 
 
-@pytest.mark.parametrize("scale", [1e3, 1e-3])
+@pytest.mark.parametrize("scale", [1e-30, 1e-6, 1e-3, 1e3, 1e30])
 def test_logits_of_any_size(scale: float) -> None:
     z, t = overconfident(3, 1.0)
-    found = temperature_scaling((z * scale / 2).astype(np.float32), t)
-    assert scale / 2 == pytest.approx(found.temperature, rel=0.15) or found.temperature == 1e-3
-    assert math.isfinite(found.log_loss_before)
+    expected, found = temperature_scaling(z, t), temperature_scaling(z * scale, t)
+    assert scale == pytest.approx(found.temperature / expected.temperature, rel=1e-6)
+    assert expected.log_loss_after == pytest.approx(found.log_loss_after)
+    assert ("", True) == (found.note, math.isfinite(found.log_loss_before))
+
+
+def test_a_search_that_ends_at_its_bound_says_so() -> None:
+    z = np.array([*[1e-8] * 60, *[1.0] * 39, -1.0])
+    found = temperature_scaling(z, np.ones(100, int))
+    assert 1e-5 == pytest.approx(found.temperature)
+    assert found.headline().startswith("The loss falls even beyond the bound of the search: T stops at 1e-05.")
+    z[0], z[1:60] = 1e8, 1.0
+    assert 0.1 < temperature_scaling(z, np.ones(100, int)).temperature < 1, "one outlier does not set the bounds"
+
+
+def test_a_calibration_error_that_rises_is_told() -> None:
+    rng = np.random.default_rng(4)
+    z = 2 * rng.normal(size=300)
+    t = (rng.random(300) < 1 / (1 + np.exp(-1.3 * z))).astype(int)
+    rises, falls = temperature_scaling(z, t), temperature_scaling(*overconfident(3, 3.0))
+    assert rises.ece_after > rises.ece_before
+    assert f"The expected calibration error rises, from {rises.ece_before:.4f} to {rises.ece_after:.4f}" in rises.headline()
+    assert "error rises" not in falls.headline()
 
 
 def test_equal_logits_leave_the_temperature_alone() -> None:

@@ -30,6 +30,7 @@ from minigrad.evaluate import (
     threshold_curve,
 )
 from minigrad.evaluate.judge import outputs_of
+from minigrad.evaluate.ranks import ranking
 
 metrics = pytest.importorskip("sklearn.metrics")
 datasets = pytest.importorskip("sklearn.datasets")
@@ -147,7 +148,7 @@ def test_a_multilabel_report_equals_scikit_learn() -> None:
     assert np.array_equal(predicted, report.predicted)
     same(metrics.accuracy_score(t, predicted), report.exact_match)
     same(1 - metrics.hamming_loss(t, predicted), report.label_accuracy)
-    for average in ("macro", "micro"):
+    for average in ("macro", "weighted", "micro"):
         for name in ("precision", "recall", "f1"):
             expected = getattr(metrics, f"{name}_score")(t, predicted, average=average)
             same(expected, getattr(report, f"{average}_{name}"))
@@ -156,6 +157,50 @@ def test_a_multilabel_report_equals_scikit_learn() -> None:
     same(np.mean([metrics.log_loss(t[:, k], p[:, k]) for k in range(4)]), report.log_loss)
     same(np.mean([metrics.brier_score_loss(t[:, k], p[:, k]) for k in range(4)]), report.brier)
     assert np.array_equal(metrics.multilabel_confusion_matrix(t, predicted), report.confusion)
+
+
+@pytest.mark.parametrize("levels", [1, 3, 1000])
+@pytest.mark.parametrize("seed", range(5))
+def test_ranking_equals_scikit_learn(seed: int, levels: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(-levels, levels + 1, (60, 4)) / levels
+    wanted = rng.random((60, 4)) < [0.02, 0.3, 0.7, 0.98]
+    wanted[:2] = [[True], [False]]
+    auc, ap = ranking(wanted, scores)
+    same(metrics.roc_auc_score(wanted, scores, average=None), auc)
+    same(metrics.average_precision_score(wanted, scores, average=None), ap)
+
+
+def test_the_baseline_ranks_as_constant_scores_do() -> None:
+    targets, classes = np.array([0, 0, 0, 1, 3]), np.arange(4)
+    baseline = evaluate_outputs(np.eye(4)[targets], targets).baseline
+    constant = np.tile(np.bincount(targets, minlength=4) / 5, (5, 1))
+    auc, ap = ranking(targets[:, None] == classes, constant)
+    np.testing.assert_allclose(baseline.roc_auc_per_class, auc)
+    np.testing.assert_allclose(baseline.average_precision_per_class, ap)
+    assert [0.5, 0.5, math.nan, 0.5] == pytest.approx(auc.tolist(), nan_ok=True)
+    alike = evaluate_outputs([0.3, 0.6], [1, 1]).baseline
+    assert [math.nan, math.nan] == pytest.approx(alike.roc_auc_per_class.tolist(), nan_ok=True)
+    assert [math.nan, 1.0] == pytest.approx(alike.average_precision_per_class.tolist(), nan_ok=True)
+
+
+def test_logits_whose_probabilities_are_rounded_to_one_are_ranked() -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 2, 200)
+    z = 60 * (rng.normal(size=200) + targets)
+    expected = metrics.roc_auc_score(targets, z), metrics.average_precision_score(targets, z)
+    assert metrics.roc_auc_score(targets, 1 / (1 + np.exp(-z))) < expected[0] - 0.02
+    labels = evaluate_outputs(np.stack([z, -z], 1), np.stack([targets, 1 - targets], 1), task="multilabel")
+    for report in (
+        evaluate_outputs(z, targets), evaluate_outputs(np.stack([-z / 2, z / 2], 1), targets), labels
+    ):  # fmt: skip
+        same(expected[0], report.roc_auc_per_class[0])
+        same(expected[0], report.roc_auc)
+        same(expected[1], report.average_precision_per_class[-1 if report is not labels else 0])
+        assert 1.0 == report.probabilities.max()
+    infinite = evaluate_outputs([math.inf, 40.0, 50.0, -math.inf], [1, 0, 1, 0])
+    assert (1.0, 1.0) == (infinite.roc_auc, infinite.average_precision)
+    assert infinite._repr_html_()
 
 
 # ---- the lessons' values

@@ -12,7 +12,8 @@ import pytest
 from judged import CLASSES, X2, as_probabilities
 
 from minigrad.display import Details, Picture, Table, figure
-from minigrad.evaluate import evaluate_outputs
+from minigrad.errors import ArgumentError
+from minigrad.evaluate import evaluate_outputs, threshold_curve
 
 pytest.importorskip("sklearn.metrics")
 
@@ -111,7 +112,7 @@ def test_many_labels_and_outputs_show_the_weakest() -> None:
     rng = np.random.default_rng(0)
     z, t = rng.normal(size=(50, 40)), rng.integers(0, 2, (50, 40))
     labels = evaluate_outputs(z, t)._labels()
-    assert (22, "the 20 of 40 with the lowest F1") == (len(labels.rows), labels.note[10:41])
+    assert (23, "the 20 of 40 with the lowest F1") == (len(labels.rows), labels.note[10:41])
     numbers = evaluate_outputs(z, 2 * z)._outputs()
     assert 20 == len(numbers.rows)
 
@@ -141,6 +142,31 @@ def test_what_is_undefined_is_a_dash() -> None:
     assert "nan" not in str(report)
     assert "nan" not in str(evaluate_outputs(X2, [[1, 0], [0, 0], [0, 0], [1, 0]]))
     assert "nan" not in str(evaluate_outputs([2.0], [0.5]))
+
+
+def test_a_label_report_has_all_averages_and_both_kinds_of_bins() -> None:
+    rng = np.random.default_rng(1)
+    report = evaluate_outputs(rng.normal(size=(50, 3)), rng.integers(0, 2, (50, 3)))
+    averages = {row[0].value: row[2:5] for row in report._labels().rows[3:]}
+    assert ["macro average", "weighted average", "micro average"] == list(averages)
+    assert [report.weighted_precision, report.weighted_recall, report.weighted_f1] == averages["weighted average"]
+    measures = {row[0]: row[1] for row in report._measures().rows}
+    assert report.weighted_f1 == measures["F1, weighted"]
+    assert (report.ece_equal_mass, report.mce_equal_mass) == (
+        measures["ECE, bins of equal mass"], measures["MCE, bins of equal mass"],
+    )  # fmt: skip
+
+
+def test_classes_keep_their_names_in_thresholds() -> None:
+    report = evaluate_outputs(X2[:, 0], CLASSES, class_names=["honest", "fraud"])
+    assert 'Predicted is "fraud" where its probability is at least 0.5.' in report.blocks()[-1].value
+    for curve in (report.threshold_curve(), threshold_curve(X2[:, 0], CLASSES, class_names=["honest", "fraud"])):
+        matrix = curve.best_f1().blocks()[2]
+        assert ("", "→ honest", "→ fraud") == tuple(matrix.head)
+        assert ["true honest", "true fraud"] == [row[0] for row in matrix.rows]
+    assert "→ 1" in str(threshold_curve(X2[:, 0], CLASSES).best_f1())
+    with pytest.raises(ArgumentError, match="threshold_curve: class_names must be 2 names"):
+        threshold_curve(X2[:, 0], CLASSES, class_names=["fraud"])
 
 
 def test_confidence_is_named_beside_the_calibration_errors() -> None:

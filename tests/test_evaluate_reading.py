@@ -116,7 +116,11 @@ def test_what_is_asked_for_wins() -> None:
         ),
         ({"predictions": X2, "targets": CLASSES, "class_names": ["a"]}, ArgumentError, "class_names must be 2 names, one a class"),
         ({"predictions": X2, "targets": CLASSES, "threshold": 0.4}, ArgumentError, "the task is 'multiclass'"),
-        ({"predictions": X2[:, 0], "targets": CLASSES, "threshold": [0.4, 0.2]}, ArgumentError, "threshold must be a number"),
+        (
+            {"predictions": X2[:, 0], "targets": CLASSES, "threshold": [0.4, 0.2]},
+            ArgumentError,
+            r"threshold must be a number, got list of shape \(2,\)",
+        ),
         ({"predictions": X2, "targets": CLASSES, "bins": 0}, ArgumentError, "bins must be an int, at least 1, got 0"),
     ],
 )

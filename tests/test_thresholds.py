@@ -320,6 +320,39 @@ def test_refused_labels() -> None:
         multilabel_thresholds(scores, targets).predict(scores[:, :2])
 
 
+# ---- handed to a report
+
+
+def test_a_report_takes_the_choice_itself() -> None:
+    pytest.importorskip("sklearn")
+    scores, targets = labelled()
+    choice = threshold_curve(scores[:, 0], targets[:, 0]).recall_at_least(0.95)
+    report = evaluate_outputs(scores[:, 0], targets[:, 0], threshold=choice)
+    assert [[choice.tn, choice.fp], [choice.fn, choice.tp]] == report.confusion.tolist()
+    assert choice.probability == report.threshold
+    chosen = multilabel_thresholds(scores, targets)
+    assert np.array_equal(chosen.predict(scores), evaluate_outputs(scores, targets, threshold=chosen).predicted)
+    nothing = threshold_curve([50.0, -1.0, 1.0], [0, 1, 0]).by_cost([[0, 9], [1, 0]])
+    assert not evaluate_outputs(scores[:, 0], targets[:, 0], threshold=nothing).predicted.any()
+
+
+@pytest.mark.parametrize("threshold", [-0.16, 50, 1.01, math.nan, -math.inf])
+def test_a_threshold_on_logits_is_refused(threshold: float) -> None:
+    scores, targets = labelled()
+    with pytest.raises(ArgumentError, match=f"threshold must be a probability.* got {threshold:g}; .*pass choice.probability"):
+        evaluate_outputs(scores[:, 0], targets[:, 0], threshold=threshold)
+    with pytest.raises(ArgumentError, match=f"got {threshold:g}; for a threshold on logits"):
+        evaluate_outputs(scores, targets, threshold=[0.5, 1, threshold])
+
+
+def test_a_threshold_that_is_no_number_is_named_by_its_type() -> None:
+    scores, targets = labelled()
+    with pytest.raises(ArgumentError, match=r"threshold must be a number, got MultilabelThresholds of shape \(3,\)"):
+        evaluate_outputs(scores[:, 0], targets[:, 0], threshold=multilabel_thresholds(scores, targets))
+    with pytest.raises(ArgumentError, match=r"threshold must be a number or 3, one a label, got ThresholdCurve of shape \(\)"):
+        evaluate_outputs(scores, targets, threshold=threshold_curve(scores[:, 0], targets[:, 0]))
+
+
 # ---- as documents
 
 

@@ -14,6 +14,7 @@ from ..errors import ArgumentError
 from .base import Report
 from .calibration import Reliability, calibration_of
 from .pictures import confusion_picture, precision_recall_picture, roc_picture
+from .ranks import ranking
 from .reading import Reading
 from .scores import ClassScores, baseline_scores, class_scores
 from .tables import named, rows_of, shown
@@ -72,11 +73,14 @@ class ClassificationReport(ClassScores, Report):
         return self.baseline.log_loss
 
     def threshold_curve(self) -> ThresholdCurve:
-        """Precision, recall and F1 over the threshold on the probability of class 1. Errors: ArgumentError if there are not two classes,
-        or the targets hold one of them only."""
+        """Precision, recall and F1 over the threshold on the probability of class 1, as `threshold` is one.
+
+        Where probabilities are rounded to 1, the threshold_curve of the logits tells more apart.
+        Errors: ArgumentError if there are not two classes, or the targets hold one of them only.
+        """
         if len(self.class_names) != 2:
             raise ArgumentError(f"threshold_curve: needs two classes, this report has {len(self.class_names)}")
-        return curve_of("threshold_curve", self._positive, self.targets, "probabilities")
+        return curve_of("threshold_curve", self._positive, self.targets, "probabilities", self.class_names)
 
     @property
     def _positive(self) -> Array:
@@ -152,8 +156,9 @@ class ClassificationReport(ClassScores, Report):
         ]
 
     def _read(self) -> str:
-        rule = f" Predicted is 1 where the probability is at least {self.threshold:g}." if self.task == "binary" else ""
-        return self.reading.words + rule
+        if self.task != "binary":
+            return self.reading.words
+        return f'{self.reading.words} Predicted is "{self.class_names[1]}" where its probability is at least {self.threshold:g}.'
 
     def _measures(self) -> Table:
         rows: list[list[Any]] = [["Loss", self.loss, "", ""]] if self.loss is not None else []
@@ -204,10 +209,10 @@ class ClassificationReport(ClassScores, Report):
         if len(names) > 2:
             wanted = self.targets[:, None] == np.arange(len(names))
             return [
-                roc_picture(wanted, self.probabilities, names, areas, "each class against the rest"),
-                precision_recall_picture(wanted, self.probabilities, names, averages, "each class"),
+                roc_picture(wanted, self.reading.scores, names, areas, "each class against the rest"),
+                precision_recall_picture(wanted, self.reading.scores, names, averages, "each class"),
             ]
-        wanted, scores, of = self.targets[:, None] == 1, self._positive[:, None], f'"{names[1]}"'
+        wanted, scores, of = self.targets[:, None] == 1, self.reading.scores.reshape(self.n, -1)[:, -1:], f'"{names[1]}"'
         return [
             roc_picture(wanted, scores, names[1:], areas[1:], of),
             precision_recall_picture(wanted, scores, names[1:], averages[1:], of),
@@ -223,7 +228,8 @@ def classification_report(
     p, t = reading.values, reading.targets
     predicted = (p >= threshold).astype(np.int64) if binary else p.argmax(1)
     columns = np.stack([1 - p, p], 1) if binary else p
-    scores = class_scores(columns, predicted, t, bins, binary)
+    ranked = np.stack([-reading.scores, reading.scores], 1) if binary else reading.scores
+    scores = class_scores(columns, ranking(t[:, None] == np.arange(columns.shape[1]), ranked), predicted, t, bins, binary)
     return ClassificationReport(
         **vars(scores),
         baseline=baseline_scores(t, columns.shape[1], bins, binary),

@@ -15,9 +15,11 @@ from ..nn.utils import evaluating
 from .base import Report
 from .calibration import check_bins
 from .classification import classification_report
+from .label_thresholds import MultilabelThresholds
 from .multilabel import multilabel_report
 from .reading import Reading, names_of, read, setting_of
 from .regression import regression_report
+from .thresholds import ThresholdChoice
 
 __all__ = ["evaluate", "evaluate_outputs", "loss_of", "outputs_of"]
 
@@ -43,8 +45,8 @@ def evaluate(
     task: "multiclass" (outputs (n, K), targets class indices or one-hot), "binary" (outputs (n) or (n, 1), targets 0 or 1), "multilabel"
         (both (n, L)), "regression" (both alike); outputs: "logits", "probabilities" or "log_probabilities". What is not given is taken
         from the loss, else from shapes and values, and the report says how.
-    class_names: one a class, label or output. threshold: the probability from which on a binary sample or a label is predicted as 1; for
-        labels it may be one each. bins: of the calibration errors.
+    class_names: one a class, label or output. threshold: the probability from which on a binary sample or a label is predicted as 1, or
+        the ThresholdChoice or MultilabelThresholds that found it; for labels it may be one each. bins: of the calibration errors.
 
     Of outputs (n, K, d, …) each position counts as a sample, in regression as an output. Class indices that are the loss's ignore_index
     (−100 unless it says otherwise) don't count, and a note says how many they are.
@@ -111,22 +113,34 @@ def _report(
 ) -> Report:
     check_bins(name, bins)
     columns = 2 if reading.task == "binary" else reading.values.shape[1]
-    _check_threshold(name, reading.task, threshold, columns)
+    cut = _cut(name, reading.task, threshold, columns)
     if reading.task == "regression":
         default = ["output"] if columns == 1 else [f"output {k}" for k in range(columns)]
         return regression_report(reading, loss, names_of(name, class_names or default, columns, "output"))
     if reading.task == "multilabel":
-        return multilabel_report(reading, loss, names_of(name, class_names, columns, "label"), threshold, bins)
-    return classification_report(reading, loss, names_of(name, class_names, columns), float(threshold), bins)
+        return multilabel_report(reading, loss, names_of(name, class_names, columns, "label"), cut, bins)
+    return classification_report(reading, loss, names_of(name, class_names, columns), float(cut), bins)
 
 
-def _check_threshold(name: str, task: str, threshold: Any, columns: int) -> None:
-    cut = np.asarray(threshold)
+def _cut(name: str, task: str, threshold: Any, columns: int) -> Array:
+    """The threshold as a probability, or one a label."""
+    chosen = threshold.probability if isinstance(threshold, ThresholdChoice) else threshold
+    cut = np.asarray(chosen.probabilities if isinstance(chosen, MultilabelThresholds) else chosen)
     shapes = [(), (columns,)] if task == "multilabel" else [()]
-    if cut.dtype.kind not in "fiu" or cut.shape not in shapes or np.isnan(cut).any():
-        raise ArgumentError(f"{name}: threshold must be a number{' or one a label' if len(shapes) > 1 else ''}, got {threshold!r}")
-    if task in ("multiclass", "regression") and threshold != 0.5:
+    if cut.dtype.kind not in "fiu" or cut.shape not in shapes:
+        raise ArgumentError(
+            f"{name}: threshold must be a number{f' or {columns}, one a label' if len(shapes) > 1 else ''}, "
+            f"got {type(threshold).__name__} of shape {cut.shape}"
+        )
+    wrong = cut[~((cut >= 0) & (cut <= 1) | (cut == np.inf))]
+    if wrong.size:
+        raise ArgumentError(
+            f"{name}: threshold must be a probability, between 0 and 1 (or inf, which predicts nothing), got {wrong[0]:g}; "
+            "for a threshold on logits pass choice.probability, or the choice itself"
+        )
+    if task in ("multiclass", "regression") and cut != 0.5:
         raise ArgumentError(f"{name}: threshold is for binary and multilabel outputs, but the task is {task!r}")
+    return cut
 
 
 def _check_callable(name: str, what: str, value: Any, expected: str) -> None:

@@ -13,14 +13,16 @@ from ..display import Block, Cell, Details, Table, Text, plain, require
 from .base import Report
 from .calibration import Reliability, binned, calibration_of
 from .pictures import precision_recall_picture, roc_picture, short
+from .ranks import ranking
 from .reading import Reading
-from .scores import ranking
+from .scores import averaged, log_loss
 from .tables import named, rows_of, shown
 from .thresholds import curve_of
 
 __all__ = ["MultilabelReport", "multilabel_report"]
 
 _CURVES = 10  # labels up to which each has its curve
+_AVERAGES = ("macro", "weighted", "micro")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,9 +32,9 @@ class MultilabelReport(Report):
     `exact_match` is the share of samples with all labels right, `label_accuracy` the share of right answers over all samples and labels, and
     `baseline_accuracy` that of always giving each label its more frequent answer. `confusion` (L, 2, 2) has rows true, columns predicted.
     precision is nan for a label that is never predicted, recall for one that no sample has, f1 where both is so; `macro_…` are plain means
-    over labels, which count these as 0, `micro_…` those of all answers together, as scikit-learn has them. `roc_auc` and `average_precision`
-    are means over labels (nan if one is undefined), `log_loss` and `brier` means over samples and labels, `ece` … calibration errors of all
-    labels together.
+    over labels, which count these as 0, `weighted_…` those weighted by `support`, `micro_…` those of all answers together, as scikit-learn has
+    them. `roc_auc` and `average_precision` are means over labels (nan if one is undefined), ranked by the logits if there are any, `log_loss`
+    and `brier` means over samples and labels, `ece` … calibration errors of all labels together.
     """
 
     exact_match: float
@@ -41,6 +43,9 @@ class MultilabelReport(Report):
     macro_precision: float
     macro_recall: float
     macro_f1: float
+    weighted_precision: float
+    weighted_recall: float
+    weighted_f1: float
     micro_precision: float
     micro_recall: float
     micro_f1: float
@@ -116,16 +121,16 @@ class MultilabelReport(Report):
         both = np.flatnonzero((self.support > 0) & (self.support < self.n)).tolist()
         if len(self.class_names) > _CURVES or not both:
             return []
-        wanted, p, names = self.targets == 1, self.probabilities, self.class_names
+        wanted, scores, names = self.targets == 1, self.reading.scores, self.class_names
         pictures = [
-            curve_of("evaluate", p[:, k], self.targets[:, k], "probabilities").picture(
+            curve_of("evaluate", self.probabilities[:, k], self.targets[:, k], "probabilities").picture(
                 self.threshold[k], f'Label "{short(names[k], 24)}"'
             )
             for k in both
         ]
         return [
-            roc_picture(wanted, p, names, self.roc_auc_per_class, "each label"),
-            precision_recall_picture(wanted, p, names, self.average_precision_per_class, "each label"),
+            roc_picture(wanted, scores, names, self.roc_auc_per_class, "each label"),
+            precision_recall_picture(wanted, scores, names, self.average_precision_per_class, "each label"),
             Details("Precision, recall and F1 over the threshold, label by label", pictures),
         ]
 
@@ -135,6 +140,7 @@ class MultilabelReport(Report):
             ["Label accuracy", self.label_accuracy, self.baseline_accuracy, "1"],
             ["Exact match", self.exact_match, "", "1"],
             ["F1, macro", self.macro_f1, "", "1"],
+            ["F1, weighted", self.weighted_f1, "", "1"],
             ["F1, micro", self.micro_f1, "", "1"],
             ["ROC AUC, mean", self.roc_auc, 0.5, "1"],
             ["Average precision, mean", self.average_precision, float(self.support.mean() / self.n), "1"],
@@ -142,6 +148,8 @@ class MultilabelReport(Report):
             ["Brier score", self.brier, "", "0"],
             ["Expected calibration error", self.ece, "", "0"],
             ["Maximum calibration error", self.mce, "", "0"],
+            ["ECE, bins of equal mass", self.ece_equal_mass, "", "0"],
+            ["MCE, bins of equal mass", self.mce_equal_mass, "", "0"],
         ]
         return Table(
             ("measure", "model", "baseline", "best"),
@@ -157,7 +165,7 @@ class MultilabelReport(Report):
             self.average_precision_per_class, *counts.T,
         )  # fmt: skip
         rows, note = rows_of(self.class_names, columns, self.f1, "F1")
-        for average in ("macro", "micro"):
+        for average in _AVERAGES:
             values = [getattr(self, f"{average}_{name}") for name in ("precision", "recall", "f1")]
             rows.append([Cell(f"{average} average", strong=True), "", *values, int(self.support.sum()), "", "", "", "", "", ""])
         head = (
@@ -186,28 +194,19 @@ def multilabel_report(
     cut = np.broadcast_to(np.asarray(threshold, np.float64), p.shape[1:])
     predicted = (p >= cut).astype(np.int64)
     precision, recall, f1, support = metrics.precision_recall_fscore_support(t, predicted, zero_division=0)
-    averages = {
-        f"{average}_{name}": float(value)
-        for average in ("macro", "micro")
-        for name, value in zip(
-            ("precision", "recall", "f1"),
-            metrics.precision_recall_fscore_support(t, predicted, average=average, zero_division=0)[:3],
-            strict=True,
-        )
-    }
-    auc, ap = ranking(t == 1, p)
+    auc, ap = ranking(t == 1, reading.scores)
     frequency = t.mean(0)
     uniform, mass = (binned(p.ravel(), t.ravel(), bins, strategy) for strategy in ("uniform", "quantile"))
     return MultilabelReport(
         exact_match=float(metrics.accuracy_score(t, predicted)),
         label_accuracy=float((t == predicted).mean()),
         baseline_accuracy=float(np.maximum(frequency, 1 - frequency).mean()),
-        **averages,
+        **averaged(t, predicted, *_AVERAGES),
         roc_auc=float(auc.mean()),
         average_precision=float(ap.mean()),
         brier=float(((p - t) ** 2).mean()),
-        log_loss=float(metrics.log_loss(t.ravel(), p.ravel(), labels=[0, 1])),
-        baseline_log_loss=float(metrics.log_loss(t.ravel(), np.tile(frequency, len(t)), labels=[0, 1])),
+        log_loss=log_loss(np.where(t == 1, p, 1 - p)),
+        baseline_log_loss=log_loss(np.where(t == 1, frequency, 1 - frequency)),
         ece=uniform.ece,
         mce=uniform.mce,
         ece_equal_mass=mass.ece,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Array
-from ..display import Picture, heatmap, require
+from ..display import Picture, heatmap
+from .ranks import counts_above
 from .tables import MANY, centre
 
 __all__ = [
@@ -73,12 +74,11 @@ def roc_picture(wanted: Array, scores: Array, names: Sequence[str], areas: Array
     """ROC curves, one a column: the share of the positives found over the share of the negatives taken for positive."""
 
     def draw(figure: Any) -> None:
-        roc_curve = require("plot", "sklearn.metrics").roc_curve
         axes = figure.subplots()
         for k in np.flatnonzero(~np.isnan(areas)).tolist():
-            false, true, _ = roc_curve(wanted[:, k], scores[:, k])
-            few = thinned(len(false))
-            axes.plot(false[few], true[few], label=f"{short(names[k], 24)}: {areas[k]:.4f}", **_line(k))
+            _, tp, fp = counts_above(scores[:, k], wanted[:, k])
+            few = thinned(len(tp))
+            axes.plot(fp[few] / fp[0], tp[few] / tp[0], label=f"{short(names[k], 24)}: {areas[k]:.4f}", **_line(k))
         axes.plot([0, 1], [0, 1], ":", color="C6", label="guessing: 0.5000")
         axes.set(xlabel="false positive rate", ylabel="true positive rate (recall)", title=f"ROC curve of {of}")
         _legend(axes, "area", len(names), "lower right")
@@ -90,14 +90,13 @@ def precision_recall_picture(wanted: Array, scores: Array, names: Sequence[str],
     """Precision over recall, one curve a column."""
 
     def draw(figure: Any) -> None:
-        curve = require("plot", "sklearn.metrics").precision_recall_curve
         axes = figure.subplots()
         for k in np.flatnonzero(~np.isnan(averages)).tolist():
-            precision, recall, _ = curve(wanted[:, k], scores[:, k])
-            few = thinned(len(recall))
-            axes.plot(
-                recall[few], precision[few], drawstyle="steps-post", label=f"{short(names[k], 24)}: {averages[k]:.4f}", **_line(k)
-            )
+            _, tp, fp = counts_above(scores[:, k], wanted[:, k])
+            few = thinned(len(tp))
+            precision = np.append(tp[:-1] / (tp + fp)[:-1], 1.0)  # 1 where nothing is predicted
+            label = f"{short(names[k], 24)}: {averages[k]:.4f}"
+            axes.plot(tp[few] / tp[0], precision[few], drawstyle="steps-post", label=label, **_line(k))
         if len(names) == 1:
             axes.axhline(wanted.mean(), linestyle=":", color="C6", label=f"guessing: {wanted.mean():.4f}")
         axes.set(xlabel="recall", ylabel="precision", ylim=(0, 1.03), title=f"Precision and recall of {of}")

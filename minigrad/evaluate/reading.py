@@ -43,13 +43,15 @@ class Reading:
     """Outputs and targets as they were understood.
 
     `values` are probabilities in float64: (n) of class 1 if binary, (n, K) if multiclass, (n, L) if multilabel; in regression the outputs,
-    (n, m). `targets` are class indices (n), zeros and ones in the shape of values, or numbers (n, m). `words` says what was taken for
-    what, and why; `doubt` why that seems wrong, or nothing; `notes` what else the reader must know of it.
+    (n, m). `scores` rank the samples, in the same shape, and tell apart what is rounded to one probability. `targets` are class indices (n),
+    zeros and ones in the shape of values, or numbers (n, m). `words` says what was taken for what, and why; `doubt` why that seems wrong, or
+    nothing; `notes` what else the reader must know of it.
     """
 
     task: str
     outputs: str
     values: Array
+    scores: Array
     targets: Array
     words: str
     doubt: str = ""
@@ -79,7 +81,8 @@ def read(
         (task, "as asked"), (known_task, known), lambda: (_task_of(name, *_positions(name, y, t)), "from shapes and values")
     )
     if task == "regression":
-        return Reading(task, "", *_regression(name, y, t), f"Task: regression ({why}).")
+        y, t = _regression(name, y, t)
+        return Reading(task, "", y, y, t, f"Task: regression ({why}).")
     notes = [f"Outputs {y.shape}: each position counts as a sample, {y.size // y.shape[1]:,} in all."] if y.ndim > 2 else []
     y, t = _positions(name, y, t)
     if task == "multiclass":
@@ -91,7 +94,16 @@ def read(
     scale, reason = _first((outputs, "as asked"), (known_scale, known), lambda: (scale_of(name, task, y), "from their values"))
     looks = seem_probabilities(task, y) if scale == "logits" and outputs is None else ""
     words = f"Task: {task} ({why}). Outputs: {scale.replace('_', '-')} ({reason})."
-    return Reading(task, scale, probabilities(name, task, scale, y), t, words, _doubled(task, looks), tuple(notes))
+    p = probabilities(name, task, scale, y)
+    return Reading(task, scale, p, _scores(task, scale, y, p), t, words, _doubled(task, looks), tuple(notes))
+
+
+def _scores(task: str, scale: str, y: Array, p: Array) -> Array:
+    """What ranks the samples: of single outputs and of two classes the logits, of more the probabilities."""
+    if scale == "probabilities" or (task == "multiclass" and y.shape[1] > 2):
+        return p
+    z = y.astype(np.float64)
+    return z - z[:, ::-1] if task == "multiclass" else z
 
 
 def _doubled(task: str, looks: str) -> str:

@@ -10,7 +10,7 @@ from ..core.tensor import Array
 from ..display import require
 from .calibration import binned
 
-__all__ = ["ClassScores", "baseline_scores", "class_scores", "ranking"]
+__all__ = ["ClassScores", "averaged", "baseline_scores", "class_scores", "log_loss"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -21,7 +21,8 @@ class ClassScores:
     class is never predicted; recall = TP / (TP + FN); f1 = 2 TP / (2 TP + FP + FN). `balanced_accuracy` is the mean recall of the classes
     that occur, `macro_…` the plain mean over the classes that occur or are predicted, `weighted_…` the mean weighted by `support`, the
     samples of each class.
-    `roc_auc` and `average_precision` are those of class 1 for two classes, else the means of one class against the rest.
+    `roc_auc` and `average_precision` are those of class 1 for two classes, else the means of one class against the rest. Of two classes the
+    logits rank the samples, if there are any: they tell apart what is rounded to one probability.
     `brier` is the mean Σ (p − one-hot)², halved for two classes. `log_loss` is the mean −log p of the true class, p clipped to 2.2e-16 and
     above. `ece`, `mce`: calibration errors over bins of equal width, `…_equal_mass` over bins of equal mass, see `reliability`.
     What is 0 / 0, or needs a class that does not occur, is nan.
@@ -52,34 +53,26 @@ class ClassScores:
     confusion: Array
 
 
-def class_scores(p: Array, predicted: Array, t: Array, bins: int, binary: bool) -> ClassScores:
-    """The measures of probabilities (n, K) with the classes predicted from them; `binary`: calibration is that of class 1."""
+def class_scores(p: Array, ranks: tuple[Array, Array], predicted: Array, t: Array, bins: int, binary: bool) -> ClassScores:
+    """The measures of probabilities (n, K), with their `ranking` and the classes predicted; `binary`: calibration is that of class 1."""
     metrics = require("evaluate", "sklearn.metrics")
     labels = np.arange(p.shape[1])
     precision, recall, f1, support = metrics.precision_recall_fscore_support(t, predicted, labels=labels, zero_division=0)
     absent = support == 0
     never = ~np.isin(labels, predicted)
-    averages = {
-        f"{average}_{name}": float(value)
-        for average in ("macro", "weighted")
-        for name, value in zip(
-            ("precision", "recall", "f1"),
-            metrics.precision_recall_fscore_support(t, predicted, average=average, zero_division=0)[:3],
-            strict=True,
-        )
-    }
-    auc, ap = ranking(t[:, None] == labels, p)
+    auc, ap = ranks
+    wanted = t[:, None] == labels
     confidence, hits = (p[:, 1], t == 1) if binary else (p.max(1), p.argmax(1) == t)
     uniform, mass = (binned(confidence, hits, bins, strategy) for strategy in ("uniform", "quantile"))
     recall = np.where(absent, np.nan, recall)
     return ClassScores(
         accuracy=float(metrics.accuracy_score(t, predicted)),
         balanced_accuracy=float(np.nanmean(recall)),
-        **averages,
+        **averaged(t, predicted, "macro", "weighted"),
         roc_auc=float(auc[1] if len(labels) == 2 else auc.mean()),
         average_precision=float(ap[1] if len(labels) == 2 else ap.mean()),
-        brier=float(metrics.brier_score_loss(t, p, labels=labels)),
-        log_loss=float(metrics.log_loss(t, p, labels=labels)),
+        brier=float(np.square(p - wanted).sum(1).mean() / (2 if len(labels) == 2 else 1)),
+        log_loss=log_loss(p[wanted]),
         ece=uniform.ece,
         mce=uniform.mce,
         ece_equal_mass=mass.ece,
@@ -94,19 +87,25 @@ def class_scores(p: Array, predicted: Array, t: Array, bins: int, binary: bool) 
     )
 
 
-def ranking(wanted: Array, scores: Array) -> tuple[Array, Array]:
-    """ROC AUC and average precision of each column against what is wanted there; nan where that has one value only (no positive)."""
-    metrics = require("evaluate", "sklearn.metrics")
-    auc, ap = np.full((2, scores.shape[1]), np.nan)
-    for k, (true, score) in enumerate(zip(wanted.T, scores.T, strict=True)):
-        if true.any():
-            ap[k] = metrics.average_precision_score(true, score)
-            auc[k] = np.nan if true.all() else metrics.roc_auc_score(true, score)
-    return auc, ap
+def log_loss(given: Array) -> float:
+    """The mean −log of the probabilities given to what came true."""
+    return float(-np.log(np.maximum(given, np.finfo(np.float64).eps)).mean())
+
+
+def averaged(t: Array, predicted: Array, *kinds: str) -> dict[str, float]:
+    """Precision, recall and F1 averaged over classes or labels, as "macro_precision" and so on."""
+    average = require("evaluate", "sklearn.metrics").precision_recall_fscore_support
+    return {
+        f"{kind}_{name}": float(value)
+        for kind in kinds
+        for name, value in zip(("precision", "recall", "f1"), average(t, predicted, average=kind, zero_division=0)[:3], strict=True)
+    }
 
 
 def baseline_scores(t: Array, classes: int, bins: int, binary: bool) -> ClassScores:
-    """The measures of always answering the most frequent class, with the classes' frequencies as probabilities."""
+    """The measures of always answering the most frequent class, with the classes' frequencies as probabilities: these rank nothing."""
     frequencies = np.bincount(t, minlength=classes) / len(t)
     majority = np.full(len(t), frequencies.argmax())
-    return class_scores(np.broadcast_to(frequencies, (len(t), classes)), majority, t, bins, binary)
+    occurs = frequencies > 0
+    ranks = np.where(occurs & (frequencies < 1), 0.5, np.nan), np.where(occurs, frequencies, np.nan)
+    return class_scores(np.broadcast_to(frequencies, (len(t), classes)), ranks, majority, t, bins, binary)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from .scales import probabilities, seem_probabilities
 __all__ = ["Calibrated", "TemperatureScaling", "temperature_scaling"]
 
 LEAST, MOST = 1e-3, 1e3
-"""Where the search stops if the loss has no minimum."""
+"""Where the search stops if the loss has no minimum, as multiples of the median size of the margins."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,7 +71,14 @@ class TemperatureScaling(Document):
         return _judged(reading, z, self.temperature, self.note, self.bins, self.strategy, fitted=False)
 
     def headline(self) -> str:
-        """What T says of the model, or why it is at a bound; on other data, what it does there."""
+        """What T says of the model, or why it is at a bound; on other data, what it does there; and where it does harm."""
+        before, after = f"{self.ece_before:.4f}", f"{self.ece_after:.4f}"
+        if float(after) <= float(before):
+            return self._said()
+        rough = "T is chosen by the log loss, and with few samples a bin this error is a rough measure"
+        return f"{self._said()} The expected calibration error rises, from {before} to {after}: {rough}."
+
+    def _said(self) -> str:
         if not self.fitted:
             verb = "lowers" if self.log_loss_after < self.log_loss_before else "does not lower"
             return (
@@ -118,8 +125,8 @@ def temperature_scaling(
 
     logits: (n, K) with class indices (n), or (n) with targets 0 and 1, or (n, L) with targets (n, L) if multilabel; `task` as in `evaluate`,
     `bins` and `strategy` as in `reliability`. Minimised is the cross-entropy over log T, by L-BFGS in float64. Where no sample is
-    misclassified the loss falls for ever as T → 0, where labels have nothing to do with logits as T → ∞: T is then 0.001 or 1000, and
-    `note` says so.
+    misclassified the loss falls for ever as T → 0, where labels have nothing to do with logits as T → ∞: T is then a thousandth of the
+    median distance between the logits of the true class and the others, or a thousand times as much, and `note` says so.
     Errors: as `evaluate`; DomainError for infinite logits.
     Source: Guo et al. 2017, "On calibration of modern neural networks", section 4.2.
     """
@@ -160,8 +167,7 @@ def _judged(
 
 def _calibration(reading: Reading, z: Array, temperature: float, bins: int, strategy: str) -> Reliability:
     p = probabilities("temperature_scaling", reading.task, "logits", z / temperature)
-    scaled = Reading(reading.task, "logits", p, reading.targets, reading.words)
-    return calibration_of(scaled, bins, strategy, f"T = {temperature:.4g}")
+    return calibration_of(replace(reading, values=p), bins, strategy, f"T = {temperature:.4g}")
 
 
 def _log_loss(z: Tensor, t: Array, task: str, temperature: Any) -> Tensor:
@@ -176,14 +182,17 @@ def _fit(z: Array, t: Array, task: str) -> tuple[float, str]:
     margins = _margins(z, t, task)
     if not margins.any():
         return 1.0, "The logits of a sample are all the same: no temperature changes anything, T stays 1."
+    size = float(np.median(np.abs(margins[margins != 0])))
+    least, most = LEAST * size, MOST * size
     if (margins <= 0).all():
-        return (
-            LEAST,
-            f"Every sample is classified rightly, so the loss falls as long as T does: T stops at {LEAST:g}. Fit it on more data.",
+        why = (
+            f"Every sample is classified rightly, so the loss falls as long as T does: T stops at {least:.4g}. Fit it on more data."
         )
+        return least, why
     if margins.mean() >= 0:
-        return MOST, f"The true classes have no higher logits than the others, so the best T is infinite: T stops at {MOST:g}."
-    return _minimum(z, t, task), ""
+        return most, f"The true classes have no higher logits than the others, so the best T is infinite: T stops at {most:.4g}."
+    found = float(np.clip(size * _minimum(z / size, t, task), least, most))
+    return found, "" if least < found < most else f"The loss falls even beyond the bound of the search: T stops at {found:.4g}."
 
 
 def _margins(z: Array, t: Array, task: str) -> Array:
@@ -208,7 +217,7 @@ def _minimum(z: Array, t: Array, task: str) -> float:
         return loss
 
     optimizer.step(closure)
-    return float(np.clip(math.exp(log_t.item()), LEAST, MOST))
+    return math.exp(log_t.item())
 
 
 class Calibrated(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +15,15 @@ from ..display import Block, Cell, Document, Picture, Table, Text, number, plain
 from ..errors import ArgumentError, ShapeError
 from ..ops.activation import sigmoid
 from .pictures import threshold_picture
-from .reading import numbers, scores_and_targets, single
+from .ranks import counts_above
+from .reading import names_of, numbers, scores_and_targets, single
 from .tables import shown
 
 __all__ = ["ThresholdChoice", "ThresholdCurve", "counted", "curve_of", "threshold_curve", "whole"]
 
 RULE = "predicted = score ≥ threshold"
+CLASSES = ("0", "1")
+"""What the classes are called where they have no names."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,6 +44,7 @@ class ThresholdCurve(Document):
     fn: Array
     tn: Array
     outputs: str
+    class_names: Sequence[str] = CLASSES
 
     @property
     def precision(self) -> Array:
@@ -264,46 +269,42 @@ class ThresholdChoice(Document):
     def blocks(self) -> list[Block]:
         rows = [[name, shown(getattr(self, name.lower()))] for name in ("precision", "recall", "F1", "accuracy")]
         rows += [["total cost", whole(self.cost)]] if self.cost is not None else []
-        matrix = [["true 0", self.tn, self.fp], ["true 1", self.fn, self.tp]]
+        zero, one = self.curve.class_names
+        matrix = [[f"true {zero}", self.tn, self.fp], [f"true {one}", self.fn, self.tp]]
         return [
             Text(self.headline()),
             Table(("measure", "value"), rows, note=f"The rule: {RULE}."),
-            Table(("", "→ 0", "→ 1"), matrix, "Confusion matrix: rows true, columns predicted"),
+            Table(("", f"→ {zero}", f"→ {one}"), matrix, "Confusion matrix: rows true, columns predicted"),
             self.curve.picture(self.threshold, self.why[:1].upper() + self.why[1:], self.costs),
         ]
 
 
-def threshold_curve(scores: Any, targets: Any, *, outputs: str | None = None) -> ThresholdCurve:
+def threshold_curve(
+    scores: Any, targets: Any, *, outputs: str | None = None, class_names: Sequence[str] | None = None
+) -> ThresholdCurve:
     """Precision, recall and F1 of every threshold on the scores of a sigmoid output.
 
     scores: (n) or (n, 1), logits or probabilities; the thresholds stand on the same scale. `outputs` says which they are (default: seen from
-    the values). targets: 0 or 1.
+    the values). targets: 0 or 1. class_names: of these two.
     Errors: as `evaluate`; ArgumentError if the targets hold one class only.
     Complexity: O(n log n).
     """
     y, t, scale = scores_and_targets("threshold_curve", scores, targets, outputs)
     if y.ndim == 2:
         raise ArgumentError(f"threshold_curve: scores have {y.shape[1]} columns; see multilabel_thresholds")
-    return curve_of("threshold_curve", y, t, scale)
+    return curve_of("threshold_curve", y, t, scale, names_of("threshold_curve", class_names, 2))
 
 
-def curve_of(name: str, scores: Array, targets: Array, outputs: str) -> ThresholdCurve:
+def curve_of(name: str, scores: Array, targets: Array, outputs: str, class_names: Sequence[str] = CLASSES) -> ThresholdCurve:
     """The curve of finite scores (n) in float64 against zeros and ones, of which there are both."""
     if targets.min() == targets.max():
         raise ArgumentError(
             f"{name}: all {len(targets)} targets are {int(targets[0])}; there is nothing to choose between without both classes"
         )
-    return counted(scores, targets, outputs)
+    return counted(scores, targets, outputs, class_names)
 
 
-def counted(scores: Array, targets: Array, outputs: str) -> ThresholdCurve:
+def counted(scores: Array, targets: Array, outputs: str, class_names: Sequence[str] = CLASSES) -> ThresholdCurve:
     """The curve of `curve_of`, even if the targets are all the same."""
-    positives = int(targets.sum())
-    order = np.argsort(scores, kind="stable")
-    ascending, found = scores[order], np.cumsum(targets[order])
-    first = np.flatnonzero(np.append(True, ascending[1:] != ascending[:-1]))  # of each group of equal scores
-    below = np.append(first, len(scores))  # samples that the threshold refuses, and at last all of them
-    fn = np.append(0, found)[below]
-    tn = below - fn
-    tp, fp = positives - fn, len(targets) - positives - tn
-    return ThresholdCurve(np.append(ascending[first], np.inf), tp, fp, fn, tn, outputs)
+    values, tp, fp = counts_above(scores, targets)
+    return ThresholdCurve(np.append(values, np.inf), tp, fp, tp[0] - tp, fp[0] - fp, outputs, class_names)
