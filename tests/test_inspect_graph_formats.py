@@ -133,7 +133,7 @@ def test_svg_is_written(tmp_path: Path) -> None:
 def test_a_notebook_shows_the_picture_and_a_terminal_the_tree() -> None:
     before, _ = expression()
     assert before.to_svg() in before._repr_html_()
-    assert '<div class="wide" tabindex="0"><svg' in before._repr_html_()
+    assert '<div class="wide" tabindex="0" role="region" aria-label="Graph"><svg' in before._repr_html_()
     assert str(before) == repr(before)
 
 

@@ -141,10 +141,31 @@ def test_integer_inputs_have_no_saliency() -> None:
     assert "The input holds integers" in str(seen)
 
 
+def test_whole_numbers_of_python_are_floats_unless_the_model_takes_integers() -> None:
+    model = mlp(4, 5, 3)
+    whole, floats = explain_prediction(model, [1, 2, 3, 4]), explain_prediction(model, [1.0, 2.0, 3.0, 4.0])
+    assert whole.saliency is not None
+    np.testing.assert_array_equal(floats.saliency, whole.saliency)
+    table = mg.randn(5, 3)
+    embed = nn.Sequential(nn.Flatten(), nn.Embedding(5, 4), nn.Flatten(), nn.Linear(8, 3))
+    for taking in (embed, lambda i: table[i[:, 0]]):
+        seen = explain_prediction(taking, [1, 3])
+        assert seen.saliency is None
+        np.testing.assert_array_equal(explain_prediction(taking, np.array([1, 3])).scores, seen.scores)
+
+
+def test_what_a_function_sees_is_in_evaluation_mode() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.9), nn.Linear(4, 2))
+    by_function = explain_prediction(lambda x: model(x), mg.ones(3))
+    np.testing.assert_array_equal(explain_prediction(model, mg.ones(3)).scores, by_function.scores)
+    assert "model.0" in {stage.layer for stage in by_function.stages}
+    assert all(module.training for module in model.modules())
+
+
 def test_pictures_are_said_to_be_guessed() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
     x = mg.rand(64)
-    assert "taken for a picture of 8 × 8" in str(explain_prediction(model, x))
+    assert "taken for a picture of 8 × 8" in " ".join(str(explain_prediction(model, x)).split())
     given = explain_prediction(model, x, image_shape=(4, 16))
     assert (4, 16) == given.image_shape
     assert "taken for" not in str(given)

@@ -194,6 +194,27 @@ def test_functions_and_several_inputs() -> None:
     assert w.grad is None
 
 
+def test_the_layers_that_a_function_sees_have_its_names_for_them() -> None:
+    attend, x = nn.MultiheadAttention(4, 2), mg.ones(1, 3, 4)
+    out = attend.out_proj
+    seen = trace(lambda x: out(attend(x, x, x, need_weights=False)[0]), x)
+    assert seen.error is None
+    assert {"", "attend", "attend.out_proj"} == {stage.layer for stage in seen.stages}  # each by the first name for it
+    assert ("attend.out_proj", 2) == (seen.stages[-1].layer, seen.stages[-1].call)
+    fast = mg.compile(attend)
+    layers = {stage.layer for stage in trace(lambda x: fast(x, x, x), x).stages}
+    assert {"", "fast", "fast.out_proj"} == layers
+
+
+def test_what_a_function_sees_is_left_as_it_was() -> None:
+    norm = nn.BatchNorm1d(3)
+    mean = norm.running_mean
+    trace(lambda x: norm(x), mg.randn(8, 3))
+    assert norm.running_mean is mean
+    assert ([0.0] * 3, 0) == (mean.tolist(), norm.num_batches_tracked.item())
+    assert "_hooks" not in vars(norm)
+
+
 def test_a_compiled_model_is_traced_layer_by_layer_and_keeps_its_program() -> None:
     model = mlp(3, 4, 2)
     fast = mg.compile(model)
@@ -258,6 +279,12 @@ def test_parameters_that_are_not_used_are_told_of() -> None:
     model.register_parameter("unused", nn.Parameter(mg.zeros(3)))
     assert "6 parameters of the model's 9 (the others were not used)." in str(trace(model, mg.ones(1, 2)))
     assert "parameters" not in str(trace(nn.ReLU(), mg.ones(1, 2)))
+
+
+def test_a_failed_run_says_that_it_did_not_come_to_the_other_parameters() -> None:
+    text = str(trace(nn.Sequential(nn.Linear(3, 4), nn.Linear(5, 2)), mg.ones(2, 3)))
+    assert "16 parameters of the model's 28 (as far as the run came before it failed)." in text
+    assert "not used" not in text
 
 
 def test_many_stages_show_their_ends() -> None:
@@ -505,6 +532,14 @@ def test_a_trace_as_data_html_and_picture(tmp_path: Path) -> None:
 )
 def test_short_numbers(value: Any, expected: str) -> None:
     assert expected == short(value)
+
+
+def test_a_mean_that_is_rounding_is_shown_as_zero() -> None:
+    x = np.tile(np.array([0.1, -0.3, 0.2], np.float32), 3)
+    assert 0 < abs(Snapshot(x, 1).statistics.mean) < 1e-8
+    assert "0 ± 0.216" == str(Snapshot(x, 1))
+    assert "-0.3000  0.0000  0.2000  0.2160" in str(trace(nn.Identity(), x, limit=1))
+    assert "1e-06 ± 0.5" == str(Snapshot(np.array([0.500001, -0.499999]), 1))
 
 
 def test_snapshots() -> None:

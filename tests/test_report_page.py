@@ -158,6 +158,49 @@ def test_an_exact_threshold_that_is_a_score_lets_it_through(browser, binary):
 
 
 @needs_browser
+def test_scores_that_are_not_rounded_are_counted_as_the_curve_counts_them(browser, tmp_path):
+    scores = (1 / (1 + np.exp(-RNG.normal(size=256)))).astype(np.float32)
+    judged = evaluate_outputs(scores, RNG.random(256) < 0.4, task="binary", outputs="probabilities")
+    page = Page(browser, report(network(), None, judged, path=tmp_path / "r.html").as_uri())
+    curve = judged.threshold_curve()
+    for threshold in judged.probabilities[:20]:
+        page.part("exact").fill(repr(float(threshold)))
+        choice = curve.at(threshold)
+        assert {"tp": choice.tp, "fp": choice.fp, "fn": choice.fn, "tn": choice.tn} == page.counts()
+
+
+@needs_browser
+def test_it_begins_at_the_threshold_of_the_evaluation_and_has_its_confusion_matrix(browser, tmp_path):
+    judged = evaluate_outputs(SCORES, FRAUD, task="binary", outputs="probabilities", threshold=0.3, class_names=["honest", "fraud"])
+    page = Page(browser, report(network(), None, judged, path=tmp_path / "r.html").as_uri())
+    matrices = page.page.locator("table", has_text="Confusion matrix: rows true").all()
+    assert 2 == len(matrices)
+    for matrix in matrices:
+        heads = [text for text in matrix.locator("th").all_inner_texts() if text]
+        assert ["→ honest", "→ fraud", "true honest", "true fraud"] == heads
+        assert judged.confusion.ravel().tolist() == list(map(int, matrix.locator("td").all_inner_texts()))
+    page.part("half").click()
+    assert counted(SCORES, FRAUD, 0.5) == page.counts()
+    page.part("evaluated").click()
+    assert "0.3" == page.part("exact").input_value() == page.part("slider").input_value()
+    assert counted(SCORES, FRAUD, 0.3) == page.counts()
+
+
+@needs_browser
+def test_each_label_begins_at_its_threshold(browser, tmp_path):
+    truth, scores = RNG.random((60, 3)) < 0.5, np.round(RNG.random((60, 3)), 2)
+    scores[0, 2] = 1.0
+    judged = evaluate_outputs(scores, truth, task="multilabel", outputs="probabilities", threshold=[0.2, 0.7, np.inf])
+    page = Page(browser, report(network(), None, judged, path=tmp_path / "r.html").as_uri())
+    for k in (0, 1, 2):
+        page.part("choice").select_option(str(k))
+        tn, fp, fn, tp = judged.confusion[k].ravel().tolist()
+        assert {"tp": tp, "fp": fp, "fn": fn, "tn": tn} == page.counts()
+    assert 0 == tp + fp
+    assert [] == page.errors
+
+
+@needs_browser
 def test_the_buttons(browser, binary):
     page = Page(browser, binary)
     page.part("best").click()
@@ -185,12 +228,14 @@ def test_the_curves(browser, binary):
 def test_each_class_against_the_rest(browser, digits):
     page = Page(browser, digits)
     softmax = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
-    assert [str(k) for k in range(4)] == page.part("class").locator("option").all_inner_texts()
+    assert [str(k) for k in range(4)] == page.part("choice").locator("option").all_inner_texts()
     for k in (3, 1):
-        page.part("class").select_option(str(k))
+        page.part("choice").select_option(str(k))
         assert counted(softmax[:, k], DIGITS == k, 0.5) == page.counts()
     page.part("exact").fill("0.2")
     assert counted(softmax[:, 1], DIGITS == 1, 0.2) == page.counts()
+    assert "One class against the rest" in page.page.locator(".threshold p").first.inner_text()
+    assert 0 == page.part("evaluated").count()
 
 
 # ---- the page
@@ -254,17 +299,17 @@ def test_the_tab_key_reaches_what_can_be_worked(browser, binary):
     for _ in range(60):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.dataset.part || document.activeElement.tagName"))
-    assert {"A", "slider", "exact", "half", "best"} <= reached
+    assert {"A", "slider", "exact", "evaluated", "half", "best"} <= reached
 
 
 # ---- without a browser
 
 
 def test_the_file_holds_the_numbers(tmp_path):
-    text = report(network(), None, evaluate_outputs(LOGITS, DIGITS), path=tmp_path / "r.html").read_text(encoding="utf-8")
+    judged = evaluate_outputs(LOGITS, DIGITS)
+    text = report(network(), None, judged, path=tmp_path / "r.html").read_text(encoding="utf-8")
     data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', text)[1])
-    softmax = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
-    assert softmax.T.tolist() == [pytest.approx(column, abs=1e-9) for column in data["scores"]]
+    assert judged.probabilities.T.tolist() == data["scores"]
     assert ["".join(str(int(label == k)) for label in DIGITS) for k in range(4)] == data["labels"]
     assert "50 parameters, 50 of them trainable" in text
 
@@ -326,7 +371,9 @@ def test_documents_by_name_of_compiled_models_and_of_one_kind_twice(tmp_path):
 
 
 def test_regions_that_scroll_have_names(tmp_path):
-    text = report(network(), history(), evaluate_outputs(LOGITS, DIGITS), path=tmp_path / "r.html").read_text()
+    model, (X, y), loss = network(), (mg.randn(64, 3), mg.randint(0, 2, (64,))), nn.CrossEntropyLoss()
+    looked = doctor(model, (X, y), loss), trace(model, X[:2], target=y[:2], loss=loss), graph(loss(model(X), y), model=model)
+    text = report(model, history(), evaluate_outputs(LOGITS, DIGITS), *looked, path=tmp_path / "r.html").read_text()
     regions = re.findall(r'<(?:div|pre)[^>]* tabindex="0"[^>]*>', text)
     assert len(regions) >= 5
     assert [] == [region for region in regions if not re.search(r'role="region" aria-label="[^"]+"', region)]

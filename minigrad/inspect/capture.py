@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from inspect import getclosurevars, isfunction
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..core.tensor import Array
 from ..nn import Module
 from ..ops.random import default_generator
 
-__all__ = ["Capture", "Layer", "Ran", "capturing", "preserving", "uncompiled"]
+__all__ = ["Capture", "Layer", "Ran", "capturing", "modules_of", "preserving", "uncompiled"]
 
 
 @dataclass
@@ -106,11 +107,24 @@ def uncompiled(model: Any) -> Any:
     return model.function if isinstance(model, Compiled) else model
 
 
+def modules_of(model: Any) -> list[tuple[str, Module]]:
+    """The modules of a model with their dotted names; of a function, those that its code sees, under the names that it has for them."""
+    inner = uncompiled(model)
+    if isinstance(inner, Module):
+        return list(inner.named_modules())
+    if not isfunction(inner):
+        return []
+    seen, met = getclosurevars(inner), set[int]()
+    variables = {name: uncompiled(value) for name, value in (*seen.nonlocals.items(), *seen.globals.items())}
+    held = [(name, value) for name, value in variables.items() if isinstance(value, Module)]
+    return [named for name, module in held for named in module.named_modules(met, name)]
+
+
 @contextmanager
-def capturing(model: Callable[..., Any]) -> Iterator[Capture]:
-    """Within it, what the thread runs is captured, with gradients recorded; `model` gives the layers their names."""
-    capture, inner = Capture(), uncompiled(model)
-    modules = list(inner.named_modules()) if isinstance(inner, Module) else []
+def capturing(model: Callable[..., Any], *, within: bool = False) -> Iterator[Capture]:
+    """Within it, what the thread runs is captured, with gradients recorded; `model` gives the layers their names. `within`: those that a
+    function sees are layers too."""
+    capture, modules = Capture(), modules_of(model) if within or isinstance(uncompiled(model), Module) else []
     try:
         with ExitStack() as stack:
             for name, module in modules:
@@ -133,9 +147,8 @@ def _beginning(capture: Capture, name: str) -> Callable[..., None]:
 def preserving(model: Callable[..., Any]) -> Iterator[None]:
     """Within it the model may be run: its buffers (running statistics) are written in copies, and they and the default generator are
     afterwards what they were."""
-    module = uncompiled(model)
-    named = list(module.named_buffers()) if isinstance(module, Module) else []
-    before = [(buffer, buffer.array, buffer.stamp) for _, buffer in named]
+    named = [(module, name, buffer) for _, module in modules_of(model) for name, buffer in module.named_buffers(recurse=False)]
+    before = [(buffer, buffer.array, buffer.stamp) for _, _, buffer in named]
     random = default_generator.get_state()
     for buffer, array, _ in before:
         buffer.array, buffer.stamp = array.copy(), None
@@ -144,7 +157,6 @@ def preserving(model: Callable[..., Any]) -> Iterator[None]:
     finally:
         for buffer, array, stamp in before:
             buffer.array, buffer.stamp = array, stamp
-        for name, buffer in named:
-            path, _, last = name.rpartition(".")
-            setattr(module.get_submodule(path), last, buffer)
+        for module, name, buffer in named:
+            setattr(module, name, buffer)
         default_generator.set_state(random)

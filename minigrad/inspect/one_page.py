@@ -30,7 +30,8 @@ def report(
 
     What there is to tell stands in the order in which it is given: the history of a training, an evaluation, and further `documents`, the
     doctor's Diagnosis, traces, a graph, a calibration, any Document; None is passed over. An evaluation of a classifier gets a slider that
-    moves its threshold. The file needs no network and nothing beside it; pictures are there if matplotlib is.
+    moves its threshold, from where the evaluation has it. The file needs no network and nothing beside it; pictures are there if
+    matplotlib is.
     Errors: InputTypeError for what is no Module or no Document; ArgumentError if `path` names a folder.
     """
     model = uncompiled(model)
@@ -84,11 +85,11 @@ def _layers(model: Module) -> Table:
 
 
 def _panel(evaluation: ClassificationReport | MultilabelReport) -> Block:
-    """The slider for each class or label; of two classes, for the second."""
+    """The slider for each class or label, beginning at the evaluation's threshold; of two classes, for the second."""
     scores, targets, names = evaluation.probabilities, evaluation.targets, evaluation.class_names
     if isinstance(evaluation, MultilabelReport):
-        return threshold_panel(scores, targets, names)
+        return threshold_panel(scores, targets, names, evaluation.threshold, of="label")
     truth = targets[:, None] == np.arange(len(names))
     if len(names) == 2:
-        return threshold_panel(scores[:, -1:] if scores.ndim == 2 else scores[:, None], truth[:, 1:], names[1:])
-    return threshold_panel(scores, truth, names)
+        return threshold_panel(scores.reshape(len(truth), -1)[:, -1:], truth[:, 1:], names, [evaluation.threshold])
+    return threshold_panel(scores, truth, names, np.full(len(names), 0.5), of="class")

@@ -53,7 +53,7 @@ function panel(box) {
   const part = (name) => box.querySelector(`[data-part="${name}"]`);
   const slider = part("slider");
   const exact = part("exact");
-  const choice = part("class");
+  const choice = part("choice");
   let order = null;
 
   function choose() {
@@ -64,12 +64,7 @@ function panel(box) {
       const points = rates.flatMap((rate, n) => (Number.isNaN(rate[name]) ? [] : [`${(n / STEPS) * 300},${100 - rate[name] * 100}`]));
       part(`curve-${name}`).setAttribute("points", points.join(" "));
     }
-    update(asked());
-  }
-
-  // What stands in the field, as far as it is a threshold.
-  function asked() {
-    return Math.min(Math.max(Number(exact.value), 0), 1);
+    set(data.thresholds[k]);
   }
 
   function update(threshold) {
@@ -77,7 +72,7 @@ function panel(box) {
     for (const [name, value] of Object.entries(count)) part(name).textContent = value.toLocaleString("en");
     for (const [name, value] of Object.entries(ratesOf(count))) part(name).textContent = shown(value);
     slider.setAttribute("aria-valuetext", `threshold ${threshold}`);
-    for (const end of ["x1", "x2"]) part("line").setAttribute(end, threshold * 300);
+    for (const end of ["x1", "x2"]) part("line").setAttribute(end, Math.min(Math.max(threshold, 0), 1) * 300);
   }
 
   function set(threshold) {
@@ -86,10 +81,11 @@ function panel(box) {
   }
 
   slider.addEventListener("input", () => { exact.value = slider.value; update(Number(slider.value)); });
-  exact.addEventListener("input", () => { slider.value = asked(); update(asked()); });
+  exact.addEventListener("input", () => { slider.value = Number(exact.value); update(Number(exact.value)); });
+  part("evaluated")?.addEventListener("click", choose);
   part("half").addEventListener("click", () => set(0.5));
   part("best").addEventListener("click", () => set(bestThreshold(order)));
-  if (choice) choice.addEventListener("change", choose);
+  choice?.addEventListener("change", choose);
   choose();
 }
 

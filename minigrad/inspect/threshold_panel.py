@@ -15,7 +15,6 @@ from ..display.pages import resource
 __all__ = ["script", "threshold_panel"]
 
 _MOST = 200_000  # scores that a page takes in
-_DIGITS = 9
 
 _CURVES = (("precision", "precision"), ("recall", "recall"), ("f1", "F1"))
 
@@ -25,46 +24,60 @@ def script() -> str:
     return resource(__package__ or "", "threshold.js")
 
 
-def threshold_panel(scores: Any, labels: Any, names: Sequence[str]) -> Markup:
-    """The panel for scores (n, K), probabilities of K classes or labels, and their truth (n, K), 0 or 1; the names of the K."""
+def threshold_panel(scores: Any, labels: Any, names: Sequence[str], thresholds: Any, of: str = "") -> Markup:
+    """The panel for scores (n, K), probabilities, and their truth (n, K), 0 or 1; each of the K begins at its threshold (K).
+
+    `of` says what the K names are: "class", one against the rest, or "label". Without it K is 1, and there are two names: those of 0 and 1.
+    """
     scores, labels = np.asarray(scores, np.float64), np.asarray(labels).astype(np.int64)
     every = max(1, -(-scores.size // _MOST))
     scores, labels = scores[::every], labels[::every]
     data = {
-        "scores": [[round(score, _DIGITS) for score in column] for column in scores.T.tolist()],
+        "scores": scores.T.tolist(),
         "labels": ["".join(map(str, column)) for column in labels.T.tolist()],
+        "thresholds": np.minimum(thresholds, np.nextafter(1, 2)).tolist(),  # JSON has no inf, which predicts nothing either
     }
     note = f"<p class='note'>The page counts every {every}th sample, {len(scores):,} in all.</p>" if every > 1 else ""
     return Markup(
-        f'<div class="threshold">{_controls(names)}{_count_table(names)}{_rates()}{_picture()}{note}'
-        f'<script type="application/json">{json.dumps(data)}</script></div>'
+        f'<div class="threshold"><p>{_rule(names, of)}</p>{_controls(names, of)}{_count_table(("no", "yes") if of else names)}{_rates()}'
+        f'{_picture()}{note}<script type="application/json">{json.dumps(data)}</script></div>'
     )
 
 
-def _controls(names: Sequence[str]) -> str:
-    choice = ""
-    if len(names) > 1:
-        options = "".join(f'<option value="{n}">{escape(name)}</option>' for n, name in enumerate(names))
-        choice = f'<label>Yes means class <select data-part="class">{options}</select></label> '
+def _rule(names: Sequence[str], of: str) -> str:
+    if of == "class":
+        return (
+            "One class against the rest: the answer is yes where its probability is at least the threshold. "
+            "This is not the evaluation's choice, which is the class of the highest probability."
+        )
+    if of == "label":
+        return "The answer is yes where the label's probability is at least the threshold."
+    return f'Predicted is "{escape(names[1])}" where its probability is at least the threshold.'
+
+
+def _controls(names: Sequence[str], of: str) -> str:
+    options = "".join(f'<option value="{n}">{escape(name)}</option>' for n, name in enumerate(names))
+    choice = f'<label>Yes means {of} <select data-part="choice">{options}</select></label> ' if of else ""
+    evaluated = "" if of == "class" else '<button type="button" data-part="evaluated">as evaluated</button> '
     return (
-        f'<p>The answer is yes where the score is at least the threshold.</p><p class="controls">{choice}'
-        '<label>Threshold <input type="range" data-part="slider" min="0" max="1" step="0.001" value="0.5"></label> '
-        '<label>exactly <input type="number" data-part="exact" min="0" max="1" step="any" value="0.5"></label> '
-        '<button type="button" data-part="half">0.5</button> <button type="button" data-part="best">best F1</button></p>'
+        f'<p class="controls">{choice}'
+        '<label>Threshold <input type="range" data-part="slider" min="0" max="1" step="0.001"></label> '
+        '<label>exactly <input type="number" data-part="exact" min="0" max="1" step="any"></label> '
+        f'{evaluated}<button type="button" data-part="half">0.5</button> <button type="button" data-part="best">best F1</button></p>'
     )
 
 
-def _count_table(names: Sequence[str]) -> str:
-    yes = "yes" if len(names) > 1 else escape(names[0])
-    rows = (("yes", "tp", "fn"), ("no", "fp", "tn"))
+def _count_table(answers: Sequence[str]) -> str:
+    """As the evaluation has it: rows true, columns predicted, 0 before 1."""
+    no, yes = map(escape, answers)
     body = "".join(
-        f'<tr><th scope="row">true: {yes if row == "yes" else row}</th>'
-        f'<td class="n" data-part="{first}"></td><td class="n" data-part="{second}"></td></tr>'
-        for row, first, second in rows
+        f'<tr><th scope="row">true {name}</th><td class="n" data-part="{first}"></td><td class="n" data-part="{second}"></td></tr>'
+        for name, first, second in ((no, "tn", "fp"), (yes, "fn", "tp"))
     )
-    head = f'<th></th><th scope="col" class="n">answer: {yes}</th><th scope="col" class="n">answer: no</th>'
-    table = f"<caption>Confusion matrix (rows: true)</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="wide" tabindex="0" role="region" aria-label="Confusion matrix"><table>{table}</table></div>'
+    head = f'<th></th><th scope="col" class="n">→ {no}</th><th scope="col" class="n">→ {yes}</th>'
+    title = "Confusion matrix: rows true, columns predicted"
+    table = f"<caption>{title}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="wide" tabindex="0" role="region" aria-label="{title}"><table>{table}</table></div>'
 
 
 def _rates() -> str:

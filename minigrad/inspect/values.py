@@ -26,6 +26,11 @@ class Statistics(NamedTuple):
     mean_size: float
     not_finite: int
 
+    @property
+    def shown_mean(self) -> float:
+        """The mean, as 0 where rounding alone makes it something else."""
+        return 0.0 if abs(self.mean) < 1e-6 * self.std else self.mean
+
 
 def _statistics(array: Array) -> Statistics:
     x = array.astype(np.float64).ravel()
@@ -62,7 +67,7 @@ class Snapshot:
         s, size = self.statistics, math.prod(self.shape)
         if s.not_finite == size:
             return f"{size:,} not finite"
-        return f"{short(s.mean)} ± {short(s.std)}" + f" ({s.not_finite:,} not finite)" * (s.not_finite > 0)
+        return f"{short(s.shown_mean)} ± {short(s.std)}" + f" ({s.not_finite:,} not finite)" * (s.not_finite > 0)
 
     def to_dict(self) -> dict[str, Any]:
         values = None if self.values is None else self.values.tolist()

@@ -135,7 +135,8 @@ class _Picture:
 
     def html(self) -> str:
         graph = self.graph
-        return f'<div class="wide" tabindex="0">{graph.to_svg()}</div><p class="note">{escape(graph._said(_BELOW)[0])}</p>'
+        picture = f'<div class="wide" tabindex="0" role="region" aria-label="Graph">{graph.to_svg()}</div>'
+        return f'{picture}<p class="note">{escape(graph._said(_BELOW)[0])}</p>'
 
 
 def graph(

@@ -81,7 +81,8 @@ class Trace(Document):
         mode = "" if self.training is None else f", in {'training' if self.training else 'evaluation'} mode"
         found: list[Block] = [Text(f"{self.model}{mode}, from stage to stage", 3)]
         if self.stages:
-            found += [flow_table(self.stages, self.limit, self.parameters), statistics_table(self.stages)]
+            flow = flow_table(self.stages, self.limit, self.parameters, failed=self.failure is not None)
+            found += [flow, statistics_table(self.stages)]
         if self.loss is not None:
             found.append(gradient_table(self.stages))
         if self.gradients:
@@ -116,7 +117,8 @@ def trace(
     """Run a batch through a model, in the mode that it is in, and list the stages: layer, operation, shapes, parameters, values.
 
     Values are shown in full up to `limit` elements, else as mean ± standard deviation. With `target` and `loss`, called as
-    loss(output, target), a backward pass is run as well, and each stage has its gradient. The model may be a function, or compiled.
+    loss(output, target), a backward pass is run as well, and each stage has its gradient. The model may be a function, or compiled; the
+    modules that a function sees are layers by their names in it: trace(lambda x: attend(x, x, x, need_weights=False), x).
     Arrays and lists of numbers become Tensors; other inputs (dictionaries, numbers, None) are handed on as they are.
     Nothing is changed: not the model's buffers or gradients, nor the random numbers to come; the inputs' Tensors and arrays are copied.
 
@@ -200,7 +202,7 @@ class _Run:
         self.came: Sequence[Any] = given
         try:
             with preserving(model):
-                with capturing(model) as self.capture:
+                with capturing(model, within=True) as self.capture:
                     value = self._forward(target)
                 if self.loss is not None:  # a checkpoint runs again now, which is no further stage
                     self._backward(value)

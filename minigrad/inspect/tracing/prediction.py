@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ...core import Tensor, enable_grad, grad
+from ...core import Tensor, enable_grad, get_default_dtype, grad
 from ...core.tensor import Array
 from ...display import Block, Cell, Document, Table, Text
-from ...errors import ArgumentError, InputTypeError, ShapeError
+from ...errors import ArgumentError, DtypeError, IndexRangeError, InputTypeError, ShapeError
+from ...nn import ModuleList
 from ...nn.utils import evaluating
 from ...ops.create import as_tensor
-from ..capture import capturing, preserving, uncompiled
+from ..capture import Capture, capturing, modules_of, preserving
 from ..values import short
 from .class_scores import class_scores, explained_score, kind_of_outputs, logit_margin, probability_stage
 from .flow import fresh_inputs
@@ -181,6 +182,7 @@ def explain_prediction(
     (3, rows, columns) or (rows, columns, 3), whose saliency is summed over the colours. Inputs (1, rows, columns) and (1, …) of these
     shapes are pictures anyway; without `feature_names`, 64 or more inputs that fill a square are taken for one, which the text says. The
     stages end in the probabilities, by the softmax, sigmoid or exp that the model itself lacks. The model is left as it was.
+    A list of whole numbers is taken for floats, unless the model takes integers only (an embedding does).
     Errors: ShapeError for more than one sample, or an output or a picture that does not fit; ArgumentError for names that do not fit;
     DomainError for outputs that are NaN, or no probabilities.
     Source: Simonyan, Vedaldi & Zisserman 2013; Shrikumar, Greenside & Kundaje 2017 for gradient · input.
@@ -195,9 +197,7 @@ def explain_prediction(
     sample = sample.reshape(1, -1) if sample.ndim == 1 else sample
     if sample.ndim == 0 or sample.shape[0] != 1:
         raise ShapeError(f"explain_prediction: x must be one sample, (features,) or (1, …); got shape {sample.shape}")
-    (leaf,), given = fresh_inputs([sample], differentiate=True)
-    with evaluating(uncompiled(model)), preserving(model), capturing(model) as capture:
-        output = model(*given)
+    leaf, output, capture = _run_of_numbers(model, sample) if isinstance(x, (list, tuple)) else _run(model, sample)
     kind = kind_of_outputs(output, outputs)
     with enable_grad():
         values = output.reshape(-1)
@@ -224,6 +224,24 @@ def explain_prediction(
         guessed,
         parameter_count(model),
     )
+
+
+def _run(model: Callable[..., Any], sample: Tensor) -> tuple[Tensor, Any, Capture]:
+    """A copy of the sample, what the model makes of it in evaluation mode, and how."""
+    (leaf,), given = fresh_inputs([sample], differentiate=True)
+    modules = ModuleList(module for _, module in modules_of(model))
+    with evaluating(modules), preserving(model), capturing(model, within=True) as capture:
+        return leaf, model(*given), capture
+
+
+def _run_of_numbers(model: Callable[..., Any], sample: Tensor) -> tuple[Tensor, Any, Capture]:
+    """Python's whole numbers have no dtype of their own: they are floats, with a gradient, unless the model takes integers only."""
+    if sample.dtype.kind not in "iu":
+        return _run(model, sample)
+    try:
+        return _run(model, sample.to(get_default_dtype()))
+    except (DtypeError, IndexRangeError):
+        return _run(model, sample)
 
 
 def _share(p: float) -> str:

@@ -135,8 +135,8 @@ def _stage(number: int, ran: Ran, place: tuple[str, str] | None, model: str, lim
     return Stage(number, name, kind, ran.op.name, values, shapes or ran.shapes, size, call, gradient, shared)
 
 
-def flow_table(stages: Sequence[Stage], limit: int, total: int, title: str = "Data flow") -> Table:
-    """What flows from stage to stage, through a model of `total` parameters."""
+def flow_table(stages: Sequence[Stage], limit: int, total: int, title: str = "Data flow", failed: bool = False) -> Table:
+    """What flows from stage to stage, through a model of `total` parameters; `failed`: the run ended before its time."""
     rows = []
     for stage, name in zip(stages, labels(stages), strict=True):
         came = ", ".join(map(str, stage.inputs))
@@ -151,17 +151,18 @@ def flow_table(stages: Sequence[Stage], limit: int, total: int, title: str = "Da
             ]
         )
     many = any(stage.values.values is None for stage in stages)
-    notes = [_count(stages, total), f"Of more than {limit} values: mean ± standard deviation." if many else ""]
+    notes = [_count(stages, total, failed), f"Of more than {limit} values: mean ± standard deviation." if many else ""]
     note = " ".join(filter(None, notes))
     return Table(["#", "Layer", "Operation", "Shape", "Parameters", "Values"], _ends(rows), title=title, note=note)
 
 
-def _count(stages: Sequence[Stage], total: int) -> str:
+def _count(stages: Sequence[Stage], total: int, failed: bool) -> str:
     """What the column of parameters adds up to."""
     used = sum(stage.parameters for stage in stages)
     if not used:
         return ""
-    rest = f" of the model's {total:,} (the others were not used)" if used < total else ""
+    why = "as far as the run came before it failed" if failed else "the others were not used"
+    rest = f" of the model's {total:,} ({why})" if used < total else ""
     once = ", each counted where it is first used" if any(stage.shared for stage in stages) else ""
     return f"{used:,} parameters{rest}{once}."
 
@@ -173,7 +174,7 @@ def statistics_table(stages: Sequence[Stage]) -> Table:
     for stage, name in zip(stages, labels(stages), strict=True):
         s = stage.values.statistics
         zeros = NOTHING if math.isnan(s.zeros) else f"{100 * s.zeros:3.0f} %"
-        numbers = [NOTHING if math.isnan(value) else value for value in (s.min, s.mean, s.max, s.std)]
+        numbers = [NOTHING if math.isnan(value) else value for value in (s.min, s.shown_mean, s.max, s.std)]
         rows.append([stage.number, name, zeros, *numbers, *[s.not_finite or NOTHING] * odd])
     note = "Min, mean, max and std are those of the finite values." if odd else ""
     return Table([*head, *["NaN or inf"] * odd], _ends(rows), title="Values", note=note)
