@@ -246,3 +246,9 @@ def test_temperatures_of_probabilities_are_doubted() -> None:
         assert str(temperature_scaling(z, t)).startswith("The logits look like probabilities")
         assert f"remove the {layer} from the model" in temperature_scaling(z, t).to_dict()["notes"][0]
     assert () == temperature_scaling(X2, CLASSES).notes
+
+
+def test_one_label_is_a_task_of_two_classes():
+    p, t = np.full((4, 1), 0.25), np.array([[0], [1], [0], [0]])
+    with pytest.raises(ShapeError, match=r'one label, outputs of shape \(4, 1\), .* task="binary"'):
+        evaluate_outputs(p, t, task="multilabel", outputs="probabilities")

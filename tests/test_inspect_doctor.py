@@ -1,4 +1,4 @@
-"""The doctor's findings in models and data: a sick and a healthy network for each."""
+"""The doctor's findings in layers, gradients and NaN: a sick and a healthy network for each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from patients import CE, YES, X, Y, codes, net, scaled, trained
 
 import minigrad as mg
 from minigrad import Tensor, nn, optim
+from minigrad.data import DataLoader, Subset, TensorDataset
 from minigrad.inspect.health import checks_activations, checks_gradients
 from minigrad.inspect.health.diagnosis import doctor
 from minigrad.nn import functional as F
@@ -117,6 +118,15 @@ def test_relu_in_a_forward_is_seen_as_well() -> None:
     assert ["relu"] == [finding.place for finding in doctor(model, (X, Y), CE).by_code("dead_relu")]
 
 
+@pytest.mark.parametrize("relu", [lambda z: z.clamp(min=0), lambda z: mg.maximum(z, 0.0), lambda z: mg.maximum(mg.tensor(0.0), z)])
+def test_a_relu_by_its_formula_is_seen_as_well(relu: Any) -> None:
+    model = net(depth=1)
+    model[0].bias.array[:20] = -100
+    (found,) = doctor(lambda x: model[2](relu(model[0](x))), (X, Y), CE).by_code("dead_relu")
+    assert ("relu", 20 / 32) == (found.place, found.value)
+    assert [] == doctor(lambda x: model[2](relu(model[0](x) + 200)), (X, Y), CE).by_code("dead_relu")
+
+
 SLOPES: dict[Any, Any] = {
     nn.Tanh: lambda x: 1 - np.tanh(x) ** 2,
     nn.Sigmoid: lambda x: np.exp(-abs(x)) / (1 + np.exp(-abs(x))) ** 2,
@@ -168,6 +178,18 @@ def test_two_outputs_that_are_the_same() -> None:
     assert found.value == 1 / 4
 
 
+def test_units_of_very_different_sizes_are_no_copies() -> None:
+    model = net()
+    model[0].weight.array[0] *= 1e6
+    model[4].weight.array[1] *= 1e6
+    model[4].weight.array[3] = model[4].weight.array[2] * 2  # proportional, but of another size
+    model[4].bias.array[...] = 0
+    assert {"duplicate_units", "duplicate_outputs"}.isdisjoint(codes(doctor(model, (X, Y), CE)))
+    model[4].weight.array[3] = model[4].weight.array[2]
+    (found,) = doctor(model, (X, Y), CE).by_code("duplicate_outputs")
+    assert found.value == 1 / 4
+
+
 # ---- gradients and updates
 
 
@@ -212,6 +234,15 @@ def test_a_gradient_that_grows_on_its_way_back_explodes() -> None:
     assert found[0].value > checks_gradients.EXPLODED
 
 
+def test_a_loss_that_is_a_sum_does_not_explode() -> None:
+    samples = [mg.concat([x] * 8) for x in (X, Y)]
+    assert set() == codes(doctor(net(), tuple(samples), nn.CrossEntropyLoss(reduction="sum"), validation=(X, Y)))
+    large = scaled(net(depth=12), 8)
+    found = [doctor(large, (X, Y), nn.CrossEntropyLoss(reduction=how)).by_code("exploding_gradient") for how in ("mean", "sum")]
+    ratios = [finding.value for findings in found for finding in findings if "times" in finding.message]
+    assert ratios[0] == pytest.approx(ratios[1], rel=1e-3)
+
+
 @pytest.mark.parametrize(("rate", "code"), [(50.0, "update_ratio_high"), (0.1, None), (1e-6, "update_ratio_low")])
 def test_updates_out_of_the_range(rate: float, code: str | None) -> None:
     model = net()
@@ -237,6 +268,25 @@ def test_an_optimizer_of_other_parameters() -> None:
     (found,) = doctor(net(), (X, Y), CE, optimizer=optim.Adam(net().parameters())).findings
     assert ("update_ratio_low", 0.0) == (found.code, found.value)
     assert "does not change the weights at all" in found.message
+
+
+def test_a_learning_rate_of_zero_is_told_as_such() -> None:
+    model = net()
+    (found,) = doctor(model, (X, Y), CE, optimizer=optim.SGD(model.parameters(), lr=0.0)).findings
+    assert "does not change the weights at all, as the learning rate is 0" in found.message
+    assert "warm-up" in found.remedy
+    assert "model.parameters()" not in found.remedy
+
+
+def test_the_ratio_of_gradients_stands_under_the_table() -> None:
+    model = net()
+    diagnosis = doctor(model, (X, Y), CE)
+    CE(model(X), Y).backward()
+    first, last = (np.sqrt((model[n].weight.grad.numpy().astype(np.float64) ** 2).mean()) for n in (0, 4))
+    assert diagnosis.to_dict()["gradient_ratio"] == pytest.approx(first / last, rel=1e-4)
+    assert f"Gradient of the weights, an entry, first layer over last: {first / last:.4f}." in str(diagnosis)
+    assert math.isnan(doctor(nn.Linear(12, 4), (X, Y), CE).to_dict()["gradient_ratio"])
+    assert "first layer over last" not in str(doctor(nn.Linear(12, 4), (X, Y), CE))
 
 
 def test_parameters_without_a_gradient() -> None:
@@ -293,161 +343,91 @@ def test_nan_born_in_the_backward_pass() -> None:
     assert "sqrt" in found.message
 
 
-# ---- outputs and losses
-
-
-def test_softmax_in_front_of_cross_entropy() -> None:
+def test_a_harmless_infinity_is_not_blamed() -> None:
     model = net()
-    (found,) = doctor(nn.Sequential(model, nn.Softmax(-1)), (X, Y), CE).findings
-    assert ("softmax_before_cross_entropy", "error") == (found.code, found.severity)
-    assert found.value == pytest.approx(math.log(1 + 3 / math.e))  # logits (1, 0, 0, 0)
-    by_hand = doctor(lambda x: (lambda e: e / e.sum(1, keepdim=True))(model(x).exp()), (X, Y), CE)
-    assert {"softmax_before_cross_entropy"} == codes(by_hand)
-    in_the_loss = doctor(model, (X, Y), lambda y, t: F.cross_entropy(F.softmax(y, 1), t))
-    assert {"softmax_before_cross_entropy"} == codes(in_the_loss)
+
+    def masked(x: Tensor) -> Tensor:
+        harmless = (x[:, :4] * 0).log()
+        return mg.where(harmless < -10, mg.zeros(len(x), 4), harmless) + (model(x) - 100).sqrt()
+
+    (found,) = doctor(masked, (X, Y), CE).by_code("nan")
+    assert "the operation sqrt made NaN of finite inputs" in found.message
 
 
-def test_sigmoid_in_front_of_cross_entropy() -> None:
-    assert {"sigmoid_on_multiclass"} == codes(doctor(net(head=nn.Sigmoid()), (X, Y), CE))
-
-
-def test_sigmoids_over_classes_that_exclude_each_other() -> None:
-    one_hot = F.one_hot(Y, 4).float()
-    (found,) = doctor(net(), (X, one_hot), nn.BCEWithLogitsLoss()).findings
-    assert ("sigmoid_on_multiclass", "warning") == (found.code, found.severity)
-    several = mg.tensor((X.numpy()[:, :4] > 0).astype(np.float32))
-    assert set() == codes(doctor(net(), (X, several), nn.BCEWithLogitsLoss()))
-
-
-def test_sigmoids_and_a_squared_error_over_classes() -> None:
-    one_hot = F.one_hot(Y, 4).float()
-    (found,) = doctor(net(head=nn.Sigmoid()), (X, one_hot), nn.MSELoss()).findings
-    assert ("sigmoid_on_multiclass", "warning") == (found.code, found.severity)
-    assert "cross_entropy" in found.remedy
-    assert set() == codes(doctor(net(), (X, one_hot), nn.MSELoss()))
-    several = mg.tensor((X.numpy()[:, :4] > 0).astype(np.float32))
-    assert set() == codes(doctor(net(head=nn.Sigmoid()), (X, several), nn.MSELoss()))
-
-
-def test_logits_into_bce() -> None:
-    (found,) = doctor(net(last=1), (X, YES), nn.BCELoss()).findings
-    assert ("logits_into_bce", "error") == (found.code, found.severity)
-    inside = net(last=1)
-    inside[4].weight.array[...] *= 1e-3
-    inside[4].bias.array[...] = 0.5
-    assert "logits_into_bce" in codes(doctor(inside, (X, YES), nn.BCELoss()))
-    assert set() == codes(doctor(net(last=1, head=nn.Sigmoid()), (X, YES), nn.BCELoss()))
-
-
-def test_probabilities_into_bce_with_logits() -> None:
-    model = net(last=1, head=nn.Sigmoid())
-    assert {"probabilities_into_bce_with_logits"} == codes(doctor(model, (X, YES), nn.BCEWithLogitsLoss()))
-    assert set() == codes(doctor(net(last=1), (X, YES), nn.BCEWithLogitsLoss()))
-
-
-@pytest.mark.parametrize(("head", "what"), [(None, "logits"), (nn.Softmax(-1), "probabilities"), (nn.LogSoftmax(-1), None)])
-def test_what_nll_loss_takes(head: nn.Module | None, what: str | None) -> None:
-    found = doctor(net(head=head), (X, Y), nn.NLLLoss()).findings
-    assert (["nll_without_log_softmax"] if what else []) == [finding.code for finding in found]
-    assert all(f"look like {what}" in finding.message for finding in found)
-
-
-def test_constant_outputs() -> None:
+def test_nan_of_infinities_that_were_meant() -> None:
     model = net()
-    model[4].weight.array[...] = 0
-    model[4].bias.array[...] = [0.1, 0.2, 0.3, 0.4]
-    (found,) = doctor(model, (X, Y), CE).by_code("constant_output")
-    assert "for all 256 samples" in found.message
+    (found,) = doctor(lambda x: model(x).masked_fill(x[:, :4] < 9, -math.inf), (X, Y), CE).by_code("nan")
+    assert "the operation cross_entropy made NaN of infinite inputs" in found.message
 
 
-def test_some_outputs_that_are_constant() -> None:
+def test_a_loss_that_fails_before_any_operation() -> None:
+    def refuse(output: Tensor, target: Tensor) -> Tensor:
+        raise ArithmeticError("no")
+
+    assert {"loss_fails"} == codes(doctor(lambda x: x, (X, Y), refuse))
+
+
+def test_nan_from_outside_the_graph() -> None:
     model = net()
-    model[4].weight.array[[1, 3]] = 0
-    (found,) = doctor(model, (X, Y), CE).by_code("constant_output")
-    assert "warning" == found.severity
-    assert "2 of 4 outputs (1, 3, counted from 0) are the same for all 256 samples" in found.message
+    (found,) = doctor(lambda x: model(x) + mg.tensor((x[:, :4] * 0 - 1).log().numpy()), (X, Y), CE).by_code("nan")
+    assert "the operation add made NaN of inputs that hold some" in found.message
+    (found,) = doctor(lambda x: model(x) * math.nan, (X, Y), CE).by_code("nan")
+    assert "the operation mul made NaN of inputs that hold some" in found.message
+
+
+def test_numbers_that_are_too_large_are_no_fault_of_a_logarithm() -> None:
     model = net()
-    model[4].weight.array[2] = 0
-    target = mg.tensor(X.numpy()[:, :4].copy())
-    (found,) = doctor(model, (X, target), nn.MSELoss()).by_code("constant_output")
-    assert "1 of 4 outputs (2, counted from 0) is the same" in found.message
-    target.array[:, 2] = 0  # then it does what is asked of it
-    assert set() == codes(doctor(model, (X, target), nn.MSELoss()))
+    (found,) = doctor(lambda x: model(x) * 1e30 * 1e30, (X, Y), CE).by_code("nan")
+    assert "the operation mul made Inf of finite inputs" in found.message
+    assert found.remedy.startswith("Numbers have grown too large")
 
 
-# ---- data
+def test_nan_in_the_validation_data() -> None:
+    x = X.clone()
+    x.array[3, 2] = math.nan
+    (found,) = doctor(net(), (X, Y), CE, validation=[(X, Y), (x, Y)]).findings
+    assert ("nan", "error", "validation") == (found.code, found.severity, found.place)
+    assert "There are NaN or infinite values in validation; the data hold them already: the input." == found.message
 
 
-@pytest.mark.parametrize("shift", [1, -1, 100])
-def test_labels_out_of_range(shift: int) -> None:
-    labels = Y + shift
-    (found,) = doctor(net(), (X, labels), CE).findings
-    assert ("labels_out_of_range", "error") == (found.code, found.severity)
-    assert f"go from {shift} to {shift + 3}" in found.message
-    assert ("Subtract 1" in found.remedy) == (shift == 1)
+def test_nan_that_only_validation_brings_about() -> None:
+    class Root(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (x + 50).sqrt()
+
+    (found,) = doctor(net(head=Root()), (X, Y), CE, validation=(X * 1e6, Y)).findings
+    assert ("nan", "validation") == (found.code, found.place)
+    assert "in validation; the operation sqrt made NaN of finite inputs" in found.message
 
 
-def test_labels_to_be_ignored_are_in_range() -> None:
-    labels = Y.clone()
-    labels.array[::7] = -100
-    assert set() == codes(doctor(net(), (X, labels), CE))
-    labels.array[::7] = 9
-    assert set() == codes(doctor(net(), (X, labels), nn.CrossEntropyLoss(ignore_index=9)))
+# ---- data behind the batches that the model sees
 
 
-def test_binary_targets_out_of_range() -> None:
-    assert {"labels_out_of_range"} == codes(doctor(net(last=1), (X, YES * 2), nn.BCEWithLogitsLoss()))
+@pytest.mark.parametrize("as_list", [True, False])
+def test_what_is_wrong_with_later_batches_is_seen(as_list: bool) -> None:
+    def found(x: Tensor, y: Tensor) -> list[tuple[str, str]]:
+        parts = [(x[n : n + 32], y[n : n + 32]) for n in range(0, 256, 32)]
+        data = parts if as_list else DataLoader(Subset(TensorDataset(x, y), range(256)), batch_size=32)
+        return [(finding.code, finding.severity) for finding in doctor(net(), data, CE, batches=2).findings]
+
+    assert [] == found(X, Y)
+    x, y = X.clone(), Y.clone()
+    x.array[200, 3] = math.nan
+    assert [("nan", "error")] == found(x, Y)
+    y.array[200] = 9
+    assert [("labels_out_of_range", "error")] == found(X, y)
+    rare = y.clone()
+    rare.array[64:] = 0
+    assert [("class_imbalance", "warning")] == found(X, rare)
+    x = X.clone()
+    x.array[64:, 3] *= 1000
+    assert [("unscaled_inputs", "warning")] == found(x, Y)
 
 
-def test_a_loss_that_fails_is_a_finding() -> None:
-    (found,) = doctor(net(), (X, Y.float()), CE).findings
-    assert ("loss_fails", "error") == (found.code, found.severity)
-    assert "class indices of an integer dtype" in found.message
-    (found,) = doctor(net(), (X, Y), nn.CrossEntropyLoss(reduction="none")).findings
-    assert "it must be one number" in found.message
-
-
-def test_unscaled_inputs() -> None:
-    factor, offset = np.ones(12, np.float32), np.zeros(12, np.float32)
-    assert set() == codes(doctor(net(), (X, Y), CE))
-    offset[3] = 40
-    (found,) = doctor(net(), (X + mg.tensor(offset), Y), CE).by_code("unscaled_inputs")
-    assert found.value == pytest.approx(40, rel=0.02)
-    assert "feature 3 has mean 39.9" in found.message
-    factor[:] = 0.01
-    factor[5] = 1
-    (found,) = doctor(net(), (X * mg.tensor(factor), Y), CE).by_code("unscaled_inputs")
-    assert "100 times the median" in found.message
-    assert "unscaled_inputs" in codes(doctor(net(), (X * 0.001, Y), CE))
-
-
-def test_pixels_between_0_and_1_are_scaled() -> None:
-    rim = np.where(np.arange(12) < 4, 0, 1).astype(np.float32)
-    pixels = mg.tensor(np.clip(X.numpy() * 0.5, 0, 1) * rim)
-    assert "unscaled_inputs" not in codes(doctor(net(), (pixels, Y), CE))
-
-
-def test_class_imbalance() -> None:
-    rare = mg.tensor((np.arange(256) % 20 == 0).astype(np.float32))
-    (found,) = doctor(net(last=1), (X, rare), nn.BCEWithLogitsLoss()).findings
-    assert ("class_imbalance", 243 / 256) == (found.code, found.value)
-    assert "95 % of 256 targets are class 0" in found.message
-    assert "is what the model does" not in found.message
-    model = net(last=1)
-    model[4].bias.array[...] = -9
-    (found,) = doctor(model, (X, rare), nn.BCEWithLogitsLoss()).by_code("class_imbalance")
-    assert "that is what the model does, for every sample" in found.message
-    assert "class_imbalance" not in codes(doctor(net(), (X, Y), CE))
-
-
-def test_data_of_one_class() -> None:
-    (found,) = doctor(net(), (X, Y * 0 + 2), CE).findings
-    assert "All 256 targets are class 2, and these are all the data: there is nothing to tell apart." == found.message
-    assert "shuffle" not in found.remedy
-
-
-def test_data_sorted_by_class() -> None:
-    in_batches = [(X[:64], Y[:64] * 0 + 2)] * 3
-    (found,) = doctor(net(), in_batches, CE, batches=2).findings
-    assert "All 128 targets seen are class 2." == found.message
-    assert "shuffle" in found.remedy
+def test_the_headline_says_which_batches_were_looked_at() -> None:
+    loader = DataLoader(TensorDataset(X, Y), batch_size=32)
+    assert "in 64 samples in the first 2 of 8 batches," in doctor(net(), loader, CE, batches=2).headline()
+    assert "in 32 samples in the first of 8 batches," in doctor(net(), loader, CE, batches=1).headline()
+    assert "in 256 samples in 8 batches," in doctor(net(), loader, CE).headline()
+    assert "in 64 samples in the first 2 batches," in doctor(net(), iter(loader), CE, batches=2).headline()
+    assert "in 256 samples in 8 batches," in doctor(net(), iter(loader), CE, batches=9).headline()

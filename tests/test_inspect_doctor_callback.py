@@ -9,9 +9,10 @@ import pytest
 
 import minigrad as mg
 from minigrad import Tensor, nn, optim
+from minigrad.errors import IndexRangeError, ShapeError
 from minigrad.inspect.health import last_steps
 from minigrad.inspect.health.watch_training import DoctorCallback
-from minigrad.train import fit
+from minigrad.train import BestWeights, Callback, Run, fit
 
 CE = nn.CrossEntropyLoss()
 X = mg.tensor(np.random.default_rng(0).standard_normal((96, 6)).astype(np.float32))
@@ -99,6 +100,80 @@ def test_a_training_that_diverges() -> None:
     assert 1 == codes.count("nan")
 
 
+def _refuse(output: Tensor, target: Tensor) -> Tensor:
+    raise ArithmeticError("my own mistake")
+
+
+def _two_outputs() -> nn.Module:
+    mg.manual_seed(0)
+    return nn.Linear(6, 2)
+
+
+@pytest.mark.parametrize("data", [None, (X, Y)])
+@pytest.mark.parametrize(
+    ("model", "loss", "error", "code"),
+    [
+        (net, _refuse, ArithmeticError, "loss_fails"),
+        (lambda: nn.Linear(5, 3), CE, ShapeError, None),
+        (_two_outputs, CE, IndexRangeError, "labels_out_of_range"),
+    ],
+    ids=["loss", "model", "label"],
+)
+def test_the_error_of_a_training_comes_through(data: Any, model: Any, loss: Any, error: type[Exception], code: str | None) -> None:
+    watcher, patient = DoctorCallback(data), model()
+    with pytest.raises(error) as caught:
+        fit(patient, loss, optim.SGD(patient.parameters(), lr=0.1), (X, Y), 2, callbacks=[watcher], compile=False, progress=False)
+    assert error is type(caught.value)
+    found = None if watcher.diagnosis is None else watcher.diagnosis.findings[0].code
+    assert code == found
+
+
+def test_a_diagnosis_that_fails_is_an_error_where_the_training_is_none() -> None:
+    watcher, model = DoctorCallback([(X[:, :5], Y)], every=3), net()
+    try:
+        raise ArithmeticError("one that is handled")
+    except ArithmeticError:
+        with pytest.raises(ShapeError, match="linear"):
+            fit(model, CE, optim.SGD(model.parameters(), lr=0.1), (X, Y), 1, callbacks=[watcher], progress=False)
+
+
+def test_a_training_that_ends_before_its_first_step_has_no_diagnosis() -> None:
+    class Stop(Callback):
+        def on_start(self, run: Run) -> None:
+            run.stop("before it began")
+
+    watcher, model = DoctorCallback(), net()
+    fit(model, CE, optim.SGD(model.parameters(), lr=0.1), (X, Y), 1, callbacks=[watcher, Stop()], progress=False)
+    assert watcher.diagnosis is None
+
+
+@pytest.mark.parametrize("doctor_first", [True, False])
+def test_it_looks_at_the_weights_that_the_model_is_left_with(doctor_first: bool) -> None:
+    watcher, model, best = DoctorCallback((X, Y)), net(), BestWeights()
+    hooks = [watcher, best] if doctor_first else [best, watcher]
+    noise = mg.tensor(np.roll(Y.numpy(), 1))
+    optimizer = optim.Adam(model.parameters(), lr=0.05)
+    history = fit(model, CE, optimizer, (X, Y), 8, validation=(X, noise), callbacks=hooks, progress=False)
+    assert history.kept < 8
+    assert watcher.diagnosis is not None
+    assert CE(model(X), Y).item() == pytest.approx(watcher.diagnosis.statistics.mean_loss, rel=1e-6)
+
+
+def test_without_data_the_headline_says_which_batches() -> None:
+    watcher, model = DoctorCallback(batches=2), net()
+    fit(model, CE, optim.Adam(model.parameters()), [(X, Y)] * 3, 2, callbacks=[watcher], progress=False)
+    assert watcher.diagnosis is not None
+    assert "192 samples in the last 2 of 6 batches" in watcher.diagnosis.headline()
+
+
+def test_a_rate_of_zero_is_told_as_such() -> None:
+    watcher, model = DoctorCallback((X, Y)), net()
+    fit(model, CE, optim.SGD(model.parameters(), lr=0.0), [(X, Y)] * 4, 1, callbacks=[watcher], progress=False)
+    assert watcher.diagnosis is not None
+    (found,) = watcher.diagnosis.by_code("update_ratio_low")
+    assert "as the learning rate is 0" in found.message
+
+
 # ---- where a NaN was born
 
 
@@ -166,3 +241,13 @@ def test_running_the_last_steps_again_leaves_no_trace() -> None:
         return [value.numpy() for value in model.state_dict().values()], mg.rand(3).numpy()
 
     np.testing.assert_equal(train(DoctorCallback()), train())
+
+
+@pytest.mark.filterwarnings("ignore:fit:RuntimeWarning")
+def test_numbers_that_grow_too_large_are_the_rates_fault() -> None:
+    watcher = born(nn.Sequential(net(), nn.Linear(3, 3)), rate=1e6)
+    assert watcher.diagnosis is not None
+    (found,) = watcher.diagnosis.by_code("nan")
+    assert "made Inf of finite inputs" in found.message
+    assert "divide the learning rate by 10" in found.remedy
+    assert "log" not in found.remedy

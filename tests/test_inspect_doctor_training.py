@@ -140,6 +140,33 @@ def test_a_loss_at_chance_level(loss: float, epochs: int, expected: bool) -> Non
     assert all(finding.threshold == pytest.approx(math.log(4)) for finding in found)
 
 
+@pytest.mark.parametrize(("share", "expected"), [(0.99, True), (0.93, False), (1.1, False)])
+def test_a_loss_no_better_than_the_frequencies(share: float, expected: bool) -> None:
+    labels = mg.tensor(np.resize([0, 0, 0, 0, 0, 0, 1, 2, 3], 256))
+    shares = np.bincount(labels.numpy()) / 256
+    entropy = -(shares * np.log(shares)).sum()
+    history = told([], rows=[Epoch(n + 1, share * entropy) for n in range(5)])
+    found = doctor(net(), (X, labels), CE, history=history).findings
+    assert (["chance_level"] if expected else []) == [finding.code for finding in found]
+    assert all("frequencies of the classes" in finding.message for finding in found)
+    assert all(finding.threshold == pytest.approx(entropy) for finding in found)
+    one_batch = [(X[:64], labels[:64])] * 9  # too few to know the entropy
+    few = doctor(net(), iter(one_batch), CE, history=history, batches=1)
+    assert "chance_level" not in codes(few)
+
+
+def test_frequencies_of_several_labels() -> None:
+    labels = mg.tensor((np.random.default_rng(0).random((256, 4)) < [0.1, 0.1, 0.2, 0.3]).astype(np.float32))
+    shares = labels.numpy().mean(0, dtype=np.float64)
+    entropy = -(shares * np.log(shares) + (1 - shares) * np.log(1 - shares)).mean()
+    history = told([], rows=[Epoch(n + 1, entropy) for n in range(5)])
+    for loss in (nn.BCEWithLogitsLoss(), nn.MultiLabelSoftMarginLoss()):
+        diagnosis = doctor(net(), (X, labels), loss, history=history)
+        assert {"chance_level"} == codes(diagnosis)
+        assert diagnosis.statistics.baseline == pytest.approx(entropy)
+    assert set() == codes(doctor(net(), (X, labels), nn.FocalLoss(), history=history))
+
+
 def test_overfitting_in_the_history() -> None:
     accuracy = [Epoch(n, 1 / n, {"accuracy": 0.9}, {"loss": 0.8, "accuracy": 0.7}) for n in range(1, 5)]
     (found,) = doctor(net(), (X, Y), CE, history=told([], rows=accuracy)).findings
@@ -161,6 +188,43 @@ def test_overfitting_on_validation_data() -> None:
     (found,) = doctor(model, (X, labels), CE, validation=(other, Y)).by_code("overfitting")
     assert "256 validation samples" in found.message
     assert found.value > 0.4
+
+
+@pytest.mark.parametrize("head", [None, nn.Sigmoid()])
+def test_a_squared_error_of_yes_and_no_has_no_accuracy(head: nn.Module | None) -> None:
+    labels = mg.tensor(np.random.default_rng(1).integers(0, 2, len(X)).astype(np.float32))
+    model = net(last=1, width=64, head=head)
+    trained(model, nn.MSELoss(), labels, epochs=60)
+    other = mg.tensor(np.random.default_rng(2).standard_normal(X.shape).astype(np.float32))
+    (found,) = doctor(model, (X, labels), nn.MSELoss(), validation=(other, labels)).findings
+    assert "overfitting" == found.code
+    assert "The loss is" in found.message
+    assert "accuracy" not in found.message
+
+
+def test_a_small_loss_on_validation_data_is_no_overfitting() -> None:
+    model, target = net(last=1), X[:, 0] + X[:, 1]
+    trained(model, nn.MSELoss(), target, epochs=60)
+    noisy = target + mg.tensor(np.random.default_rng(1).normal(0, 0.4, len(X)).astype(np.float32))  # a twelfth of the variance
+    assert set() == codes(doctor(model, (X, target), nn.MSELoss(), validation=(X, noisy)))
+    assert {"overfitting"} == codes(doctor(model, (X, target), nn.MSELoss(), validation=(X, target * -1)))
+
+
+def test_what_a_loss_ignores_is_no_miss() -> None:
+    model = net()
+    trained(model, epochs=30)
+    half = Y.clone()
+    half.array[::2] = -100
+    assert set() == codes(doctor(model, (X, Y), CE, validation=(X, half)))
+
+
+def test_outputs_of_one_hot_targets_are_right_where_the_largest_is() -> None:
+    model, one_hot = net(), mg.nn.functional.one_hot(Y, 4).float()
+    trained(model, epochs=30)
+    other = mg.tensor(np.random.default_rng(2).standard_normal(X.shape).astype(np.float32))
+    (found,) = doctor(model, (X, one_hot), CE, validation=(other, one_hot)).by_code("overfitting")
+    right = (model(other).detach().numpy().argmax(1) == Y.numpy()).mean()
+    assert f"but {right:.4f} on 256 validation samples" in found.message
 
 
 def test_validation_data_that_do_not_fit() -> None:

@@ -185,6 +185,18 @@ def test_settings_of_a_wrong_kind() -> None:
         DoctorCallback(every=0)
 
 
+def test_validation_and_history_of_a_wrong_kind() -> None:
+    with pytest.raises(InputTypeError, match="doctor: history must be the History that fit returns, got a list"):
+        doctor(net(), (X, Y), CE, history=[1.0, 2.0])  # type: ignore[arg-type]
+    with pytest.raises(InputTypeError, match="doctor: validation: data must be a DataLoader"):
+        doctor(net(), (X, Y), CE, validation=5)
+    with pytest.raises(InputTypeError, match="doctor: validation: a batch must be"):
+        doctor(net(), (X, Y), CE, validation=[1, 2])
+    with pytest.raises(InputTypeError, match="doctor: data is an iterator, which can be gone through once"):
+        doctor(net(), iter([(X, Y)]), CE, validation=(X, Y))
+    assert doctor(net(), (X, Y), CE, validation=iter([(X, Y)])).healthy
+
+
 # ---- how it shows itself
 
 
@@ -257,7 +269,7 @@ def test_what_is_kept_as_json_is_plain() -> None:
     data = json.loads(doctor(net(), (x, Y), CE, optimizer=optim.SGD(net().parameters(), lr=0.1)).to_json())
     assert data["findings"][0]["code"] == "nan"
     assert data["findings"][0]["threshold"] is None
-    assert {"healthy", "findings", "samples", "batches", "loss", "layers", "updates"} == data.keys()
+    assert {"healthy", "findings", "samples", "batches", "loss", "gradient_ratio", "layers", "updates"} == data.keys()
 
 
 @pytest.mark.parametrize(

@@ -305,6 +305,8 @@ def labels_of(name: str, y: Array, t: Array, single_column: bool) -> tuple[Array
         y, t = y.ravel(), t.ravel()
     if y.ndim < 1 + (not single_column) or y.shape != t.shape:
         raise ShapeError(f"{name}: multilabel outputs and targets must both have shape (n, labels), got {y.shape} and {t.shape}")
+    if not single_column and single(y):
+        raise ShapeError(f'{name}: one label, outputs of shape {y.shape}, is a task of two classes; say task="binary"')
     other = ~np.isin(t, (0, 1))
     if other.any():
         raise DomainError(f"{name}: {'binary' if single_column else 'multilabel'} targets must be 0 or 1, got {t[other][0]:g}")

@@ -39,7 +39,7 @@ HALF_LEARNED = 0.5
 """A loss below this share of what the best constant answer costs shows that gradients do their work."""
 
 EQUAL_DIGITS = 5
-"""Two units are the same if their outputs agree to this many digits, relative to the layer's largest, for every sample kept. Units that
+"""Two units are the same if their outputs agree to this many digits, relative to their own largest, for every sample kept. Units that
 start from different random weights never do."""
 
 
@@ -62,7 +62,8 @@ def dead_relu(statistics: Statistics) -> Iterator[Finding]:
             "warning" if few or MANY_DEAD <= share < ALL_BUT_DEAD else "error" if share >= ALL_BUT_DEAD else "note",
             activation.place,
             f"{activation.place}: {some} {are} 0 {seen}{': look at more' if few else f': {they}'}.",
-            "Try a smaller learning rate, LeakyReLU or GELU, or He initialization; look for a large negative bias.",
+            "See that the inputs are scaled; try a smaller learning rate, LeakyReLU or GELU, or He initialization; look for a large negative "
+            "bias.",
             share,
             ALL_BUT_DEAD if few else DEAD_SHARE,
         )
@@ -123,8 +124,10 @@ def repeated(activation: Activation) -> int:
     rows = activation.rows
     if activation.units < 2 or len(rows) < 2 or not np.isfinite(rows).all():
         return 0
-    top = np.abs(rows).max() or 1.0
-    return int(activation.units - np.unique(np.round(rows / top, EQUAL_DIGITS), axis=1).shape[1])
+    top = np.abs(rows).max(0)
+    top = np.where(top > 0, top, 1)
+    alike = np.vstack([rows / top, np.log(top)])  # of one size, too
+    return int(activation.units - np.unique(np.round(alike, EQUAL_DIGITS), axis=1).shape[1])
 
 
 CHECKS = (dead_relu, saturated, duplicate_units)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from ...display import number
 from .finding import Finding
-from .statistics import Statistics, Weight
+from .statistics import Birth, Statistics, Weight
 
-__all__ = ["CHECKS", "UPDATE_HIGH", "UPDATE_LOW"]
+__all__ = ["CHECKS", "UPDATE_HIGH", "UPDATE_LOW", "born", "gradient_ratio"]
 
 VANISHED = 1e-3
 """First layer's gradient over the last layer's, an entry each, below which it has vanished. In 90 healthy networks of three layers it
@@ -73,7 +73,7 @@ def gradient_flow(statistics: Statistics) -> Iterator[Finding]:
 
 def _ends(statistics: Statistics) -> Iterator[tuple[str, float, float, float, str, str]]:
     """What is compared, the ratio at which it has vanished, its size in the first layer and in the last, and where these are."""
-    weights = [weight for weight in statistics.matrices if weight.gradients]
+    weights = _with_gradients(statistics)
     if len(weights) > 1:
         first, last = weights[0], weights[-1]
         yield "weights, an entry,", VANISHED, first.gradient_entry, last.gradient_entry, first.place, last.place
@@ -83,12 +83,25 @@ def _ends(statistics: Statistics) -> Iterator[tuple[str, float, float, float, st
         yield "outputs", VANISHED_OUTPUT, outputs[0].gradient, outputs[-1].gradient, outputs[0].place, outputs[-1].place
 
 
+def gradient_ratio(statistics: Statistics) -> float:
+    """The gradient of the first layer's weights over that of the last layer's, an entry each (root mean square); NaN if there is none."""
+    weights = _with_gradients(statistics)
+    last = weights[-1].gradient_entry if len(weights) > 1 else 0.0
+    return weights[0].gradient_entry / last if last > 0 else math.nan
+
+
+def _with_gradients(statistics: Statistics) -> list[Weight]:
+    return [weight for weight in statistics.matrices if weight.gradients]
+
+
 _CALM = "Start from smaller weights (He or Xavier initialization), scale inputs and targets, add normalization layers, or clip gradients."
 
 
 def large_gradients(statistics: Statistics) -> Iterator[Finding]:
-    """Gradients that are large beside the weights that they are to change."""
-    sizes = {weight.place: weight.gradient / weight.norm for weight in statistics.matrices if weight.gradients and weight.norm > 0}
+    """Gradients that are large beside the weights that they are to change; of a loss that is a sum, a sample's share of them."""
+    terms = statistics.samples / statistics.batches if statistics.loss.reduction == "sum" else 1
+    layers = [weight for weight in statistics.matrices if weight.gradients and weight.norm > 0]
+    sizes = {weight.place: weight.gradient / terms / weight.norm for weight in layers}
     place = max(sizes, key=sizes.__getitem__, default="")
     if place and sizes[place] > OVERWHELMING and not statistics.birth:
         also = sum(size > OVERWHELMING for size in sizes.values()) - 1
@@ -142,19 +155,21 @@ def updates(statistics: Statistics) -> Iterator[Finding]:
             bound,
         )
     if low.update == 0 or (low.update < UPDATE_LOW and not statistics.learned(NOTHING_LEARNED)):
-        told = (
-            "a step does not change the weights at all"
-            if low.update == 0
-            else f"a step changes the weights by {number(low.update)} of their norm"
-        )
+        told, remedy = f"a step changes the weights by {number(low.update)} of their norm", "Try a larger learning rate."
+        if low.rate == 0:
+            told = "a step does not change the weights at all, as the learning rate is 0"
+            remedy = (
+                "At the start of a warm-up this is right: look again some steps later. Else set it, or see what the schedule does."
+            )
+        elif low.update == 0:
+            told = "a step does not change the weights at all"
+            remedy = "See that the optimizer was made of model.parameters(), and that gradients arrive."
         yield Finding(
             "update_ratio_low",
             "warning" if low.update < FAR_TOO_LOW else "note",
             low.place,
             f"{low.place}: {told}{_more(layers, UPDATE_LOW, -1)}; usual is {UPDATE_LOW:g} to {UPDATE_HIGH:g}.",
-            "See that the optimizer was made of model.parameters(), and that gradients arrive."
-            if low.update == 0
-            else "Try a larger learning rate.",
+            remedy,
             low.update,
             UPDATE_LOW,
         )
@@ -168,15 +183,22 @@ def _more(layers: list[Weight], bound: float, sign: int) -> str:
 def birth(statistics: Statistics) -> Iterator[Finding]:
     """NaN and infinities where they came up: in the data, in parameters, or in the first operation that made them of finite values."""
     if statistics.birth is not None:
-        kind, place, told, step = statistics.birth
-        when = f"born in step {step} of the training: " if step else ""
-        yield Finding("nan", "error", place, f"There are NaN or infinite values; {when}{told}.", _CURES[kind])
+        yield born(statistics.birth)
+
+
+def born(birth: Birth, where: str = "") -> Finding:
+    """What is said of a birth; `where`, if it was not in the training data."""
+    when = f"born in step {birth.step} of the training: " if birth.step else ""
+    told = f"There are NaN or infinite values{f' in {where}' if where else ''}; {when}{birth.told}."
+    return Finding("nan", "error", where or birth.place, told, _CURES[birth.kind])
 
 
 _CURES = {
     "data": "Look for missing values and divisions by 0 in the data: numpy.isfinite tells where.",
     "parameters": "Look at the training that left them there: DoctorCallback finds the step, and the operation.",
     "update": "Divide the learning rate by 10; clip gradients.",
+    "overflow": "Numbers have grown too large for their dtype. In a training: divide the learning rate by 10, clip gradients. Before any: "
+    "scale the inputs, start from smaller weights.",
     "operation": "Look for log, sqrt or division at 0 or below, and for exp of large numbers; keep them away with clamp or a small constant. "
     "mg.detect_anomaly() stops at the line of code.",
 }

@@ -9,13 +9,14 @@ from html import escape
 from typing import Any
 
 from ...core import Tensor
-from ...display import Block, Cell, Document, Markup, Table, Text, plain
+from ...display import Block, Cell, Document, Markup, Table, Text, number, plain
 from ...errors import MinigradError
 from ...optim import Optimizer
 from ...train import History
 from ..capture import uncompiled
 from . import checks_activations, checks_data, checks_gradients, checks_learning_rate, checks_outputs, checks_training
-from .examination import check_arguments, examine, judged
+from .checks_gradients import born, gradient_ratio
+from .examination import birth_in, check_arguments, examine, first_batches, judged
 from .finding import SEVERITIES, Finding, percent
 from .pictures import pictures
 from .statistics import Activation, Statistics, Weight
@@ -25,7 +26,6 @@ __all__ = ["Diagnosis", "diagnose", "doctor"]
 _TOLD = 4  # findings of a kind that are told in full
 
 _CHECKS = (
-    *checks_data.CHECKS,
     *checks_outputs.CHECKS,
     *checks_gradients.CHECKS,
     *checks_activations.CHECKS,
@@ -60,15 +60,14 @@ class Diagnosis(Document):
             "samples": self.statistics.samples,
             "batches": self.statistics.batches,
             "loss": self.statistics.mean_loss,
+            "gradient_ratio": plain(gradient_ratio(self.statistics)),
             "layers": [{**row, "dead_units": units} for row, units in zip(self._named_rows(), self._dead_units(), strict=True)],
             "updates": {weight.name: plain(weight.updates) for weight in self.statistics.matrices},
         }
 
     def headline(self) -> str:
         seen = self.statistics
-        looked = (
-            f"{_count(seen.samples, 'sample')} in {_count(seen.batches, 'batch', 'batches')}" if seen.batches else "the training"
-        )
+        looked = f"{_count(seen.samples, 'sample')} in {self._batches()}" if seen.batches else "the training"
         if seen.activations:
             looked += f", {_count(len(seen.activations), 'layer or activation', 'layers and activations')}"
             looked += f", {_count(len(seen.weights), 'weight tensor')}"
@@ -77,6 +76,15 @@ class Diagnosis(Document):
         counts = [(severity, sum(finding.severity == severity for finding in self.findings)) for severity in SEVERITIES]
         told = ", ".join(f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts if count)
         return f"{'Healthy, with' if self.healthy else 'Found'} {told}, looking at {looked}.{self._dead()}"
+
+    def _batches(self) -> str:
+        """Which batches were looked at: "2 batches", if these are all, "the first 8 of 24 batches"."""
+        seen = self.statistics
+        if seen.complete:
+            return _count(seen.batches, "batch", "batches")
+        many = f" {seen.batches:,}" if seen.batches > 1 else ""
+        total = f" of {_count(seen.total, 'batch', 'batches')}" if seen.total else " batches" if many else " batch"
+        return f"the {seen.which}{many}{total}"
 
     def _dead(self) -> str:
         """A word on dead units that are too few for a finding."""
@@ -133,9 +141,13 @@ class Diagnosis(Document):
             ]
             names, heads = list(_COLUMNS), list(_COLUMNS.values())
             notes = [_NOTES[names[n]] for n in used if names[n] in _NOTES]
-            yield Table(
-                [heads[n] for n in used], shown, "Layer by layer", note="\n".join(textwrap.wrap("; ".join(notes) + ".", 100))
-            )
+            note = "\n".join([*textwrap.wrap("; ".join(notes) + ".", 100), *self._ratio()])
+            yield Table([heads[n] for n in used], shown, "Layer by layer", note=note)
+
+    def _ratio(self) -> Iterator[str]:
+        ratio = gradient_ratio(self.statistics)
+        if math.isfinite(ratio):
+            yield f"Gradient of the weights, an entry, first layer over last: {number(ratio)}."
 
 
 _COLUMNS = {
@@ -209,7 +221,8 @@ def doctor(
     """Look at a model on up to `batches` batches of `data`, forward and backward, and say what is wrong with it.
 
     - model: a Module, or a function; it runs in the mode that it is in. loss: called as loss(output, target).
-    - data, validation: a DataLoader, a Dataset, a tuple of Tensors (inputs, targets), or an iterable of batches.
+    - data, validation: a DataLoader, a Dataset, a tuple of Tensors (inputs, targets), or an iterable of batches. Of data in memory (Tensors
+      side by side, a list of batches), inputs and targets are looked at in the batches behind, too.
     - optimizer: then update-to-weight ratios are judged, by one step of a copy of it on copies of the parameters.
     - validation: then the gap between training and validation is judged, over `batches` batches of each.
     - history: of `train.fit`; then the course of the losses is judged: learning rate, overfitting, chance level.
@@ -218,7 +231,7 @@ def doctor(
     is a finding, too. Each check, with its threshold and the reason for it, stands in a function of `minigrad/inspect/health/checks_*.py`.
     Errors: InputTypeError, ArgumentError for arguments of a wrong kind; what the model itself raises.
     """
-    check_arguments(model, loss, optimizer, batches)
+    check_arguments(model, data, loss, optimizer, validation, history, batches)
     model = uncompiled(model)
     statistics = examine(model, data, loss, optimizer, batches)
     findings = diagnose(statistics, history)
@@ -237,13 +250,15 @@ def _gap(
     statistics: Statistics,
 ) -> Sequence[Finding]:
     """What validation data say, if the history has not said it yet."""
-    threshold = 0.5 if statistics.loss == "binary_cross_entropy" else 0.0
-    train = judged(model, data, loss, limit, threshold)
+    train = judged(model, data, loss, limit, statistics)
+    held = first_batches("doctor: validation", validation, limit)
     try:
-        other = judged(model, validation, loss, limit, threshold)
+        other = judged(model, held, loss, limit, statistics)
     except MinigradError as error:
         told = f"The loss cannot be computed on the validation data: {error}"
         return [Finding("loss_fails", "error", "validation", told, "Prepare validation data in the same way as training data.")]
+    if not math.isfinite(other.loss) and (birth := birth_in(model, held, loss)) is not None:
+        return [born(birth, "validation")]
     if any(finding.code == "overfitting" for finding in known):
         return []
     return list(checks_training.of_validation(train, other, statistics))
@@ -251,7 +266,8 @@ def _gap(
 
 def diagnose(statistics: Statistics, history: History | None) -> list[Finding]:
     """What all checks find."""
-    findings = [finding for check in _CHECKS for finding in check(statistics)]
+    findings = _of_data(statistics)
+    findings += [finding for check in _CHECKS for finding in check(statistics)]
     if not any(finding.severity == "error" for finding in findings):
         findings += checks_outputs.loss_fails(statistics)
     if history is not None:
@@ -260,3 +276,13 @@ def diagnose(statistics: Statistics, history: History | None) -> list[Finding]:
     if any(finding.code == "learning_rate_too_high" for finding in findings):  # what came to rest far off moves little, too
         findings = [finding for finding in findings if finding.code != "update_ratio_low"]
     return findings
+
+
+def _of_data(statistics: Statistics) -> list[Finding]:
+    """What is found in all data at hand, and what shows in the batches that were looked at alone (classes in order)."""
+    whole, part = (
+        [finding for check in checks_data.CHECKS for finding in check(seen)]
+        for seen in (statistics.whole or statistics, statistics)
+    )
+    known = {finding.code for finding in whole}
+    return whole + [finding for finding in part if finding.code not in known]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -14,24 +16,23 @@ import numpy as np
 from ...core import Tensor, grad, no_grad, watching
 from ...core.mode import user_line
 from ...core.tensor import Array
-from ...data import Batch, batches
+from ...data import Batch, Subset, TensorDataset, batches, loader_of
 from ...errors import ArgumentError, InputTypeError
+from ...evaluate.reading import setting_of
 from ...kernels.arrays import euclidean_norm
 from ...nn import Module
 from ...nn.utils import evaluating
 from ...ops.random import Generator
 from ...optim import LBFGS, Optimizer
+from ...optim.lr_scheduler.base import rate_of
+from ...train import History
 from ..capture import Capture, Ran, capturing, preserving
 from .births import Births, finite
+from .losses import failed_loss, loss_that_ran
 from .places import Places, origin
-from .statistics import RECTIFIERS, Birth, Judgement, Statistics, Weight
+from .statistics import LINEAR, RECTIFIERS, Birth, Judgement, Moments, Statistics, Weight
 
-__all__ = ["birth_of", "check_arguments", "dead_shares", "examine", "judged"]
-
-_LOSSES = frozenset({
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss",
-    "multi_margin_loss", "multilabel_terms", "nll_loss", "smooth_l1_loss",
-})  # fmt: skip
+__all__ = ["birth_in", "birth_of", "check_arguments", "dead_shares", "examine", "first_batches", "judged", "rates_of"]
 
 
 @contextmanager
@@ -51,14 +52,19 @@ def _untouched(model: Any, data: Any) -> Iterator[None]:
 def examine(model: Any, data: Any, loss: Callable[..., Tensor], optimizer: Optimizer | None, limit: int) -> Statistics:
     """Statistics of up to `limit` batches, forward and backward, in the mode that the model is in."""
     found = _Examination(model, loss)
+    statistics = found.statistics
     with _untouched(model, data), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what operations warn of, the doctor finds himself
-        for batch in islice(batches("doctor", data), limit):
-            found.take(batch)
-            if found.statistics.failure is not None or found.statistics.birth is not None:
+        loader = loader_of("doctor", data)
+        statistics.total = _length(loader)
+        looked_at = statistics.total if statistics.total is not None and _in_memory(loader) else limit
+        for batch in islice(batches("doctor", loader), max(looked_at, limit)):
+            (found.take if statistics.batches < limit else found.glance)(batch)
+            if statistics.failure is not None or statistics.birth is not None:
                 break
         else:
-            found.statistics.complete = _complete(data, found.statistics, limit)
+            if statistics.batches < limit:
+                statistics.total = statistics.batches
     if optimizer is not None and found.gradients:
         found.try_step(optimizer)
     found.statistics.activations = found.places.activations
@@ -74,16 +80,38 @@ def birth_of(model: Any, batch: Batch, loss: Callable[..., Tensor]) -> Birth | N
     return found.statistics.birth
 
 
-def _complete(data: Any, statistics: Statistics, limit: int) -> bool:
-    """Whether all batches that there are have been looked at, as far as that can be known."""
-    whole = data[0] if isinstance(data, tuple) else data
-    return statistics.batches < limit or getattr(whole, "__len__", lambda: None)() in (statistics.batches, statistics.samples)
+def birth_in(model: Any, data: Any, loss: Callable[..., Tensor]) -> Birth | None:
+    """The same for the first of several batches that has some, in evaluation mode."""
+    with evaluating(model):
+        return next(filter(None, (birth_of(model, batch, loss) for batch in batches("doctor", data))), None)
+
+
+def first_batches(name: str, data: Any, limit: int) -> list[tuple[Tensor, ...]]:
+    """Up to `limit` batches of data, whose random generators are left as they were."""
+    with _untouched(None, data):
+        return [(*batch.inputs, batch.target) for batch in islice(batches(name, data), limit)]
+
+
+def _length(loader: Any) -> int | None:
+    """How many batches there are, if that is known before."""
+    try:
+        return len(loader)
+    except TypeError:
+        return None
+
+
+def _in_memory(loader: Any) -> bool:
+    """Whether batches cost next to nothing: a list of them, or rows of Tensors."""
+    held = getattr(loader, "dataset", loader)
+    while isinstance(held, Subset):
+        held = held.dataset
+    return isinstance(held, (list, tuple, TensorDataset))
 
 
 class _Examination:
     def __init__(self, model: Any, loss: Callable[..., Tensor]):
         self.model, self.loss, self.places, self.outside = model, loss, Places(model), user_line()
-        self.statistics = Statistics(ignore_index=getattr(loss, "ignore_index", -100))
+        self.statistics = Statistics(ignore_index=setting_of(loss, "ignore_index", -100))
         self.named = list(model.named_parameters()) if isinstance(model, Module) else []
         self.names = {id(p): name for name, p in self.named}
         self.parameters: dict[int, tuple[Tensor, Weight]] = {}
@@ -95,15 +123,24 @@ class _Examination:
             output = self.model(*batch.inputs)
             end = len(capture.operations)
             value = self._loss(output, batch.target)
-            given = self._handed_to_loss(capture.operations[end:], output)
-            self._note_data(batch, given)
+            given = self._handed_to_loss(capture.operations[end:], output, batch.target)
+            self._note_data(batch, given, capture.operations[:end])
             self.places.note(capture, capture.operations[:end], given)
             self._note_parameters(capture, {id(x) for x in batch.inputs})
             if value is not None:
                 self._backward(value)
                 self.places.note_gradients()
         if value is None or not finite(value) or not all(map(finite, self.gradients.values())):
-            self.statistics.birth = births.told(batch, self.parameters.values(), self.places)
+            self.statistics.birth = births.told(batch, self.parameters.values(), self.places, value)
+
+    def glance(self, batch: Batch) -> None:
+        """The data of one more batch; the model runs only if they hold NaN or infinities."""
+        seen = self.statistics
+        if seen.whole is None:
+            seen.whole = replace(seen, inputs=copy.deepcopy(seen.inputs), targets=list(seen.targets))
+        _note_rows(seen.whole, batch)
+        if not all(map(finite, (*batch.inputs, batch.target))):
+            seen.birth = birth_of(self.model, batch, self.loss)
 
     def _loss(self, output: Any, target: Tensor) -> Tensor | None:
         """The loss; None, with the failure noted, if it cannot be computed."""
@@ -118,31 +155,25 @@ class _Examination:
         self.statistics.losses.append(value.item())
         return value
 
-    def _handed_to_loss(self, operations: Sequence[Ran], output: Any) -> Tensor | None:
+    def _handed_to_loss(self, operations: Sequence[Ran], output: Any, target: Tensor) -> Tensor | None:
         """What the loss took as its input, as far as that can be seen; else the model's output."""
         statistics = self.statistics
-        ran = next((ran for ran in operations if ran.op.name in _LOSSES), None)
-        if ran is not None:
-            weighted = any(isinstance(x, Tensor) for x in ran.inputs[2:])
-            statistics.loss, statistics.comparable = ran.op.name, ran.attrs.get("reduction") == "mean" and not weighted
-            output = ran.inputs[0]
-        elif statistics.failure is not None:
-            failed = str(statistics.failure).partition(":")[0]  # messages begin with the operation
-            statistics.loss = failed if failed in _LOSSES else ""
-        if not isinstance(output, Tensor):
+        statistics.loss, taken = loss_that_ran(operations, target.array)
+        if taken is None and statistics.failure is not None:
+            statistics.loss = failed_loss(statistics.failure)
+        given = output if taken is None else taken
+        if not isinstance(given, Tensor):
             return None
-        statistics.head = origin(output)
-        return output
+        statistics.head = origin(given)
+        return given
 
-    def _note_data(self, batch: Batch, given: Tensor | None) -> None:
-        statistics = self.statistics
-        statistics.batches += 1
-        statistics.samples += len(batch)
-        if batch.inputs[0].dtype.kind == "f":
-            statistics.inputs.add(batch.inputs[0].array)
-        statistics.targets.append(batch.target.array)
+    def _note_data(self, batch: Batch, given: Tensor | None, operations: Sequence[Ran]) -> None:
+        for n, x in enumerate(batch.inputs):
+            if (n == 0 and x.dtype.kind == "f") or _enters_layer(x.array, operations):
+                self.statistics.inputs.setdefault(n, Moments())
+        _note_rows(self.statistics, batch)
         if given is not None:
-            statistics.outputs.append(given.array.copy())
+            self.statistics.outputs.append(given.array.copy())
 
     def _note_parameters(self, capture: Capture, inputs: set[int]) -> None:
         """The leaves that require gradients, in the order of their use; behind them those that are not used."""
@@ -180,7 +211,7 @@ class _Examination:
         self.statistics.fresh_optimizer = not optimizer.state
         if isinstance(optimizer, LBFGS):
             return  # it asks for the loss again and again
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        rates = rates_of(optimizer)
         known = [(x, weight) for x, weight in self.parameters.values() if id(x) in self.gradients]
         copies, trial = copy.deepcopy(([x for x, _ in known], optimizer))
         before = [x.array.copy() for x in copies]
@@ -188,8 +219,23 @@ class _Examination:
             twin.grad = Tensor(self.gradients[id(x)].copy())
         trial.step()
         for (x, weight), twin, old in zip(known, copies, before, strict=True):
+            weight.rate = rates.get(id(x), math.nan)
             if size := euclidean_norm(old):
-                weight.updates = [(0, euclidean_norm(twin.array - old) / size if id(x) in held else 0.0)]
+                weight.updates = [(0, euclidean_norm(twin.array - old) / size if id(x) in rates else 0.0)]
+
+
+def rates_of(optimizer: Optimizer) -> dict[int, float]:
+    """The learning rates of the parameters that an optimizer holds, by their ids."""
+    return {id(p): rate_of(group) for group in optimizer.param_groups for p in group["params"]}
+
+
+def _note_rows(statistics: Statistics, batch: Batch) -> None:
+    """Take in the inputs and targets of a batch."""
+    statistics.batches += 1
+    statistics.samples += len(batch)
+    for n, moments in statistics.inputs.items():
+        moments.add(batch.inputs[n].array)
+    statistics.targets.append(batch.target.array)
 
 
 def dead_shares(model: Any, data: Any, limit: int) -> dict[str, float]:
@@ -203,29 +249,44 @@ def dead_shares(model: Any, data: Any, limit: int) -> dict[str, float]:
     return {layer.place: layer.dead_share for layer in places.activations if layer.op in RECTIFIERS and layer.samples}
 
 
-def judged(model: Any, data: Any, loss: Callable[..., Tensor], limit: int, threshold: float) -> Judgement:
-    """How a model does on up to `limit` batches, in evaluation mode; `threshold` is where a single output says yes."""
-    losses, hits, samples = 0.0, 0.0, 0
+def _enters_layer(x: Array, operations: Sequence[Ran]) -> bool:
+    """Whether a layer with weights takes an input's values as they are; tokens, which are looked up, are no numbers."""
+    return any(
+        isinstance(ran.inputs[0], Tensor)
+        and (ran.inputs[0].dtype.kind == "f" or ran.op.name in LINEAR)
+        and any(isinstance(w, Tensor) and w.requires_grad and w.step is None for w in ran.inputs[1:])
+        and np.array_equal(ran.inputs[0].array.ravel(), x.ravel())
+        for ran in operations
+    )
+
+
+def judged(model: Any, data: Any, loss: Callable[..., Tensor], limit: int, known: Statistics) -> Judgement:
+    """How a model does on up to `limit` batches, in evaluation mode; `known` tells what its outputs mean."""
+    losses, hits, samples = 0.0, [np.zeros(0, np.bool_)], 0
     with _untouched(model, data), evaluating(model), no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for batch in islice(batches("doctor", data), limit):
             output = model(*batch.inputs)
-            losses += loss(output, batch.target).item() * len(batch)
-            hits += _hits(output.array, batch.target.array, threshold) * len(batch)
+            losses += loss(output, batch.target).item() * (1 if known.loss.reduction == "sum" else len(batch))
+            hits.append(_hits(output.array, batch.target.array, known))
             samples += len(batch)
-    return Judgement(losses / samples, hits / samples, samples)
+    every = np.concatenate(hits)
+    return Judgement(losses / samples, float(every.mean()) if every.size else math.nan, samples)
 
 
-def _hits(output: Array, target: Array, threshold: float) -> float:
-    """The share of targets that the outputs hit; NaN unless the targets are classes, or yes and no."""
+def _hits(output: Array, target: Array, known: Statistics) -> Array:
+    """Which targets the outputs hit, of those that count; empty unless the targets are classes, or yes and no."""
+    hit: Array = np.zeros(0, np.bool_)
     if target.dtype.kind in "iu" and output.ndim == target.ndim + 1:
-        return float((output.argmax(1) == target).mean())
-    if output.shape == target.shape and np.isin(target, (0, 1)).all():
-        return float(((output >= threshold) == (target > 0.5)).mean())
-    return float("nan")
+        hit = (output.argmax(1) == target)[target != known.ignore_index]
+    elif output.shape == target.shape and output.ndim > 1 and known.loss.task == "multiclass":
+        hit = output.argmax(1) == target.argmax(1)
+    elif output.shape == target.shape and known.loss.task == "sigmoid":
+        hit = (output >= known.threshold) == (target > 0.5)
+    return hit.ravel()
 
 
-def check_arguments(model: Any, loss: Any, optimizer: Any, limit: Any) -> None:
+def check_arguments(model: Any, data: Any, loss: Any, optimizer: Any, validation: Any, history: Any, limit: Any) -> None:
     """Refuse what cannot be examined."""
     if isinstance(model, type) or not callable(model):
         raise InputTypeError(f"doctor: model must be a Module or a function, got {_named(model)}; call doctor(model, data, loss)")
@@ -235,6 +296,15 @@ def check_arguments(model: Any, loss: Any, optimizer: Any, limit: Any) -> None:
         )
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise InputTypeError(f"doctor: optimizer must be an Optimizer, got {type(optimizer).__name__}")
+    if validation is not None:
+        loader_of("doctor: validation", validation)
+        if hasattr(data, "__next__"):
+            raise InputTypeError(
+                "doctor: data is an iterator, which can be gone through once, but with validation= it is gone through again; give a "
+                "DataLoader or a list of batches"
+            )
+    if history is not None and not isinstance(history, History):
+        raise InputTypeError(f"doctor: history must be the History that fit returns, got {_named(history)}")
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise ArgumentError(f"doctor: batches must be a whole number of at least 1, got {limit!r}")
 

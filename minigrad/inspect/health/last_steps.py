@@ -85,4 +85,4 @@ def _fill(model: Module, values: list[Array]) -> None:
 
 def lost(model: Module, losses: list[float]) -> bool:
     """Whether a training ended in NaN or infinities."""
-    return not np.isfinite(losses[-1]) or not all(map(finite, model.parameters()))
+    return not np.isfinite(losses[-1:]).all() or not all(map(finite, model.parameters()))

@@ -93,7 +93,7 @@ def _flow(part: Any, weights: list[Weight]) -> None:
     axis = part.subplots()
     sizes = np.array([weight.gradient_entry for weight in weights])
     places = np.arange(len(weights))
-    axis.barh(places, np.where(sizes > 0, sizes, np.nan), color="C0", height=0.7)
+    axis.plot(np.where(sizes > 0, sizes, np.nan), places, "o", color="C0")  # dots, as bars have no foot on a logarithmic axis
     log_scale(axis, "x", sizes)
     step = max(1, math.ceil(len(weights) / _LABELS))
     axis.set_yticks(places[::step], [_short(weight.place) for weight in weights[::step]], fontsize=8)

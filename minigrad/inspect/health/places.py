@@ -12,20 +12,40 @@ from ...core import Step, Tensor
 from ...kernels.arrays import euclidean_norm
 from ...nn import Module
 from ..capture import Capture, Ran
-from .statistics import ACTIVATIONS, LINEAR, SLOPES, Activation
+from .statistics import ACTIVATIONS, LINEAR, PROBABILITIES, SLOPES, Activation
 
 __all__ = ["Places", "origin"]
 
 _MOVES = frozenset({"expand_to", "getitem", "permute_to", "reshape_to", "squeeze", "transpose", "unsqueeze", "window"})
 """Operations that move values and change none."""
 
+_BOUNDS = frozenset({"clamp_both", "clamp_max", "clamp_min"})
+"""Operations that keep probabilities away from 0 and 1."""
 
-def origin(x: Tensor) -> str:
-    """The operation that made the values of a Tensor, whatever moved them since."""
-    step = x.step
+
+def origin(x: Tensor | Step | None) -> str:
+    """The operation that made the values of a Tensor, whatever moved them since, or kept what is a probability in bounds; a number divided
+    by them is a "reciprocal"."""
+    step = x.step if isinstance(x, Tensor) else x
     while step is not None and step.op.name in _MOVES:
         step = step.edges[0] if isinstance(step.edges[0], Step) else None
-    return step.op.name if step is not None else ""
+    if step is None:
+        return ""
+    if step.op.name in _BOUNDS:
+        inner = origin(step.edges[0])
+        return inner if inner in PROBABILITIES else step.op.name
+    return "reciprocal" if step.op.name == "div" and step.record.tracked[0] == 1 else step.op.name
+
+
+def _name(ran: Ran) -> str:
+    """What an operation is called; by its formula, if a ReLU is written as another one."""
+    rectifies = ran.op.name in ("clamp_min", "maximum") and any(map(_is_zero, ran.inputs))
+    return "relu" if rectifies else ran.op.name
+
+
+def _is_zero(x: Any) -> bool:
+    """Whether it is a constant, of zeros."""
+    return x.step is None and not x.array.any() if isinstance(x, Tensor) else not np.any(x)
 
 
 class Places:
@@ -53,7 +73,7 @@ class Places:
         calls: Counter[tuple[str, str]] = Counter()
         self._latest = []
         for n, ran in enumerate(operations):
-            name = ran.op.name
+            name = _name(ran)
             beside = name in ACTIVATIONS or (name in LINEAR and ran.layer not in parents)
             if ran.values.dtype.kind != "f" or name in _MOVES or not (n in ends or beside):
                 continue
@@ -77,7 +97,7 @@ class Places:
         """Whether an operation is, or ends, a layer with a matrix of weights."""
         own = self.modules[ran.layer].parameters(recurse=False) if ran.layer in self.modules else ()
         leaves = [x for x in ran.inputs[1:] if isinstance(x, Tensor) and x.requires_grad and x.step is None]
-        return ran.op.name not in ACTIVATIONS and any(x.ndim > 1 for x in (*own, *leaves))
+        return _name(ran) not in ACTIVATIONS and any(x.ndim > 1 for x in (*own, *leaves))
 
     def _place(self, layer: str, op: str, call: int, is_layer: bool) -> str:
         if is_layer:

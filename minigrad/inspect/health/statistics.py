@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.tensor import Array
+from .losses import KnownLoss
 
 __all__ = [
     "ACTIVATIONS",
     "LIMITS",
     "LINEAR",
+    "PROBABILITIES",
     "RECTIFIERS",
     "SLOPES",
     "SMALL_SLOPE",
@@ -24,10 +26,11 @@ __all__ = [
     "Moments",
     "Statistics",
     "Weight",
+    "is_one_hot",
 ]
 
 RECTIFIERS = frozenset({"relu", "relu6"})
-"""Operations whose slope is 0 wherever they give 0 (relu6: also at 6)."""
+"""Operations whose slope is 0 wherever they give 0 (relu6: also at 6); `clamp` and `maximum` with 0 go under the name of relu."""
 
 SLOPES: dict[str, Callable[[Array, Mapping[str, Any]], Array]] = {
     "sigmoid": lambda y, _: y * (1 - y),
@@ -51,6 +54,14 @@ ACTIVATIONS = RECTIFIERS | {
 }  # fmt: skip
 
 LINEAR = frozenset({"linear", "matmul"})
+
+PROBABILITIES = frozenset({"hardsigmoid", "sigmoid", "softmax"})
+"""Operations that make probabilities."""
+
+_LIKELIHOODS = frozenset({
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "multilabel_soft_margin_loss", "nll_loss",
+})  # fmt: skip
+"""Losses that are −log of the probability given to the target."""
 
 _KEPT = 2048  # about so many values of an activation are kept of each batch, for histograms
 _ROWS = 64  # rows of a batch that are kept to compare units
@@ -152,6 +163,7 @@ class Weight:
     gradients: list[float] = field(default_factory=list)
     updates: list[tuple[int, float]] = field(default_factory=list)
     missing: bool = False  # whether the loss does not depend on it
+    rate: float = math.nan  # the learning rate of its group in the optimizer
 
     @property
     def size(self) -> int:
@@ -202,7 +214,8 @@ class Moments:
 
 
 class Birth(NamedTuple):
-    """Where NaN or infinities came up: in the "data", the "parameters" or an "operation"; at which place, and half a sentence that says
+    """Where NaN or infinities came up: in the "data", the "parameters" or an "operation" (an "overflow" where its numbers were too
+    large, an "update" where an optimizer's step was); at which place, and half a sentence that says
     how; in which step of a training (0: it was none)."""
 
     kind: str
@@ -221,28 +234,34 @@ class Judgement(NamedTuple):
 
 @dataclass
 class Statistics:
-    """All that was gathered. `outputs` are what the loss was handed, `head` is the operation that made them; `loss` is the operation that
-    the loss is, `comparable` whether it is a plain mean, without weights, and `failure` what it raised; `birth` tells where NaN or
-    infinities came up; `complete` whether these were all the data there are; `dead`, by place, (epoch, share of dead units) as a callback
-    saw them."""
+    """All that was gathered. `inputs`, by position, are those that are numbers; `outputs` what the loss was handed, `head` is the operation
+    that made them; `loss` is what is known of the loss, and `failure` what it raised; `birth` tells where NaN or infinities came up; `total`
+    is how many batches there are (None: not known), of which these are the `which` ones; `whole` what was seen of the data in all of them,
+    where they lie in memory and are more; `dead`, by place, (epoch, share of dead units) as a callback saw them."""
 
     samples: int = 0
     batches: int = 0
     activations: list[Activation] = field(default_factory=list)
     weights: list[Weight] = field(default_factory=list)
-    inputs: Moments = field(default_factory=Moments)
+    inputs: dict[int, Moments] = field(default_factory=dict)
     outputs: list[Array] = field(default_factory=list)
     targets: list[Array] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     head: str = ""
-    loss: str = ""
-    comparable: bool = True
+    loss: KnownLoss = field(default_factory=KnownLoss)
     ignore_index: int = -100
     failure: Exception | None = None
     birth: Birth | None = None
-    complete: bool = False
+    total: int | None = None
+    which: str = "first"
+    whole: Statistics | None = None
     fresh_optimizer: bool = False
     dead: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether these were all the data there are, as far as that can be known."""
+        return self.batches == self.total
 
     @property
     def mean_loss(self) -> float:
@@ -266,40 +285,70 @@ class Statistics:
     @property
     def classes(self) -> int:
         """How many classes the outputs choose from; 0 where the loss is not one over exclusive classes."""
-        if self.loss not in ("cross_entropy", "nll_loss") or not self.outputs:
+        if self.loss.task != "multiclass" or not self.outputs:
             return 0
         return int(self.outputs[0].shape[1 if self.outputs[0].ndim > 1 else 0])
 
     @property
     def labels(self) -> Array:
-        """The class of each sample, as integers, where targets are classes or yes and no; else an empty array."""
+        """The class of each sample, as integers (n), where targets are classes (also one-hot) or yes and no; zeros and ones (n, labels), where
+        they are several yes and no; else an empty array."""
         target = self.target
-        if target.dtype.kind in "iu":
-            return target[target != self.ignore_index].ravel() if self.classes else np.zeros(0, np.int64)
-        binary = self.loss.startswith("binary_cross_entropy") and (target.ndim == 1 or target.shape[1:] == (1,))
-        return np.rint(target).astype(np.int64).ravel() if binary and np.isin(target, (0, 1)).all() else np.zeros(0, np.int64)
+        yes_and_no = (-1, 1) if self.loss.name == "soft_margin_loss" else (0, 1)
+        labels: Array = np.zeros(0, np.int64)
+        if self.classes and target.dtype.kind in "iu":
+            labels = target[target != self.ignore_index]
+        elif self.classes and is_one_hot(target):
+            labels = target.argmax(1)
+        elif self.loss.task == "sigmoid" and target.ndim in (1, 2) and np.isin(target, yes_and_no).all():
+            labels = (target == 1).astype(np.int64)
+            if target.shape[1:] != (1,):
+                return labels
+        return labels.ravel()
+
+    @property
+    def costs(self) -> Array:
+        """What each sample's labels cost in the best constant answer, −log of their share; empty where the loss is no plain mean of such."""
+        labels = self.labels
+        if not self.comparable or self.loss.name not in _LIKELIHOODS or not labels.size:
+            return np.zeros(0)
+        parts = [np.unique(column, return_inverse=True, return_counts=True) for column in labels.reshape(len(labels), -1).T]
+        each: Array = np.stack([np.log(len(labels) / counts)[inverse] for _, inverse, counts in parts])
+        return np.asarray(each.mean(0))
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the loss is a plain mean, without weights."""
+        return self.loss.reduction == "mean" and not self.loss.weighted
 
     @property
     def baseline(self) -> float:
         """The loss of the best constant answer: the entropy of the labels, or the variance of the targets, or how far they are, on average,
         from their median. NaN where it is not known."""
-        if not self.comparable:
+        costs, target = self.costs, self.target
+        if costs.size:
+            return float(costs.mean())
+        if not self.comparable or not target.size or target.dtype.kind != "f":
             return math.nan
-        if self.labels.size:
-            shares = np.unique(self.labels, return_counts=True)[1] / self.labels.size
-            return float(-(shares * np.log(shares)).sum())
-        target = self.target
-        if not target.size or target.dtype.kind != "f":
-            return math.nan
-        if self.loss == "mse_loss":
+        if self.loss.name == "mse_loss":
             return float(target.var(0).mean())
-        if self.loss == "l1_loss":
+        if self.loss.name == "l1_loss":
             return float(np.abs(target - np.median(target, 0)).mean())
         return math.nan
+
+    @property
+    def threshold(self) -> float:
+        """From where on a single output says yes."""
+        return 0.5 if self.loss.scale == "probabilities" else 0.0
 
     def learned(self, share: float) -> bool:
         """Whether the loss is below a share of the baseline; where that is not known, the benefit of the doubt."""
         return not self.mean_loss >= share * self.baseline
+
+
+def is_one_hot(target: Array) -> bool:
+    """Whether each row holds zeros, and one 1."""
+    return target.ndim == 2 and target.shape[1] > 1 and bool(np.isin(target, (0, 1)).all() and (target.sum(1) == 1).all())
 
 
 def _joined(arrays: list[Array]) -> Array:

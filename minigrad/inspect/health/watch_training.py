@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections import deque
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from ...core.tensor import Array
@@ -10,7 +13,7 @@ from ...errors import ArgumentError
 from ...kernels.arrays import euclidean_norm
 from ...train import Callback, Run
 from .diagnosis import Diagnosis, diagnose
-from .examination import dead_shares, examine
+from .examination import dead_shares, examine, rates_of
 from .last_steps import LastSteps, lost
 
 __all__ = ["DoctorCallback"]
@@ -23,15 +26,18 @@ class DoctorCallback(Callback):
 
     In every `every`-th epoch, at its steps 1, 4, 16, 64, …, it measures how far the step moves each layer's weights (the update-to-weight
     ratio) and the norms of their gradients; at the end of these epochs, the share of dead units in each ReLU layer, and at the end of the
-    training all that `doctor` looks at: on up to `batches` batches of `data`, without it on the last ones of the training. It changes nothing.
-    `updates` and `gradients` map weights to lists of (step, value), `dead` maps layers to lists of (epoch, share); steps count from the
-    start of the training.
+    training, in the weights that the model is left with (BestWeights), all that `doctor` looks at: on up to `batches` batches of `data`,
+    without it on the last ones of the training. It changes nothing. `updates` and `gradients` map weights to lists of (step, value), `dead`
+    maps layers to lists of (epoch, share); steps count from the start of the training.
 
     If the training ends in NaN, its last steps are run again, to find the operation that made the first one. For that the parameters are
-    copied before each step; those of models of more than 1,000,000 numbers only once an epoch, and then it may not be found.
+    copied before each step; those of models of more than 1,000,000 numbers only once an epoch, and then it may not be found. If it ends in
+    an error, `diagnosis` says what can still be seen; if nothing can, it is None.
 
     Errors: ArgumentError if `every` or `batches` is no whole number of at least 1.
     """
+
+    looks_back = True
 
     def __init__(self, data: Any = None, every: int = 1, batches: int = 8):
         for name, value in (("every", every), ("batches", batches)):
@@ -49,9 +55,11 @@ class DoctorCallback(Callback):
         self._steps = 0
         self._recent: deque[Any] = deque(maxlen=self.batches)
         self._last = LastSteps()
+        self._outside: BaseException | None = None
 
     def on_start(self, run: Run) -> None:
         self._forget()
+        self._outside = sys.exception()  # fit may be called where an error is being handled
 
     def before_step(self, run: Run) -> None:
         self._steps += 1
@@ -78,14 +86,24 @@ class DoctorCallback(Callback):
                 self.dead.setdefault(place, []).append((run.epoch, share))
 
     def on_end(self, run: Run) -> None:
+        failing = sys.exception() is not self._outside
+        with suppress(Exception) if failing else nullcontext():  # the error of the training itself is the one to be seen
+            self.diagnosis = self._diagnosed(run)
+
+    def _diagnosed(self, run: Run) -> Diagnosis | None:
+        if self.data is None and not self._recent:
+            return None
         statistics = examine(run.model, self._data(), run.loss, None, self.batches)
-        statistics.complete = statistics.complete and self.data is not None
+        if self.data is None:
+            statistics.which, statistics.total = "last", self._steps
         if lost(run.model, run.history.step_losses):
             statistics.birth = self._last.birth(run.model, run.loss) or statistics.birth
+        parameters, rates = dict(run.model.named_parameters()), rates_of(run.optimizer)
         for weight in statistics.weights:
             weight.updates = self.updates.get(weight.name, [])
+            weight.rate = rates.get(id(parameters.get(weight.name)), math.nan)
         statistics.dead = self.dead
-        self.diagnosis = Diagnosis(diagnose(statistics, run.history), statistics)
+        return Diagnosis(diagnose(statistics, run.history), statistics)
 
     def _data(self) -> Any:
         return list(self._recent) if self.data is None else self.data
