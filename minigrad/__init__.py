@@ -29,7 +29,7 @@ from .ops import __all__ as _operations
 from .testing import GradcheckError, gradcheck, gradgradcheck
 
 if TYPE_CHECKING:
-    from . import evaluate, inspect, train
+    from . import evaluate, inspect, learn, train
 
 __version__ = "0.1.0"
 
@@ -42,7 +42,7 @@ float, double = float32, float64  # noqa: A001, F405
 int, long = int32, int64  # noqa: A001, F405
 bool = bool_  # noqa: A001, F405
 
-_LATE = ("evaluate", "inspect", "train")  # what is loaded when it is first asked for
+_LATE = ("evaluate", "inspect", "learn", "train")  # what is loaded when it is first asked for
 
 
 def __getattr__(name: str) -> object:
@@ -79,6 +79,7 @@ __all__ = [
     "inspect",
     "int",
     "is_grad_enabled",
+    "learn",
     "linalg",
     "long",
     "nan",

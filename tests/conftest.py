@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from browsing import CHROMIUM, FLAGS
 
 import minigrad as mg
 
@@ -48,3 +49,13 @@ def spy() -> Iterator[tuple[Callable[..., mg.Tensor], list[str]]]:
 
     yield product, ran
     mg.Op.instances.remove(product)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()

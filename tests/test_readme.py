@@ -18,14 +18,14 @@ BLOCKS = [*PYTHON.findall(TEXT), *PYTHON.findall(GUIDE)]
 
 
 @pytest.mark.parametrize(
-    "block", BLOCKS, ids=["first", "pytorch", "train", "trace", "rule", "compile", "guide", "side effects", "refused"]
+    "block", BLOCKS, ids=["first", "pytorch", "train", "trace", "rule", "compile", "learn", "guide", "side effects", "refused"]
 )
 def test_python_prints_what_its_comments_say(block, tmp_path):
     if "sklearn" in block:
         pytest.importorskip("sklearn")
     program = tmp_path / "block.py"  # rules are read from their source file
     program.write_text(block, encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MINIGRAD_PROGRESS": str(tmp_path / "progress.json")}
     done = subprocess.run([sys.executable, program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (0, "") == (done.returncode, done.stderr)
     expected = re.findall(r"^print\(.*\) +# (.*)$", block, re.MULTILINE)
@@ -48,7 +48,7 @@ def test_the_trace_is_as_shown():
     assert "[[0.0297, 0, 0.0514, -0.0314]]" in gradients
 
 
-NAMES = sorted(set(re.findall(r"`((?:mg|nn|optim|data|train|evaluate|inspect|Tensor)\.[\w.]+)`", TEXT)))
+NAMES = sorted(set(re.findall(r"`((?:mg|nn|optim|data|train|evaluate|inspect|learn|Tensor)\.[\w.]+)`", TEXT)))
 
 
 @pytest.mark.parametrize("name", NAMES)

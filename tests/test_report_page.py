@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pytest
+from browsing import Opened, needs_browser
 
 import minigrad as mg
 from minigrad import nn
@@ -25,12 +23,6 @@ pytest.importorskip("matplotlib")
 from matplotlib.image import imread
 
 from minigrad.evaluate import evaluate_outputs, threshold_curve
-
-CHROMIUM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: install it, or name it in CHROMIUM")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 RNG = np.random.default_rng(0)
 FRAUD = RNG.random(400) < 0.2
@@ -74,26 +66,8 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> str:
     return place.as_uri()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-class Page:
-    """A page in the browser, with what it asked for and what went wrong."""
-
-    def __init__(self, browser: Any, address: str, width: int = 1000, scheme: str = "light"):
-        self.page = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme).new_page()
-        self.requests: list[str] = []
-        self.errors: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        self.page.goto(address)
+class Page(Opened):
+    """A page with the panel."""
 
     def part(self, name: str) -> Any:
         return self.page.locator(f'.threshold [data-part="{name}"]')

@@ -1,0 +1,167 @@
+"""Numbers of an answer beside the right ones: whether they agree, and if not, how they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor
+from ..core.tensor import Array
+from ..display import Table
+from .exercises import Wrong
+
+__all__ = [
+    "Case",
+    "Mistake",
+    "agree",
+    "compare_edges",
+    "compare_values",
+    "factor_between",
+    "known_mistake",
+    "numbers",
+    "running",
+    "table",
+]
+
+_ROWS = 5
+_CLOSE, _FLOOR = 1e-6, 1e-12
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arguments of a trial, by name, and what is special about them."""
+
+    what: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What a wrong answer computes, and what to tell its author."""
+
+    says: str
+    wrong: Callable[..., Any]
+
+
+def running(call: Callable[[], Any], what: str) -> Any:
+    """What the answer returns. Errors: Wrong if it raises something, or returns nothing."""
+    try:
+        with np.errstate(all="ignore"):
+            result = call()
+    except Exception as error:
+        raise Wrong(f"{what} stops with {type(error).__name__}: {error}") from error
+    if result is None or result is Ellipsis:
+        raise Wrong(f"{what} returns nothing yet: the result has to come back with return.")
+    return result
+
+
+def numbers(result: Any, what: str) -> Array:
+    """The result as an array of floats. Errors: Wrong if it is none."""
+    array = result.array if isinstance(result, Tensor) else result
+    try:
+        return np.asarray(array, np.float64)
+    except (TypeError, ValueError):
+        raise Wrong(f"{what} should be a number or an array, and is a {type(result).__name__}.") from None
+
+
+def agree(got: Array, want: Array, floor: float = _FLOOR) -> bool:
+    """Whether all numbers agree: to six digits or to `floor`, or both infinite, or both no number."""
+    return got.shape == want.shape and bool(_close(got, want, floor).all())
+
+
+def _close(got: Array, want: Array, floor: float) -> Array:
+    with np.errstate(all="ignore"):
+        near = np.abs(got - want) <= _CLOSE * np.abs(want) + floor
+    return np.asarray(near | (got == want) | (np.isnan(got) & np.isnan(want)))
+
+
+def factor_between(got: Array, want: Array) -> float | None:
+    """The number by which all of `want` has to be multiplied to give `got`, if there is one."""
+    used = np.abs(want) > 1e-9
+    if got.shape != want.shape or not used.any() or not np.isfinite(got).all() or np.abs(got[~used]).max(initial=0) > 1e-9:
+        return None
+    ratios = got[used] / want[used]
+    return float(ratios[0]) if np.ptp(ratios) <= 1e-6 * abs(ratios[0]) else None
+
+
+def compare_values(got: Array, want: Array, case: Case, mistakes: Sequence[Mistake]) -> None:
+    """Hold the values of a trial against the right ones. Errors: Wrong, with the first of the explanations that fits."""
+    if agree(got, want):
+        return
+    known = known_mistake(got, mistakes, *case.arguments.values())
+    if got.shape != want.shape:
+        raise Wrong(known or f"{_of(case)} the result has shape {got.shape}; it should have {want.shape}.", _inputs(case))
+    evidence = table(case, {"yours": got, "right": want}, ~_close(got, want, _FLOOR))
+    raise Wrong(known or _general(got, want, case), evidence)
+
+
+def compare_edges(got: Array, want: Array, case: Case, unstable: str) -> None:
+    """The same where careless formulas fail, and small numbers count. Errors: Wrong, saying why."""
+    if not agree(got, want, floor=0):
+        raise Wrong(
+            unstable, None if got.shape != want.shape else table(case, {"yours": got, "right": want}, ~_close(got, want, 0))
+        )
+
+
+def known_mistake(got: Array, mistakes: Sequence[Mistake], *arguments: Any) -> str:
+    """What to say if the result is that of a mistake that is known; else empty."""
+    for mistake in mistakes:
+        try:
+            with np.errstate(all="ignore"):
+                wrong = np.asarray(mistake.wrong(*arguments), np.float64)
+        except ValueError:  # shapes that this mistake cannot be made with
+            continue
+        if agree(got, wrong):
+            return mistake.says
+    return ""
+
+
+def _general(got: Array, want: Array, case: Case) -> str:
+    lost = np.isfinite(want) & ~np.isfinite(got)
+    if lost.any():
+        return f"{_of(case)} {lost.sum()} of {want.size} results are inf or nan, where finite numbers come out."
+    factor = factor_between(got, want)
+    if factor is not None and abs(factor + 1) < 1e-6:
+        return f"{_of(case)} the sign is the other way round."
+    if factor == 0:
+        return f"{_of(case)} the result is 0 everywhere."
+    if factor is not None:
+        return f"{_of(case)} every result is {factor:.4g} times what it should be: a factor is missing, or one too many."
+    wrong = ~_close(got, want, _FLOOR)
+    return f"{_of(case)} {wrong.sum()} of {want.size} results differ." if want.size > 1 else f"{_of(case)} the result differs."
+
+
+def _of(case: Case) -> str:
+    return f"With {case.what}"
+
+
+def _inputs(case: Case) -> Table:
+    rows = [
+        [name, str(np.shape(value)), np.array2string(np.asarray(value), threshold=8, precision=4)]
+        for name, value in case.arguments.items()
+    ]
+    return Table(["argument", "shape", "value"], rows, "What went in")
+
+
+def table(case: Case, columns: Mapping[str, Array], where: Array) -> Table:
+    """Some of the places that `where` marks: their index, the inputs of the shape of the result, and the columns."""
+    places = np.argwhere(where)[:_ROWS]
+    shape = where.shape
+    beside = {name: np.asarray(value) for name, value in case.arguments.items() if np.shape(value) == shape and shape}
+    head = [*(["index"] if shape else []), *beside, *columns]
+    rows = [
+        [
+            *([", ".join(map(str, place))] if shape else []),
+            *(_number(values[tuple(place)]) for values in (*beside.values(), *columns.values())),
+        ]
+        for place in places
+    ]
+    more = int(where.sum()) - len(rows)
+    return Table(head, rows, note=f"and {more} more" if more > 0 else "")
+
+
+def _number(value: Any) -> str:
+    return f"{value:.6g}"

@@ -1,0 +1,18 @@
+"""The exercises, in the order in which they build on each other."""
+
+from __future__ import annotations
+
+from ..exercises import Exercise
+from .activations import ACTIVATIONS
+from .arithmetic import ARITHMETIC
+from .classes import CLASSES
+from .engines import ENGINES
+from .layers import LAYERS
+from .losses import LOSSES
+from .optimizers import OPTIMIZERS
+
+__all__ = ["EXERCISES"]
+
+EXERCISES: dict[str, Exercise] = {
+    exercise.name: exercise for exercise in (*ARITHMETIC, *ACTIVATIONS, *LOSSES, *CLASSES, *LAYERS, *OPTIMIZERS, *ENGINES)
+}

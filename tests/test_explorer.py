@@ -1,0 +1,314 @@
+"""The explorer: what its page computes is what minigrad computes, operation by operation, and step by step in a browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from browsing import Opened, needs_browser
+from cases import CASES
+from op_cases import OpCase
+
+import minigrad as mg
+from minigrad import learn, nn
+from minigrad.core import Elementwise
+from minigrad.display.pages import resource
+from minigrad.errors import ArgumentError, GraphError, InputTypeError
+from minigrad.inspect.naming import Names
+from minigrad.learn.explorer.exploring import node_data
+from minigrad.learn.explorer.javascript import javascript
+from minigrad.learn.explorer.recording import KINDS, Ran, Recording, recorded
+
+MACHINE = ("tensors.js", "notation.js", "operations.js", "machine.js")
+RUN = """([nodes, rules]) => {
+  const found = machine(nodes, eval(`[${rules.join(",")}]`)).compute();
+  const numbers = x => x && x.data.map(v => String(Number(v)));
+  return [found.values.map(numbers), found.gradients.map(numbers)];
+}"""
+
+
+# ---- the page computes as minigrad does
+
+
+def weighted(out: Any) -> Any:
+    """One number of an output, in which each element counts differently; None of what is no Tensor of floats."""
+    if not isinstance(out, mg.Tensor) or out.dtype.kind != "f":
+        return None
+    weights = mg.tensor(np.linspace(0.5, 1.5, out.numel()).reshape(out.shape))
+    return (out * weights).sum()
+
+
+def samples(case: OpCase) -> Iterator[tuple[mg.Tensor, list[Ran], list[mg.Tensor]]]:
+    """Of each sample with a gradient: one number that its output gives, what ran, and the leaves."""
+    for sample in case.samples:
+        given = [
+            mg.tensor(x, requires_grad=x.dtype.kind == "f" and i not in case.fixed) if isinstance(x, np.ndarray) else x
+            for i, x in enumerate(sample.arguments())
+        ]
+        end, ran = recorded(lambda given=given, sample=sample: weighted(case.function(*given, **sample.settings)))
+        if end is not None and end.requires_grad:
+            yield end, ran, [x for x in given if isinstance(x, mg.Tensor) and x.requires_grad]
+
+
+@pytest.fixture(scope="module")
+def machine(browser: Any) -> Any:
+    page = browser.new_page()
+    page.add_script_tag(content="\n".join(resource("minigrad.learn.explorer", name) for name in MACHINE))
+    return page
+
+
+def computed(machine: Any, recording: Recording) -> tuple[list[Any], list[Any]]:
+    nodes = json.loads(json.dumps([node_data(n, node) for n, node in enumerate(recording.nodes)]))
+    values, gradients = machine.evaluate(RUN, [nodes, recording.rules])
+    return [np.array(value, float) for value in values], [None if g is None else np.array(g, float) for g in gradients]
+
+
+def compared(machine: Any, case: OpCase) -> int:
+    """How many samples the page computes, each held against minigrad; the others explore refuses."""
+    count = 0
+    for end, ran, leaves in samples(case):
+        try:
+            recording = Recording(end, ran, Names("explore", None, None, {}))
+        except ArgumentError:
+            continue
+        end.backward()
+        values, gradients = computed(machine, recording)
+        np.testing.assert_allclose(values[-1], end.array.ravel(), rtol=1e-6, atol=1e-9)
+        for leaf in leaves:
+            where = recording.index.get(id(leaf))
+            got = None if where is None else gradients[where]
+            want = np.zeros(leaf.numel()) if leaf.grad is None else leaf.grad.array.ravel()
+            np.testing.assert_allclose(np.zeros(leaf.numel()) if got is None else got, want, rtol=1e-6, atol=1e-9)
+        count += 1
+    return count
+
+
+MOVES = {
+    "reshape",
+    "transpose",
+    "permute",
+    "getitem",
+    "cat",
+    "stack",
+    "flip",
+    "roll",
+    "expand",
+    "squeeze",
+    "unsqueeze",
+    "repeat",
+    "movedim",
+}
+PROMISED = [case for case in CASES if isinstance(case.function, Elementwise) or case.name in {*KINDS, *MOVES}]
+
+
+@needs_browser
+@pytest.mark.parametrize("case", [case for case in PROMISED if any(True for _ in samples(case))], ids=str)
+def test_values_and_gradients_are_those_of_minigrad(machine, case):
+    assert compared(machine, case) > 0
+
+
+@needs_browser
+def test_all_other_operations_are_right_or_refused(machine):
+    others = [case for case in CASES if case not in PROMISED]
+    assert 60 < sum(compared(machine, case) > 0 for case in others) < len(others)
+
+
+# ---- the page, in a browser
+
+
+@pytest.fixture(scope="module")
+def neuron(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """L = (tanh(w x + b) − t)² + w², of which w is used twice."""
+    w, b = mg.tensor(0.3, dtype=mg.float64, requires_grad=True), mg.tensor(-0.2, dtype=mg.float64, requires_grad=True)
+    y = (w * 2.0 + b).tanh()
+    L = (y - 1.0) ** 2 + w * w
+    return learn.explore(L, path=tmp_path_factory.mktemp("explorer") / "neuron.html", title="A <neuron>").as_uri()
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, nn.Module, mg.Tensor, mg.Tensor]:
+    mg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2))
+    x, t = mg.tensor([[0.5, -1.0], [2.0, 0.3]]), mg.tensor([1, 0])
+    place = learn.explore(model, x, target=t, loss=nn.CrossEntropyLoss(), path=tmp_path_factory.mktemp("explorer") / "network.html")
+    return place.as_uri(), model, x, t
+
+
+class Explorer(Opened):
+    def part(self, name: str) -> Any:
+        return self.page.locator(f'.explorer [data-part="{name}"]').first
+
+    def press(self, name: str, times: int = 1) -> None:
+        for _ in range(times):
+            self.part(name).click()
+
+    def node(self, name: str) -> Any:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def shown(self, name: str) -> tuple[str, str]:
+        """Value and gradient in a node's box."""
+        return tuple(self.node(name).locator(f'[data-part="{part}"]').text_content() for part in ("value", "gradient"))
+
+    def numbers(self, name: str) -> tuple[list[float], list[float]]:
+        """All values and gradients of a node, from the table that it gets when it is looked at."""
+        self.node(name).focus()
+        rows = self.part("values").locator("tr").all()[1:]
+        cells = [[float(cell.get_attribute("data-number")) for cell in row.locator("[data-number]").all()] for row in rows]
+        return [row[0] for row in cells], [row[1] for row in cells if len(row) > 1]
+
+    def told(self) -> str:
+        return self.page.locator(".told").inner_text()
+
+
+@needs_browser
+def test_forward_values_appear_one_by_one(browser, neuron):
+    page = Explorer(browser, neuron)
+    assert "Step 0 of 18, before the first step" == page.part("count").inner_text()
+    assert ("0.3", "") == page.shown("w")
+    assert ("?", "") == page.shown("mul 1") == page.shown("L")
+    page.press("step")
+    assert ("0.6", "") == page.shown("mul 1")
+    assert "Forward: mul 1 = w · 2" in page.told()
+    page.press("step", 2)
+    assert "Forward: y = tanh(add 1)" in page.told()
+    assert "0.3799" == page.shown("y")[0]
+    assert ("?", "") == page.shown("L")
+    page.press("back")
+    assert "?" == page.shown("y")[0]
+
+
+@needs_browser
+def test_gradients_flow_back_and_add_up(browser, neuron):
+    page = Explorer(browser, neuron)
+    page.press("end")
+    assert "Step 18 of 18, backward" == page.part("count").inner_text()
+    y = np.tanh(0.4)
+    to_b = 2 * (y - 1) * (1 - y * y)
+    values, gradients = page.numbers("w")
+    assert ([0.3], pytest.approx([2 * to_b + 0.6], rel=1e-12)) == (values, gradients)
+    assert [pytest.approx(to_b, rel=1e-12)] == page.numbers("b")[1]
+    told = page.told()
+    assert "Backward: from mul 1 to w" in told
+    assert "(-1.061) * 2 = -2.122" in told, "the rule with its numbers"
+    assert "0.6 + -2.122 = -1.522" in told, "and the sum so far"
+    page.press("back")
+    assert "∂L 0.6" == page.shown("w")[1]
+    assert [] == page.errors
+
+
+@needs_browser
+def test_keys(browser, neuron):
+    page = Explorer(browser, neuron)
+    page.page.locator(".explorer").focus()
+    for _ in range(3):
+        page.page.keyboard.press("ArrowRight")
+    page.page.keyboard.press("ArrowLeft")
+    assert "Step 2 of 18, forward" == page.part("count").inner_text()
+    page.page.keyboard.press("End")
+    assert "Step 18 of 18, backward" == page.part("count").inner_text()
+    page.page.keyboard.press("Home")
+    page.part("speed").select_option("350")
+    page.page.locator(".explorer").focus()
+    page.page.keyboard.press(" ")
+    assert "Pause" == page.part("play").inner_text()
+    page.page.wait_for_function("document.querySelector('[data-part=count]').textContent.startsWith('Step 2 ')")
+    page.page.keyboard.press(" ")
+    assert "Play" == page.part("play").inner_text()
+
+
+@needs_browser
+def test_the_slider_changes_an_input_and_all_is_computed_anew(browser, network):
+    address, model, x, t = network
+    page = Explorer(browser, address)
+    page.press("end")
+    page.part("which").select_option(label="x[1, 0]")
+    assert "2" == page.part("exact").input_value()
+    page.part("slider").focus()
+    for _ in range(9):
+        page.page.keyboard.press("ArrowLeft")
+    moved = float(page.part("slider").input_value())
+    assert 1.0 < moved < 2.0
+    agrees(page, model, mg.tensor([[0.5, -1.0], [moved, 0.3]]), t)
+    page.part("which").select_option(label="2.weight[0, 1]")
+    page.part("exact").fill("-1.25")
+    page.part("exact").press("Enter")
+    with mg.no_grad():
+        model[2].weight[0, 1] = -1.25
+    agrees(page, model, mg.tensor([[0.5, -1.0], [moved, 0.3]]), t)
+    page.press("reset")
+    assert x.numpy().ravel().tolist() == pytest.approx(page.numbers("x")[0], rel=1e-7)
+    assert [] == page.errors
+
+
+def agrees(page: Explorer, model: nn.Module, x: mg.Tensor, t: mg.Tensor) -> None:
+    """The page's numbers are those of minigrad in float64."""
+    double = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2)).double()
+    double.load_state_dict({name: value.double() for name, value in model.state_dict().items()})
+    loss = nn.CrossEntropyLoss()(double(x.double()), t)
+    loss.backward()
+    assert [loss.item()] == pytest.approx(page.numbers("cross_entropy 1")[0], rel=1e-6)
+    for name, parameter in double.named_parameters():
+        values, gradients = page.numbers(name)
+        assert parameter.detach().numpy().ravel().tolist() == pytest.approx(values, rel=1e-6)
+        assert parameter.grad.numpy().ravel().tolist() == pytest.approx(gradients, rel=1e-6, abs=1e-9)
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1200])
+def test_the_page_stands_alone_and_fits_a_phone(browser, neuron, network, scheme, width):
+    for address in (neuron, network[0]):
+        page = Explorer(browser, address, width, scheme)
+        page.press("step", 2)
+        assert width >= page.page.evaluate("document.documentElement.scrollWidth")
+        assert [address] == [request for request in page.requests if not request.startswith("data:")]
+        assert [] == page.errors
+    assert "Forward and backward, step by step" == page.page.locator("h1").inner_text()
+
+
+# ---- what explore refuses
+
+
+def test_a_result_that_is_no_number_or_has_no_graph(tmp_path):
+    x = mg.ones(2, requires_grad=True)
+    with pytest.raises(InputTypeError, match=r"one number, got shape \(2,\); give a loss"):
+        learn.explore(lambda: x * 2, path=tmp_path / "a.html")
+    with pytest.raises(GraphError, match="requires grad"):
+        learn.explore(lambda: mg.ones(()) * 2, path=tmp_path / "a.html")
+    with pytest.raises(GraphError, match="no graph"):
+        learn.explore(mg.ones((), requires_grad=True), path=tmp_path / "a.html")
+    with pytest.raises(InputTypeError, match="got int"):
+        learn.explore(3, path=tmp_path / "a.html")
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_what_was_not_kept_is_named():
+    x, c = mg.ones((), requires_grad=True), mg.ones(())
+    with pytest.raises(ArgumentError, match=r"sub took b, .* explore\(lambda"):
+        learn.explore((x - c) ** 2)
+
+
+def test_writing_in_place_is_refused():
+    def run():
+        y = mg.ones(3, requires_grad=True) * 2
+        y += 1
+        return y.sum()
+
+    with pytest.raises(ArgumentError, match="in place"):
+        learn.explore(run)
+
+
+def test_large_computations_are_refused():
+    with pytest.raises(ArgumentError, match=r"too many to look at one by one \(at most 150 and 4,096\)"):
+        learn.explore(lambda: mg.ones(100, 100, requires_grad=True).sum())
+
+
+def test_rules_that_ask_in_python_cannot_be_written_down():
+    assert "(v_x) => { const t0 = v_x > 0.0; const t1 = N.where(t0, v_x, 0.0); return t1; }" == javascript(
+        lambda x: mg.notation.where(x > 0, x, 0), ["x"], {}
+    )
+    with pytest.raises(TypeError, match="what a value is"):
+        javascript(lambda x: 1 if x > 0 else 0, ["x"], {})
