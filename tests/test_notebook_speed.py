@@ -1,0 +1,150 @@
+"""Notebook 9, how it is fast: the readers of a rule, counts of calls and arrays, the program, bits. No test reads a time."""
+
+import math
+import re
+from types import SimpleNamespace
+
+import pytest
+from notebook_runner import run_notebook
+
+POINTS = [-2.0, 0.0, 0.75, 3.0]
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    return run_notebook("09_speed", tmp_path_factory.mktemp("speed"))
+
+
+def numbers(text, beginning):
+    found = re.search(rf"^{re.escape(beginning)} *\[(.*)\]$", text, re.MULTILINE).group(1)
+    return [float(number) for number in found.split(", ")]
+
+
+def slope(x):
+    return (1 + x * x) ** -1.5
+
+
+def test_floats_and_arrays_read_formula_and_rule(shown):
+    text = shown["declare"].text
+    right = [x / math.sqrt(1 + x * x) for x in POINTS]
+    assert right == numbers(text, "formula, floats")
+    assert right == numbers(text, "formula, NumPy")
+    assert pytest.approx([slope(x) for x in POINTS], rel=1e-14) == numbers(text, "rule, NumPy")
+
+
+def test_numba_reads_loops(shown):
+    forward, backward = shown["numba"].text.split("def ")[1:]
+    assert "out[i] = x_x[i] / sqrt(T(1) + x_x[i] * x_x[i])" in forward
+    assert "t_r = T(1) / sqrt(T(1) + x_x[i] * x_x[i])" in backward
+    assert "out[i] = x_g[i] * t_r * t_r * t_r" in backward
+    assert 1 == forward.count("for ") == backward.count("for ")
+
+
+def test_tensors_read_the_rule_and_give_the_second_derivative(shown):
+    text = shown["tensors-and-javascript"].text
+    right = [(slope(x + 1e-5) - slope(x - 1e-5)) / 2e-5 for x in POINTS]
+    assert pytest.approx(right, abs=1e-9) == numbers(text, "by the rule:")
+    assert pytest.approx(right, abs=1e-9) == numbers(text, "on paper:")
+
+
+def test_javascript_computes_the_same(shown):
+    lines, result = re.search(
+        r"^\(v_g, v_x\) => \{ (.*) return (\w+); \}$", shown["tensors-and-javascript"].text, re.MULTILINE
+    ).groups()
+    for x in POINTS:
+        scope = {"v_g": 1.0, "v_x": x, "N": SimpleNamespace(sqrt=math.sqrt)}
+        exec(lines.replace("const ", "").replace("; ", "\n"), scope)
+        assert slope(x) == pytest.approx(scope[result], rel=1e-14)
+
+
+def test_readers_agree_to_the_last_bit_and_with_finite_differences(shown):
+    text = shown["finite-differences"].text
+    assert ["floats", "NumPy", "Numba", "Tensors"] == re.findall(
+        r"^(\w+) +differ from NumPy's in 0 of 161 points$", text, re.MULTILINE
+    )
+    assert float(re.search(r"at most (\S+) away", text).group(1)) < 1e-9
+    assert "gradcheck says True" in text
+
+
+def test_arrays_that_are_walked_over(shown):
+    assert "NumPy walks over 9 arrays, the kernel over 2" in shown["walked"].text
+    assert "NumPy walks over 17 arrays, the kernel over 3" in shown["walked"].text
+
+
+@pytest.mark.parametrize(("number", "printed"), [(1, "9"), (2, "2"), (3, "0.0 1.0"), (4, "1.6")])
+def test_questions(shown, number, printed):
+    assert f") {printed}\n" in shown[f"question-{number}"].text
+    assert printed == shown[f"run-{number}"].text.strip()
+
+
+def test_a_replay_calls_few_functions(shown):
+    eager = int(re.match(r"(\d+) calls in a step as it is", shown["step"].text).group(1))
+    replay = int(re.match(r"(\d+) calls in a replay", shown["compiled"].text).group(1))
+    assert 3 * replay < eager
+
+
+def test_the_program_has_the_lines_that_the_text_explains(shown):
+    text = shown["compiled"].text
+    assert "step: 11 steps, 11 of them run by the machine" in text
+    lines = dict(re.findall(r"^ +(\d+)  (.*?)  ", text, re.MULTILINE))
+    explained = {
+        1: "linear = product(X, hidden.weight)",
+        2: "linear += hidden.bias; isru = isru(linear)",
+        3: "linear_2 = linear(isru, out.weight, out.bias)",
+        4: "cross_entropy, residual = cross_entropy(linear_2, target)",
+        5: "d isru = linear_backward(residual, out.weight)",
+        6: "d out.weight = linear_backward(residual, isru)",
+        7: "d out.bias = linear_backward(residual)",
+        8: "d linear = isru_backward(d isru, linear)",
+        9: "d hidden.weight = linear_backward(d linear, X)",
+        10: "d hidden.bias = linear_backward(d linear)",
+        11: "Adam.step()",
+    }
+    assert {str(number): line for number, line in explained.items()} == lines
+    assert 1 == text.count("machine, fused")
+
+
+def test_replays_give_the_same_bits(shown):
+    assert "0 of 200 losses differ, and 0 of 82 parameters" in shown["bits"].text
+    assert "198 of the steps were replays" in shown["bits"].text
+
+
+def test_fusion_makes_one_loop_and_leaves_the_mean_alone(shown):
+    text = shown["chain"].text
+    assert "chain: 6 steps" in text
+    assert "chain: 2 steps" in text
+    assert re.search(r"^ +2  mean = mean\(sub", text, re.MULTILINE)
+    assert "the same bits: True" in text
+    loop = text[text.index("def fused(") :]
+    assert 1 == loop.count("for ")
+    assert ["b0[i]"] == re.findall(r"^ +(\w+\[i\]) =", loop, re.MULTILINE)
+
+
+def test_operations_are_placed_by_their_counts(shown):
+    rows = re.findall(r"^(isru|chain|product) +(.*?) {2,}(\d+\.\d\d) ", shown["roofline"].text, re.MULTILINE)
+    counted = {
+        "Python's floats": 4 / 8,
+        "NumPy": 4 / 36,
+        "one kernel": 4 / 8,
+        "apart": 9 / 48,
+        "fused": 9 / 12,
+        "matrix · vector": 2 / 4,
+        **{f"{n} × {n}": n / 6 for n in (4, 16, 64, 256, 512)},
+    }
+    assert {name: f"{intensity:.2f}" for name, intensity in counted.items()} == {name: found for _, name, found in rows}
+
+
+def test_pictures(shown):
+    drawn = {name: cell.pictures for name, cell in shown.items() if cell.pictures}
+    assert {"finite-differences": 1, "per-element": 1, "widths": 1, "bandwidth": 1, "roofline": 1} == drawn
+
+
+def test_tasks_are_shown(shown):
+    assert shown["sigmoid"].text.startswith("sigmoid: ")
+    assert shown["adam"].text.startswith("adam: ")
+
+
+def test_the_exercise_waits_and_its_solution_is_right(shown):
+    assert shown["intensity"].text.startswith("Not yet: for n = 1 ")
+    assert shown["solved"].text.startswith("Right!\n")
+    assert re.search(r"^Bound by arithmetic from n = \d+ on$", shown["solved"].text, re.MULTILINE)
