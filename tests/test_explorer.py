@@ -190,6 +190,7 @@ def test_gradients_flow_back_and_add_up(browser, neuron):
     values, gradients = page.numbers("w")
     assert ([0.3], pytest.approx([2 * to_b + 0.6], rel=1e-12)) == (values, gradients)
     assert [pytest.approx(to_b, rel=1e-12)] == page.numbers("b")[1]
+    assert page.node("w").bounding_box()["y"] >= page.page.locator(".stage").bounding_box()["y"], "it was scrolled to"
     told = page.told()
     assert "Backward: from mul 1 to w" in told
     assert "(-1.061) * 2 = -2.122" in told, "the rule with its numbers"

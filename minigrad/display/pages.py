@@ -32,7 +32,7 @@ def page(title: str, sections: Sequence[tuple[str, Sequence[Block]]], script: st
     """A whole page: sections with headings, and links to them at the top. `script` is JavaScript that runs at the end."""
     if "</script" in script.lower():
         raise ArgumentError("page: a script cannot hold '</script', which would end it")
-    links = "".join(f'<a href="#part-{n}">{escape(name)}</a>' for n, (name, _) in enumerate(sections))
+    links = "".join(f'<a href="#part-{n}">{escape(name)}</a>' for n, (name, _) in enumerate(sections) if len(sections) > 1)
     body = "".join(
         f'<section id="part-{n}"><h2>{escape(name)}</h2>{"".join(block.html() for block in blocks)}</section>'
         for n, (name, blocks) in enumerate(sections)
@@ -42,6 +42,6 @@ def page(title: str, sections: Sequence[tuple[str, Sequence[Block]]], script: st
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'
         f'<style>{_style()}</style></head>\n<body class="minigrad page"><header><h1>{escape(title)}</h1>'
-        f"<nav>{links}</nav></header>\n<main>{body}</main>\n"
+        f"{f'<nav>{links}</nav>' if links else ''}</header>\n<main>{body}</main>\n"
         f"{f'<script>{script}</script>' if script else ''}</body></html>\n"
     )

@@ -50,7 +50,7 @@ function explorer(root) {
     n.arguments?.forEach((name, i) => { letters[name] = operands(n)[i]; });
     const rule = n.texts[s.k], single = v => v !== null && v !== undefined && (typeof v === "number" || v.data?.length === 1);
     const used = Object.keys(letters).filter(name => new RegExp(`\\b${name}\\b`).test(rule));
-    if (!used.length || !used.every(name => single(letters[name])) || /\n|dL|[₀-ₜᵀΣ]/.test(rule)) return "";
+    if (!used.length || !used.every(name => single(letters[name])) || /\n|dL|[₀-ₜᵀΣ]|^\w+$/.test(rule)) return "";
     const value = v => { const x = typeof v === "number" ? v : v.data[0]; return x < 0 ? `(${number(x)})` : number(x); };
     return rule.replace(/[A-Za-z_]\w*/g, name => (used.includes(name) ? value(letters[name]) : name));
   }
@@ -99,7 +99,19 @@ function explorer(root) {
     part("back").disabled = part("first").disabled = at === 0;
     part("step").disabled = part("end").disabled = at === steps.length - 1;
     part("play").textContent = timer ? "Pause" : "Play";
+    bringIntoView(s);
     details();
+  }
+
+  // Scroll the graph, not the page, to the nodes of a step.
+  function bringIntoView(s) {
+    const stage = root.querySelector(".stage"), frame = stage.getBoundingClientRect();
+    for (const id of [s.node, s.into]) {
+      if (id === undefined) continue;
+      const box = root.querySelector(`[data-node="${id}"]`).getBoundingClientRect();
+      stage.scrollTop += Math.min(0, box.top - frame.top - 8) + Math.max(0, box.bottom - frame.bottom + 8);
+      stage.scrollLeft += Math.min(0, box.left - frame.left - 8) + Math.max(0, box.right - frame.right + 8);
+    }
   }
 
   // Shape, values and gradient of the node that is looked at.
@@ -113,7 +125,7 @@ function explorer(root) {
     value.data.slice(0, 64).forEach((v, i) => {
       const place = [];
       for (let k = n.shape.length - 1, rest = i; k >= 0; k--) { place.unshift(rest % n.shape[k]); rest = Math.floor(rest / n.shape[k]); }
-      const line = row(table, [place.join(", ") || "–", String(Number(v.toPrecision(9))), ...(gradient ? [String(Number(gradient.data[i].toPrecision(9)))] : [])]);
+      const line = row(table, [place.join(", ") || "–", String(Number(v.toPrecision(7))), ...(gradient ? [String(Number(gradient.data[i].toPrecision(7)))] : [])]);
       line.cells[1].dataset.number = v;
       if (gradient) line.cells[2].dataset.number = gradient.data[i];
     });
