@@ -78,7 +78,9 @@ def test_pictures(shown):
 
 
 def test_finite_differences(shown):
-    assert 1e-9 > number(shown["finite-differences"].text, "smallest distance:")
+    text = shown["finite-differences"].text
+    assert 1e-9 > number(text, "∛ε = 5e-06:")
+    assert 1e-9 > number(text, "smallest distance:")
     assert "True\n" == shown["gradcheck"].text
 
 

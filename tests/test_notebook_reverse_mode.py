@@ -77,7 +77,7 @@ def test_without_zero_grad_the_loss_does_not_settle(shown):
 
 
 @pytest.mark.parametrize(
-    ("cell", "printed"), [("run-1", "110100"), ("run-2", "2.0"), ("run-3", "-0.2"), ("run-4", "the graph is gone")]
+    ("cell", "printed"), [("run-1", "110000"), ("run-2", "2.0"), ("run-3", "-0.2"), ("run-4", "the graph is gone")]
 )
 def test_questions(shown, cell, printed):
     question = shown[cell.replace("run", "question")].text

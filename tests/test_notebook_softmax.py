@@ -39,6 +39,8 @@ def test_the_pages_trace_is_wrong(shown):
     assert [0.8808, 0.5, 0.6225, 0.9526] == line(text, "sigmoid")
     assert [0.2833, 0.1936, 0.2188, 0.3044] == line(text, "softmax")
     assert [3, 3, 0] == line(text, "largest:")
+    assert [1.18954] == line(text, "−log p₃")
+    assert [0.0297, 0, 0.0514, -0.0314] == line(text, "gradient")
 
 
 def test_large_scores(shown):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
 
 import pytest
 
@@ -35,6 +36,10 @@ def test_the_code_prints_what_the_right_choice_says(question):
     with contextlib.redirect_stdout(printed):
         exec(question.code, {"__name__": "question"})
     assert question.choices[letters(8).index(question.right)].text == printed.getvalue().strip()
+
+
+def test_no_letter_is_a_good_guess():
+    assert max(Counter(question.right for question in QUESTIONS.values()).values()) <= 0.4 * len(QUESTIONS)
 
 
 def test_answers():

@@ -64,12 +64,12 @@ print(f"{start.grad.item():.0e}")""",
         "A ReLU with the bias −5 and inputs between −1 and 1 should answer 1. What is its bias after a hundred steps?",
         (
             Choice(
-                "1.0",
-                "So it would be if the gradient came through. But the output is 0 for every input, and there ReLU's slope is 0.",
-            ),
-            Choice(
                 "-5.0",
                 "The unit is dead: its input is below 0 for every sample, so no sample sends a gradient back. Nothing moves.",
+            ),
+            Choice(
+                "1.0",
+                "So it would be if the gradient came through. But the output is 0 for every input, and there ReLU's slope is 0.",
             ),
             Choice(
                 "5.0",
@@ -77,7 +77,7 @@ print(f"{start.grad.item():.0e}")""",
             ),
             Choice("nan", "Nothing overflows: all numbers are small, and the gradient is a clean 0, which is the trouble."),
         ),
-        "b",
+        "a",
         """\
 import minigrad as mg
 

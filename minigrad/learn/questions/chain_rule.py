@@ -36,6 +36,10 @@ print(x.grad.item())""",
                 "162.0", "That is 2 · 81, the slope of the last round alone. It is along the way from x to y that slopes multiply."
             ),
             Choice(
+                "6561.0",
+                "That is y, the value that comes out. Asked is how fast it changes with x: the product of the rounds' slopes.",
+            ),
+            Choice(
                 "17496.0",
                 (
                     "Three rounds ran, 3 → 9 → 81 → 6561, with the slopes 2 · 3, 2 · 9 and 2 · 81. Their product is 17496: what ran "
@@ -43,15 +47,11 @@ print(x.grad.item())""",
                 ),
             ),
             Choice(
-                "6561.0",
-                "That is y, the value that comes out. Asked is how fast it changes with x: the product of the rounds' slopes.",
-            ),
-            Choice(
                 "an error: a loop has no derivative",
                 "The loop is gone when backward begins. What was recorded are the multiplications that ran, and each has a slope.",
             ),
         ),
-        "c",
+        "d",
         """\
 import minigrad as mg
 
@@ -66,14 +66,14 @@ print(x.grad.item())""",
         "chain_rule-3",
         "a goes into the result twice. What does this print?",
         (
-            Choice("4.0", "That is the slope of a · a alone, 2a. The a that is added at the end changes y as well."),
             Choice(
                 "5.0", "Two ways lead from a to y: through a · a, which gives 2a = 4, and directly, which gives 1. They add up."
             ),
+            Choice("4.0", "That is the slope of a · a alone, 2a. The a that is added at the end changes y as well."),
             Choice("2.0", "Each use of a has its own slope; the number of uses alone says nothing."),
             Choice("1.0", "That is the last way alone. A value that is used in several places gets the sum of what comes back."),
         ),
-        "b",
+        "a",
         """\
 import minigrad as mg
 

@@ -41,17 +41,17 @@ print(report.accuracy, report.balanced_accuracy)""",
         "The threshold goes up from 0.5 to 0.7. What does this print for the precision before and after?",
         (
             Choice(
-                "0.75 1.0",
-                "So one hopes: fewer alarms, better ones. But among those that are dropped are two right ones; the false one stays.",
-            ),
-            Choice(
                 "0.75 0.5",
                 "First 4 alarms, of which 3 are right; then 2, of which 1 is. Two right ones fell out, and the false one stayed.",
+            ),
+            Choice(
+                "0.75 1.0",
+                "So one hopes: fewer alarms, better ones. But among those that are dropped are two right ones; the false one stays.",
             ),
             Choice("1.0 0.3333", "That is recall: 3 of 3 found, then 1 of 3. Precision asks how many of the alarms are right."),
             Choice("0.8 0.4", "That is accuracy, which counts the rightly refused sample too. Precision looks at alarms only."),
         ),
-        "b",
+        "a",
         """\
 from minigrad.evaluate import threshold_curve
 

@@ -30,18 +30,20 @@ print(pred.grad[0].item())""",
         "Which one number has the smallest mean absolute error to 1, 2, 3, 4 and 90? The cell tries all from 0 to 100.",
         (
             Choice(
-                "20", "That is the mean, which has the smallest mean squared error. With absolute errors 90 pulls no harder than 4."
+                "3", "The median: as many lie above as below, so the pulls of +1 and −1 cancel. How far away 90 is does not count."
             ),
             Choice(
-                "3", "The median: as many lie above as below, so the pulls of +1 and −1 cancel. How far away 90 is does not count."
+                "20", "That is the mean, which has the smallest mean squared error. With absolute errors 90 pulls no harder than 4."
             ),
             Choice(
                 "46",
                 "That is halfway between the smallest and the largest. It has the smallest largest error, not the smallest mean.",
             ),
-            Choice("2", "Without the outlier 2 would be as good as 3. But 90 counts, too: as one more that pulls upward."),
+            Choice(
+                "2", "One sample lies below, three lie above: a step upward comes nearer to more of them than it leaves behind."
+            ),
         ),
-        "b",
+        "a",
         """\
 import minigrad as mg
 
@@ -79,7 +81,10 @@ print(round(x.grad.item(), 4))""",
             Choice(
                 "100.0", "The probability is exactly 1, log(1 − 1) is −∞, and minigrad ends logarithms at −100, as PyTorch does."
             ),
-            Choice("inf", "The logarithm of 0 is −∞ indeed. One such loss would spoil all, so logarithms end at −100 here."),
+            Choice(
+                "inf",
+                "The logarithm of 0 is −∞ indeed. But one such loss would spoil all, so the logarithm is cut off before it gets there.",
+            ),
             Choice("0.0", "That would be the loss if 1 were the right answer. The network is as wrong as can be."),
         ),
         "b",

@@ -9,30 +9,30 @@ REVERSE_MODE = (
         "reverse_mode-1",
         "A chain of three layers leads from 1000 inputs to one loss. How many multiplications does its gradient take, from the end?",
         (
-            Choice("3", "That is the number of products, one a layer. Asked are the multiplications within them."),
             Choice(
-                "110100",
+                "110000",
                 (
-                    "A row times a matrix takes one multiplication for each entry of the matrix: 100 · 1 + 100 · 100 + 1000 · 100. "
-                    "What is carried along stays one row."
+                    "The last Jacobian is a row. A row times a matrix takes one multiplication for each entry of the matrix: "
+                    "100 · 100 + 100 · 1000. What is carried along stays one row."
                 ),
             ),
+            Choice("2", "That is the number of products: three matrices need two. Asked are the multiplications within them."),
             Choice(
                 "10100000",
                 "That is from the beginning: a matrix of 1000 columns, one for each input, is carried through all layers.",
             ),
             Choice(
                 "100000",
-                "Those are the multiplications of the largest layer alone. The two others have entries as well, fewer of them.",
+                "Those are the multiplications with the largest Jacobian alone. The one in the middle has entries as well, 100 · 100.",
             ),
         ),
-        "b",
+        "a",
         """\
 import numpy as np
 
 jacobians = [np.ones((100, 1000)), np.ones((100, 100)), np.ones((1, 100))]
-row, count = np.ones((1, 1)), 0
-for jacobian in reversed(jacobians):
+row, count = jacobians[-1], 0
+for jacobian in jacobians[-2::-1]:
     count += row.shape[0] * jacobian.size
     row = row @ jacobian
 print(count)""",
@@ -50,18 +50,18 @@ print(count)""",
                 "That would be the way through b alone. It is b's part that comes too late: a was visited already when it arrives.",
             ),
             Choice(
+                "10.0",
+                "That would be if a were visited twice and passed on all that it has each time, 1 and then 4. Here it is visited once.",
+            ),
+            Choice(
                 "2.0",
                 (
                     "When a is visited, only the direct way has arrived: 1, and x gets 1 · 2. The 3 that b adds to a afterwards "
                     "goes no further, because nobody visits a again."
                 ),
             ),
-            Choice(
-                "10.0",
-                "That would be if a were visited twice and passed on all that it has each time, 1 and then 4. Here it is visited once.",
-            ),
         ),
-        "c",
+        "d",
         """\
 slopes = {"L": {"a": 1, "b": 1}, "b": {"a": 3}, "a": {"x": 2}, "x": {}}
 gradient = {"L": 1.0, "a": 0.0, "b": 0.0, "x": 0.0}
@@ -111,6 +111,7 @@ print(round(w.item(), 4))""",
                     "in the first. Without, the first pass gives it back."
                 ),
             ),
+            Choice("0.0", "Nobody sets .grad to zero but zero_grad (or you). A second pass does not begin from nothing."),
             Choice(
                 "the graph is gone",
                 (
@@ -118,9 +119,8 @@ print(round(w.item(), 4))""",
                     "as soon as it can. To go through a graph again, ask for retain_graph=True before."
                 ),
             ),
-            Choice("0.0", "Nobody sets .grad to zero but zero_grad (or you). A second pass does not begin from nothing."),
         ),
-        "c",
+        "d",
         """\
 import minigrad as mg
 from minigrad.errors import GraphError

@@ -92,12 +92,12 @@ print([round(abs(slope), 4) for slope in z.grad.tolist()])""",
         "Class 0 is right, and the network is as sure of it as can be. But softmax is taken twice. What does this print?",
         (
             Choice(
-                "0.0",
-                "So it would be with the scores themselves. Here the loss takes the probabilities [1, 0, 0] for scores.",
-            ),
-            Choice(
                 "0.5514",
                 "Taken for scores, [1, 0, 0] are only 1 apart: the loss is log(1 + 2/e). No network can get below that.",
+            ),
+            Choice(
+                "0.0",
+                "So it would be with the scores themselves. Here the loss takes the probabilities [1, 0, 0] for scores.",
             ),
             Choice("1.0986", "That is log 3, a guess among three classes. A lead of 1 is better than none."),
             Choice(
@@ -105,7 +105,7 @@ print([round(abs(slope), 4) for slope in z.grad.tolist()])""",
                 "That would be the loss if the right class were behind by 100. It leads by 100, and the first softmax makes 1 of it.",
             ),
         ),
-        "b",
+        "a",
         """\
 import minigrad as mg
 from minigrad.nn import functional as F

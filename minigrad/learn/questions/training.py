@@ -39,19 +39,19 @@ print(round(w.item(), 4))""",
         "Two weights of 1, one with the gradient 1000, one with 0.001. Where are they after Adam's first step?",
         (
             Choice(
-                "[-99.0, 1.0]",
-                "That is what SGD makes of it: the step is lr times the gradient. Adam divides by the gradient's size.",
-            ),
-            Choice(
                 "[0.9, 0.9]",
                 "At the first step m̂ is g and √v̂ is |g|. Their ratio is 1, whatever the gradient: the step has the length lr.",
+            ),
+            Choice(
+                "[-99.0, 1.0]",
+                "That is what SGD makes of it: the step is lr times the gradient. Adam divides by the gradient's size.",
             ),
             Choice("[0.9, 1.0]", "Adam does not scale all gradients by the largest one: each weight is divided by its own size."),
             Choice(
                 "[1.0, 1.0]", "Both averages start at 0, but their bias is corrected: already the first step has its full length."
             ),
         ),
-        "b",
+        "a",
         """\
 import minigrad as mg
 from minigrad import optim
