@@ -116,6 +116,34 @@ def test_all_other_operations_are_right_or_refused(machine):
     assert 60 < sum(compared(machine, case) > 0 for case in others) < len(others)
 
 
+ROWS = [[1000.0, 1001.0, 999.0], [-1000.0, -999.0, -1001.0]]
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: mg.logsumexp(x, 1),
+        lambda x: mg.logsumexp(x, 0, keepdim=True),
+        lambda x: mg.logsumexp(x, (0, 1)),
+        lambda x: mg.softmax(x, 1),
+        lambda x: mg.log_softmax(x, 1),
+        lambda x: mg.where(x > 999.5, x, x * x),
+        lambda x: mg.where(x <= -999, 0.0, x),
+        lambda x: mg.logsumexp(mg.where(x > 1000, -np.inf, x), 1),
+        lambda x: nn.functional.embedding(mg.tensor([[1, 0], [1, 1]]), x),
+    ],
+)
+def test_rows_far_apart_comparisons_and_rows_of_a_table(machine, function):
+    x = mg.tensor(ROWS, dtype=mg.float64, requires_grad=True)
+    end, ran = recorded(lambda: weighted(function(x)))
+    recording = Recording(end, ran, Names("explore", None, None, {}))
+    end.backward()
+    values, gradients = computed(machine, recording)
+    np.testing.assert_allclose(values[-1], [end.item()], rtol=1e-12)
+    np.testing.assert_allclose(gradients[recording.index[id(x)]], x.grad.array.ravel(), rtol=1e-9, atol=1e-12)
+
+
 # ---- the page, in a browser
 
 
@@ -221,6 +249,72 @@ def test_keys(browser, neuron):
 
 
 @needs_browser
+def test_arrow_keys_on_a_fresh_page_and_after_a_click(browser, neuron):
+    page = Explorer(browser, neuron)
+    page.page.keyboard.press("ArrowRight")
+    assert "Step 1 of 18, forward" == page.part("count").inner_text()
+    page.press("step")
+    page.page.keyboard.press("ArrowRight")
+    assert "Step 3 of 18, forward" == page.part("count").inner_text()
+    page.page.keyboard.press(" ")
+    assert "Step 4 of 18, forward" == page.part("count").inner_text(), "Space presses the button that has the focus"
+    assert "Play" == page.part("play").inner_text()
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [360, 1200])
+def test_the_node_under_the_pointer_is_told_beside_the_graph(browser, tmp_path, width):
+    w = mg.arange(100.0, requires_grad=True)
+    page = Explorer(browser, learn.explore(lambda: (w * w).sum(), path=tmp_path / "a.html").as_uri(), width)
+    page.press("end")
+    stage, looked = (page.page.locator(name).bounding_box() for name in (".stage", ".looked"))
+    page.node("sum 1").hover()
+    assert "sum 1: sum, shape ()" == page.part("looked").inner_text()
+    assert looked == page.page.locator(".looked").bounding_box(), "nothing jumps"
+    page.node("w").hover()
+    if width > 900:
+        assert looked["x"] >= stage["x"] + stage["width"]
+        assert stage["y"] == looked["y"]
+    else:
+        assert 0 < looked["y"] - stage["y"] - stage["height"] < 20
+    assert ([*range(100)], [*range(0, 200, 2)]) == page.numbers("w")
+    assert "w: given, shape (100,)\n(100,), 100 numbers\ndL/d (100,), 100 numbers" == page.node("w").locator("title").text_content()
+    assert width >= page.page.evaluate("document.documentElement.scrollWidth")
+
+
+@needs_browser
+def test_boxes_show_the_smallest_and_the_largest(browser, tmp_path):
+    z = mg.tensor([[1.0, 2.0], [0.5, -0.25]], requires_grad=True)
+    page = Explorer(browser, learn.explore(lambda: mg.softmax(z, 1)[:, 0].sum() + z.sum(), path=tmp_path / "a.html").as_uri())
+    assert ("(2, 2) -0.25…2", "") == page.shown("z")
+    page.press("step")
+    assert "(2, 2) 0.269…0.731" == page.shown("softmax 1")[0]
+    page.press("end")
+    assert "∂L 0.782…1.22" == page.shown("z")[1]
+    page.press("back")
+    assert "∂L all 1" == page.shown("z")[1]
+
+
+@needs_browser
+def test_infinite_numbers_are_shown_and_what_is_no_float_cannot_be_moved(browser, tmp_path):
+    mask, x = mg.tensor([[0.0, -np.inf], [0.0, 0.0]]), mg.tensor([[1.0, 2.0], [3.0, 5.0]], requires_grad=True)
+    chosen = mg.tensor([0, 1])
+    place = learn.explore(lambda: nn.functional.cross_entropy(x + mask, chosen), path=tmp_path / "a.html")
+    page = Explorer(browser, place.as_uri())
+    page.press("end")
+    assert [0.0, 0.0] == page.numbers("x")[1][:2]
+    assert [0.0, -np.inf, 0.0, 0.0] == page.numbers("mask")[0]
+    assert ["x"] * 4 + ["mask"] * 4 == [option.split("[")[0] for option in page.part("which").locator("option").all_inner_texts()]
+    page.part("which").select_option(label="mask[0, 1]")
+    page.part("exact").fill("0")
+    page.part("exact").press("Enter")
+    assert 0.0 < page.numbers("x")[1][1]
+    page.press("reset")
+    assert [0.0, -np.inf, 0.0, 0.0] == page.numbers("mask")[0]
+    assert [] == page.errors
+
+
+@needs_browser
 def test_the_slider_changes_an_input_and_all_is_computed_anew(browser, network):
     address, model, x, t = network
     page = Explorer(browser, address)
@@ -270,6 +364,27 @@ def test_the_page_stands_alone_and_fits_a_phone(browser, neuron, network, scheme
     assert "Forward and backward, step by step" == page.page.locator("h1").inner_text()
 
 
+def test_inputs_and_targets_without_a_name_are_called_as_the_function_calls_them(tmp_path):
+    called = mg.ones(1, 2)
+
+    def run(first, second):
+        return ((first + second) * called).sum(1)
+
+    page = learn.explore(
+        run, mg.ones(1, 2, requires_grad=True), called, target=mg.ones(1), loss=nn.MSELoss(), path=tmp_path / "a.html"
+    ).read_text()
+    assert all(f'aria-label="{name}"' in page for name in ("first", "called", "target"))
+    assert 'aria-label="second"' not in page
+
+
+def test_it_is_said_when_not_all_elements_can_be_chosen(tmp_path):
+    few, many = (
+        learn.explore(lambda n=n: mg.ones(n, requires_grad=True).sum(), path=tmp_path / "a.html").read_text() for n in (400, 1200)
+    )
+    assert "elements can be chosen" not in few
+    assert "(the first 400 of 1,200 elements can be chosen)" in many
+
+
 # ---- what explore refuses
 
 
@@ -288,8 +403,29 @@ def test_a_result_that_is_no_number_or_has_no_graph(tmp_path):
 
 def test_what_was_not_kept_is_named():
     x, c = mg.ones((), requires_grad=True), mg.ones(())
-    with pytest.raises(ArgumentError, match=r"sub took b, .* explore\(lambda"):
+    with pytest.raises(ArgumentError, match=r"sub took b, .* explore\(model, X, target=Y, .* explore\(lambda"):
         learn.explore((x - c) ** 2)
+
+
+def test_a_target_without_a_loss_is_refused(tmp_path):
+    with pytest.raises(ArgumentError, match="target is compared by a loss"):
+        learn.explore(lambda x: x, mg.ones((), requires_grad=True), target=mg.ones(()), path=tmp_path / "a.html")
+
+
+@pytest.mark.parametrize("settings", [{"padding_idx": 0}, {"scale_grad_by_freq": True}])
+def test_embeddings_with_another_gradient_are_refused(tmp_path, settings):
+    table = mg.ones(2, 3, requires_grad=True)
+    with pytest.raises(ArgumentError, match="cannot compute embedding"):
+        learn.explore(lambda: nn.functional.embedding(mg.tensor([0, 1]), table, **settings).sum(), path=tmp_path / "a.html")
+
+
+def test_what_is_refused_is_called_by_its_public_name(tmp_path):
+    x = mg.ones(2, 3, requires_grad=True)
+    with pytest.raises(ArgumentError, match=r"cannot compute max\(dim\), min\(dim\) or gather; it can amax, amin"):
+        learn.explore(lambda: x.max(1).values.sum(), path=tmp_path / "a.html")
+    page = learn.explore(lambda: (x**2).sum(), path=tmp_path / "a.html").read_text()
+    assert 'aria-label="pow 1"' in page
+    assert ">x ^ 2</text>" in page
 
 
 def test_writing_in_place_is_refused():

@@ -10,12 +10,14 @@ function explorer(root) {
 
   // ---- what it shows
 
-  const number = v => (Number.isInteger(v) && Math.abs(v) < 1e6 ? String(v) : Math.abs(v) >= 1e-4 && Math.abs(v) < 1e6 ? Number(v.toPrecision(4)).toString() : v.toPrecision(4).replace(/\.?0+e/, "e"));
+  const rounded = (v, digits) => (Number.isInteger(v) && Math.abs(v) < 1e6 ? String(v) : Math.abs(v) >= 1e-4 && Math.abs(v) < 1e6 ? Number(v.toPrecision(digits)).toString() : v.toPrecision(digits).replace(/\.?0+e/, "e"));
+  const number = v => rounded(v, 4);
   const shapeText = shape => `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
   function short(x) {
     if (x.data.length === 1) return number(x.data[0]);
     if (x.data.length <= 3) return `[${x.data.map(number).join(", ")}]`;
-    return `${shapeText(x.shape)} mean ${number(x.data.reduce((a, b) => a + b, 0) / x.data.length)}`;
+    const low = rounded(Math.min(...x.data), 3), high = rounded(Math.max(...x.data), 3);
+    return low === high ? `all ${low}` : `${low}…${high}`;
   }
   function full(x) {
     if (!x.shape.length) return number(x.data[0]);
@@ -32,6 +34,7 @@ function explorer(root) {
     return {shown, sums};
   };
 
+  const heading = n => `${n.title}: ${n.op || "given"}, shape ${shapeText(n.shape)}`;
   function text(element, words) { if (element.textContent !== words) element.textContent = words; }
   function row(table, cells, head) {
     const line = table.insertRow();
@@ -79,8 +82,9 @@ function explorer(root) {
     const {shown, sums} = known(), s = steps[at];
     nodes.forEach(n => {
       const group = root.querySelector(`[data-node="${n.id}"]`);
-      text(group.querySelector('[data-part="value"]'), shown.has(n.id) ? short(values[n.id]) : "?");
+      text(group.querySelector('[data-part="value"]'), shown.has(n.id) ? `${n.shape.length && values[n.id].data.length > 3 ? `${shapeText(n.shape)} ` : ""}${short(values[n.id])}` : "?");
       text(group.querySelector('[data-part="gradient"]'), sums.has(n.id) ? `∂L ${short(sums.get(n.id))}` : "");
+      text(group.querySelector("title"), [heading(n), shown.has(n.id) ? full(values[n.id]) : "not computed yet", ...(sums.has(n.id) ? [`dL/d ${full(sums.get(n.id))}`] : [])].join("\n"));
       group.classList.toggle("current", s.node === n.id);
       group.classList.toggle("target", s.kind === "backward" && s.into === n.id);
       group.classList.toggle("unknown", !shown.has(n.id));
@@ -117,19 +121,18 @@ function explorer(root) {
   // Shape, values and gradient of the node that is looked at.
   function details() {
     const n = nodes[looked], {shown, sums} = known(), value = shown.has(n.id) ? values[n.id] : null, gradient = sums.get(n.id);
-    text(part("looked"), `${n.title}: ${n.op || "given"}, shape ${shapeText(n.shape)}`);
+    text(part("looked"), heading(n));
     const table = part("values");
     table.replaceChildren();
     if (!value) return void row(table, ["not computed yet"]);
     row(table, ["index", "value", ...(gradient ? ["dL/d"] : [])], true);
-    value.data.slice(0, 64).forEach((v, i) => {
+    value.data.forEach((v, i) => {
       const place = [];
       for (let k = n.shape.length - 1, rest = i; k >= 0; k--) { place.unshift(rest % n.shape[k]); rest = Math.floor(rest / n.shape[k]); }
       const line = row(table, [place.join(", ") || "–", String(Number(v.toPrecision(7))), ...(gradient ? [String(Number(gradient.data[i].toPrecision(7)))] : [])]);
       line.cells[1].dataset.number = v;
       if (gradient) line.cells[2].dataset.number = gradient.data[i];
     });
-    if (value.data.length > 64) row(table, [`and ${value.data.length - 64} more`]);
   }
 
   // ---- what the reader does
@@ -155,8 +158,10 @@ function explorer(root) {
   part("end").onclick = () => { stop(); go(steps.length - 1); };
   part("play").onclick = play;
   part("speed").onchange = () => { if (timer) { stop(); play(); } };
-  root.addEventListener("keydown", event => {
-    if (event.target.matches("input, select, button") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const alone = document.querySelectorAll(".explorer").length === 1;
+  (alone ? document : root).addEventListener("keydown", event => {
+    const own = event.key === " " ? "input, select, button" : "input, select"; // who has a use of their own for the key
+    if (event.target.matches(own) || event.ctrlKey || event.metaKey || event.altKey) return;
     const act = {ArrowRight: () => go(at + 1), ArrowLeft: () => go(at - 1), Home: () => go(0), End: () => go(steps.length - 1), " ": play}[event.key];
     if (!act) return;
     event.preventDefault();
@@ -174,7 +179,7 @@ function explorer(root) {
   const chosen = () => { const [id, i] = which.value.split(":").map(Number); return {leaf: leaves[id], i}; };
   function choose() {
     if (!which.value) return;
-    const {leaf, i} = chosen(), value = leaf.data[i], reach = Math.max(2, 2 * Math.abs(value));
+    const {leaf, i} = chosen(), value = leaf.data[i], reach = Number.isFinite(value) ? Math.max(2, 2 * Math.abs(value)) : 2;
     slider.min = -reach;
     slider.max = reach;
     slider.step = reach / 200;
@@ -191,7 +196,7 @@ function explorer(root) {
   which.onchange = choose;
   slider.oninput = () => { exact.value = slider.value; move(slider.value); };
   exact.onchange = () => { slider.value = exact.value; move(exact.value); };
-  part("reset").onclick = () => { nodes.forEach(n => { if (n.leaf) leaves[n.id].data.splice(0, Infinity, ...n.leaf); }); choose(); anew(); };
+  part("reset").onclick = () => { nodes.forEach(n => { if (n.leaf) leaves[n.id].data.splice(0, Infinity, ...n.leaf.map(Number)); }); choose(); anew(); };
 
   choose();
   show();

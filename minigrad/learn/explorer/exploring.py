@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from inspect import signature
 from pathlib import Path
 from sys import _getframe
 from typing import Any
@@ -18,6 +20,7 @@ from ...errors import ArgumentError, GraphError, InputTypeError
 from ...inspect.capture import uncompiled
 from ...inspect.graphs.layout import Layout, Place, layered
 from ...inspect.naming import Names, variables
+from ...nn import Module
 from .recording import Node, Recording, recorded, replayed
 
 __all__ = ["explore"]
@@ -40,7 +43,8 @@ def explore(
 
     result: a model or a function, called with `inputs`; with `loss`, loss(output, target) is what is explored. Or a Tensor, a number with a
     graph, as long as all that it was made of is still known.
-    names: what Tensors are called, beside the parameters of a model and the variables of the caller.
+    names: what Tensors are called, beside the parameters of a model and the variables of the caller. Inputs that are neither are called
+    as the function calls them, and the target `target`.
 
     The page shows the graph; forward, values appear node by node, and backward each gradient with its rule, the numbers put in, and the sum so
     far. A slider changes any element of what was given, and the page computes everything anew, in float64, by rules that are written from the
@@ -56,6 +60,8 @@ def explore(
         end, ran = result, replayed(result)
         model = None
     elif callable(function):
+        if target is not None and loss is None:
+            raise ArgumentError("explore: target is compared by a loss; give it too, loss=nn.CrossEntropyLoss()")
         model = function
 
         def run() -> Any:
@@ -74,13 +80,23 @@ def explore(
         )
     if not end.requires_grad:
         raise GraphError("explore: nothing in this computation requires grad, so there is no backward pass")
-    recording = Recording(end, ran, Names("explore", names, model, seen))
+    given = {} if model is None else _given(model, inputs, target, {**seen, **(names or {})})
+    recording = Recording(end, ran, Names("explore", {**given, **(names or {})}, model, seen))
     place = Path(path)
     if place.is_dir():
         raise ArgumentError(f"explore: path must name a file, {place} is a folder")
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(page(title, [("Explorer", [_panel(recording)])], _script(recording)), encoding="utf-8")
     return place.resolve()
+
+
+def _given(function: Any, inputs: Sequence[Any], target: Any, known: Mapping[str, Any]) -> dict[str, Tensor]:
+    """What was handed in and has no name yet, by the names that the function has for it."""
+    named = signature(function.forward if isinstance(function, Module) else function).bind(*inputs).arguments
+    held = {id(value) for value in known.values()}
+    return {
+        name: value for name, value in {**named, "target": target}.items() if isinstance(value, Tensor) and id(value) not in held
+    }
 
 
 def _script(recording: Recording) -> str:
@@ -98,19 +114,25 @@ def _panel(recording: Recording) -> Markup:
         f"<style>{resource(__package__ or '', 'explorer.css')}</style>"
         f'<div class="explorer" tabindex="0" aria-label="Explorer: arrow keys step, space plays">{_controls()}'
         '<div class="told" aria-live="polite"><p data-part="title"></p><table><tbody data-part="lines"></tbody></table></div>'
-        f'<div class="stage" tabindex="0" role="region" aria-label="Graph">{_graph(nodes)}</div>{_slider(nodes)}'
-        '<h3 data-part="looked"></h3>'
-        '<div class="wide" tabindex="0" role="region" aria-label="Values"><table><tbody data-part="values"></tbody></table></div>'
-        f'<script type="application/json">{text}</script></div>'
+        f'<div class="both"><div class="stage" tabindex="0" role="region" aria-label="Graph">{_graph(nodes)}</div>'
+        '<div class="looked"><h3 data-part="looked"></h3>'
+        '<div class="wide" tabindex="0" role="region" aria-label="Values"><table><tbody data-part="values"></tbody></table></div></div></div>'
+        f'{_slider(nodes)}<script type="application/json">{text}</script></div>'
     )
 
 
 def node_data(n: int, node: Node) -> dict[str, Any]:
     """What the page is told of a node."""
-    known = {"id": n, "title": node.name, "op": node.operation, "shape": node.shape, "wants": node.wants, "inputs": node.inputs}
+    inputs = [{"number": _number(given["number"])} if given and "number" in given else given for given in node.inputs]
+    known = {"id": n, "title": node.name, "op": node.operation, "shape": node.shape, "wants": node.wants, "inputs": inputs}
     if not node.operation:
-        return {**known, "leaf": node.values.ravel().tolist(), "texts": []}
+        return {**known, "leaf": [_number(v) for v in node.values.ravel().tolist()], "texts": []}
     return {**known, "formula": node.formula, "texts": node.texts, **node.program}
+
+
+def _number(value: float) -> float | str:
+    """A number for JSON, which has none for inf and nan."""
+    return value if math.isfinite(value) else "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _controls() -> str:
@@ -126,12 +148,16 @@ def _controls() -> str:
 
 def _slider(nodes: Sequence[Node]) -> str:
     """The choice of an element of a leaf, and what moves it."""
-    places = [(n, i) for n, node in enumerate(nodes) if not node.operation for i in range(node.values.size)][:_SLIDERS]
-    options = "".join(f'<option value="{n}:{i}">{escape(nodes[n].name)}{_index(nodes[n].shape, i)}</option>' for n, i in places)
+    places = [(n, i) for n, node in enumerate(nodes) if node.moves for i in range(node.values.size)]
+    first = f" (the first {_SLIDERS} of {len(places):,} elements can be chosen)" if len(places) > _SLIDERS else ""
+    options = "".join(
+        f'<option value="{n}:{i}">{escape(nodes[n].name)}{_index(nodes[n].shape, i)}</option>' for n, i in places[:_SLIDERS]
+    )
     return (
         f'<p class="controls"><label>Change <select data-part="which">{options}</select></label> '
         '<label>to <input type="range" data-part="slider" step="any"></label> '
-        '<label>exactly <input type="number" data-part="exact" step="any"></label> <button type="button" data-part="reset">Reset</button></p>'
+        '<label>exactly <input type="number" data-part="exact" step="any"></label> <button type="button" data-part="reset">Reset</button>'
+        f"{first}</p>"
     )
 
 
@@ -145,7 +171,13 @@ def _graph(nodes: Sequence[Node]) -> str:
     place_of = {n: k for k, n in enumerate(order)}
     links = [(n, given["node"]) for n, node in enumerate(nodes) for given in node.inputs if given and "node" in given]
     widths = [
-        _LETTER * max(len(_cut(node.name)), len(_cut(node.formula)), _NUMBER if node.values.size == 1 else _LONGEST) + 20
+        _LETTER
+        * max(
+            len(_cut(node.name)),
+            len(_cut(node.formula)),
+            _NUMBER if node.values.size == 1 else max(_LONGEST, len(str(node.shape)) + 20),
+        )
+        + 20
         for node in nodes
     ]
     layout = layered([(widths[n], _HEIGHT) for n in order], list(dict.fromkeys((place_of[n], place_of[m]) for n, m in links)))
@@ -174,7 +206,7 @@ def _box(n: int, node: Node, place: Place) -> str:
     )
     kind = "operation" if node.operation else "leaf"
     return (
-        f'<g class="node {kind}" data-node="{n}" tabindex="0" role="button" aria-label="{escape(node.name)}">'
+        f'<g class="node {kind}" data-node="{n}" tabindex="0" role="button" aria-label="{escape(node.name)}"><title></title>'
         f'<rect x="{place.left:.1f}" y="{place.top:.1f}" width="{place.width:.1f}" height="{place.height:.1f}" rx="5"/>{words}</g>'
     )
 

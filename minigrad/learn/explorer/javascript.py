@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 
 from ...kernels.notation import NAMES
 
-__all__ = ["javascript"]
+__all__ = ["COMPARISONS", "javascript"]
+
+COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "===", "ne": "!=="}
 
 
 class _Symbol:
@@ -63,7 +65,7 @@ for _name, _form in {
 }.items():
     setattr(_Symbol, f"__{_name}__", _binary(_form))
     setattr(_Symbol, f"__r{_name}__", _mirrored(_form))
-for _name, _form in {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "===", "ne": "!=="}.items():
+for _name, _form in COMPARISONS.items():
     setattr(_Symbol, f"__{_name}__", _binary(f"{{}} {_form} {{}}"))
 
 

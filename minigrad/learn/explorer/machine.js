@@ -1,10 +1,10 @@
 // The machine: computes a graph forward and backward, from the numbers of its leaves.
 "use strict";
 function machine(nodes, rules) {
-  const leaves = nodes.map(n => (n.leaf ? T.make(n.shape, n.leaf.slice()) : null)), last = nodes.length - 1;
+  const leaves = nodes.map(n => (n.leaf ? T.make(n.shape, n.leaf.map(Number)) : null)), last = nodes.length - 1;
   let values = [];
 
-  const operands = n => n.inputs.map(i => (i === null ? null : i.node !== undefined ? values[i.node] : i.number));
+  const operands = n => n.inputs.map(i => (i === null ? null : i.node !== undefined ? values[i.node] : Number(i.number)));
 
   function forward(n) {
     const given = operands(n);

@@ -68,8 +68,9 @@ const OPERATIONS = (() => {
   };
   const logsumexp = {
     forward: ([x], s) => {
-      const {full, shape} = reduced(x.shape, dimsOf(x, s), s.keepdim), top = Math.max(...x.data);
-      return reshape(map(v => top + Math.log(v), [sumTo(map(v => Math.exp(v - top), [x]), full)]), shape);
+      const {full, shape} = reduced(x.shape, dimsOf(x, s), s.keepdim), largest = extreme(1).forward([x], {...s, keepdim: true});
+      const top = map(v => (Number.isFinite(v) ? v : 0), [largest]), total = sumTo(map((v, t) => Math.exp(v - t), [x, top]), full);
+      return reshape(map((t, v) => t + Math.log(v), [top, total]), shape);
     },
     backward: (g, [x], y, s) => {
       const {full} = reduced(x.shape, dimsOf(x, s), true);

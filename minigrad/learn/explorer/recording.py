@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core import Elementwise, Step, Tensor, Watcher, watching
+from ...core import Elementwise, Op, Step, Tensor, Watcher, watching
 from ...core.plan import Plan
 from ...core.tensor import Array
 from ...errors import ArgumentError, GraphError
 from ...inspect.naming import Names
 from ...inspect.tracing.rule_text import formula_text
-from .javascript import javascript
+from .javascript import COMPARISONS, javascript
 
 __all__ = ["KINDS", "Node", "Recording", "recorded", "replayed"]
 
@@ -34,6 +34,8 @@ KINDS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "nll_loss": ({"reduction": "reduction"}, {}),
     "layer_norm": ({"normalized_shape": "over", "eps": "eps"}, {}),
 }
+# Operations that readers call otherwise.
+_PUBLIC = {"pow_scalar": "pow", "taken_rows": "embedding", "pick": "max(dim), min(dim) or gather"}
 _COPIES = frozenset({"clone", "contiguous"})
 _MOVES = frozenset({"minigrad.ops.shape", "minigrad.ops.arranging", "minigrad.ops.joining", "minigrad.ops.indexing"})
 
@@ -58,6 +60,7 @@ class Node:
     operation: str = ""
     formula: str = ""
     wants: bool = False
+    moves: bool = False  # a leaf whose numbers may be any; not indices, nor true and false
     inputs: list[dict[str, Any] | None] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)  # rules in words, "" where nothing goes
     program: dict[str, Any] = field(default_factory=dict)  # what the page needs to compute it
@@ -120,7 +123,9 @@ class Recording:
                 f"explore: {tensor.step.name} was computed before; hand in a function that computes everything, or the result of all of it"
             )
         name = self.names.of(tensor) or self.names.of(tensor.array) or self._numbered("tensor")
-        return Node(name, tensor.shape, np.array(tensor.array, np.float64), wants=tensor.requires_grad)
+        return Node(
+            name, tensor.shape, np.array(tensor.array, np.float64), wants=tensor.requires_grad, moves=tensor.dtype.kind == "f"
+        )
 
     def _numbered(self, word: str) -> str:
         self._counts[word] = self._counts.get(word, 0) + 1
@@ -131,8 +136,9 @@ class Recording:
         if not np.array_equal(values, y.array, equal_nan=values.dtype.kind == "f"):
             raise ArgumentError(f"explore: what {plan.op.name} made was written to in place; write that part without")
         operation = plan.op
-        name = self.names.of(step or y) or self._numbered(operation.name)
-        node = Node(name, y.shape, np.array(y.array, np.float64), operation.name, wants=y.requires_grad)
+        public = _public(operation)
+        name = self.names.of(step or y) or self._numbered(public)
+        node = Node(name, y.shape, np.array(y.array, np.float64), public, wants=y.requires_grad)
         node.inputs = [self._input(x) for x in inputs]
         node.texts = _texts(step, len(inputs))
         attrs = dict(zip(operation.attributes, plan.attrs, strict=True))
@@ -163,7 +169,9 @@ class Recording:
         return {"map": forward, "rules": rules, "arguments": operation.inputs, "reduction": attrs.get("reduction", "none")}
 
     def _code(self, rule: Callable[..., Any], symbols: Sequence[str], constants: Mapping[str, Any]) -> int:
-        text = javascript(rule, symbols, constants)
+        return self._entered(javascript(rule, symbols, constants))
+
+    def _entered(self, text: str) -> int:
         if text not in self.rules:
             self.rules.append(text)
         return self.rules.index(text)
@@ -178,16 +186,29 @@ class Recording:
             _check_shapes(ran, attrs)
             settings = {word: attrs[name] for name, word in told.items() if name in attrs}
             return {"kind": operation.name, "settings": settings, "arguments": operation.inputs}
-        if operation.name in _COPIES or operation.formula.__module__ in _MOVES:
+        if operation.name in COMPARISONS:
+            code = self._entered(f"(a, b) => a {COMPARISONS[operation.name]} b")
+            return {"map": code, "rules": [None, None], "arguments": operation.inputs, "reduction": "none"}
+        if operation.name in _COPIES or _takes_rows(operation.name, attrs) or operation.formula.__module__ in _MOVES:
             return {"kind": "pick", "settings": {"places": _places(ran, attrs)}, "arguments": operation.inputs}
         known = ", ".join(sorted(KINDS))
         raise ArgumentError(
-            f"explore: the page cannot compute {operation.name}; it can {known}, all maps over elements, and what moves elements"
+            f"explore: the page cannot compute {_public(operation)}; it can {known}, comparisons, what moves elements, "
+            "and maps over elements that are written in minigrad.notation"
         )
+
+
+def _public(operation: Op[Any]) -> str:
+    return _PUBLIC.get(operation.name, operation.name)
 
 
 def _reduction(operation: Elementwise[Any]) -> dict[str, Any]:
     return {"reduction": "none"} if operation.reduces else {}
+
+
+def _takes_rows(name: str, attrs: Mapping[str, Any]) -> bool:
+    """Whether this is an embedding with the plain gradient."""
+    return name == "taken_rows" and attrs == {"padding_idx": None, "scale_grad_by_freq": False}
 
 
 def _check_shapes(ran: Ran, attrs: Mapping[str, Any]) -> None:
@@ -218,7 +239,9 @@ def _places(ran: Ran, attrs: Mapping[str, Any]) -> list[list[int]]:
     begins = np.cumsum([0, *(x.numel() for x in inputs)])
     marked = [np.arange(begin, begin + x.numel()).reshape(x.shape) for begin, x in zip(begins, inputs, strict=False)]
     live = dict(zip(operation.live, step.live if step is not None else (), strict=True))
-    given = {operation.sequence: marked} if operation.sequence else dict(zip(operation.inputs, marked, strict=True))
+    given: dict[str, Any] = {operation.sequence: marked} if operation.sequence else dict(zip(operation.inputs, marked, strict=True))
+    if not operation.sequence:  # what has no rule is not moved, it says where
+        given |= {name: x.array for name, x in zip(operation.inputs, inputs, strict=True) if name not in operation.rules}
     moved = np.asarray(operation.formula(**given, **attrs, **live)).ravel()
     flat = np.concatenate([x.array.ravel() for x in inputs])
     if moved.size != y.numel() or (moved.size and moved.max() >= flat.size):
@@ -238,7 +261,8 @@ def _texts(step: Step | None, count: int) -> list[str]:
     return texts
 
 
-_SIGNS = {"add": "+", "sub": "−", "mul": "·", "div": "/", "matmul": "@", "pow_scalar": "^", "pow": "^"}
+_SIGNS = {"lt": "<", "le": "≤", "gt": ">", "ge": "≥", "eq": "=", "ne": "≠"}
+_SIGNS |= {"add": "+", "sub": "−", "mul": "·", "div": "/", "matmul": "@", "pow": "^"}
 
 
 def _formula(node: Node, nodes: Sequence[Node], attrs: Mapping[str, Any]) -> str:
@@ -248,7 +272,7 @@ def _formula(node: Node, nodes: Sequence[Node], attrs: Mapping[str, Any]) -> str
         if given is not None:
             number = given.get("number")
             parts.append(nodes[given["node"]].name if number is None else f"{number:g}")
-    if node.operation == "pow_scalar":
+    if node.operation == "pow" and "exponent" in attrs:
         parts.append(f"{attrs['exponent']:g}")
     sign = _SIGNS.get(node.operation)
     if sign and len(parts) == 2:
@@ -300,5 +324,6 @@ def _given(step: Step, position: int, made: Mapping[Step, Tensor]) -> Any:
         return None
     raise ArgumentError(
         f"explore: {step.name} took {step.op.input_name(position)}, which needs no gradient, and its value was not kept "
-        "(or a backward pass has let go of it); hand in a function that computes the result, explore(lambda: …)"
+        "(or a backward pass has let go of it); hand in what computes the result in place of the result: explore(model, X, target=Y, "
+        "loss=nn.MSELoss()), or a function, explore(lambda: ((model(X) - Y) ** 2).mean())"
     )

@@ -38,7 +38,7 @@ const T = (() => {
     const data = new Array(n), row = new Array(parts.length);
     for (let i = 0; i < n; i++) {
       for (let k = 0; k < parts.length; k++) row[k] = where[k] ? Number(parts[k].data[where[k][i]]) : parts[k];
-      data[i] = f(...row);
+      data[i] = Number(f(...row));
     }
     return make(shape, data);
   }
