@@ -251,9 +251,9 @@ WRONG = {
     "lost tail": (
         "softplus",
         operation("softplus", lambda x: np.where(x > 30, x, np.log(1 + np.exp(np.minimum(x, 30)))), x=lambda g, x: g * sigmoid(x)),
-        "log1p(t) keeps small t",
+        "a small number beside a large one is rounded away",
     ),
-    "kink": ("relu", relu_at(lambda x: x >= 0), "at x = 0 the gradient should be 0: the mask is x > 0"),
+    "kink": ("relu", relu_at(lambda x: x >= 0), "at x = 0 the gradient should be 0"),
     "kink of leaky relu": (
         "leaky_relu",
         operation("leaky_relu", lambda x: np.where(x > 0, x, 0.01 * x), x=lambda g, x: np.where(x >= 0, g, 0.01 * g)),
@@ -345,9 +345,8 @@ def test_progress_is_kept_in_a_file(progress_file):
     assert not progress_file.exists()
     assert not learn.check("mul", lambda a, b: a * b)
     assert learn.check("mul", RIGHT["mul"])
-    assert "Hint 1 of 2: Hold b still" in learn.hint("mul")
-    assert "Hint 2 of 2" in learn.hint("mul")
-    assert "Hint 2 of 2" in learn.hint("mul")
+    assert "Hint 1 of 2: Hold b still" in str(learn.hint("mul"))
+    assert "Hint 2 of 2" in str(learn.hint("mul"))
     kept = json.loads(progress_file.read_text())
     assert {"mul": {"tries": 2, "hints": 2, "right": True}} == kept["exercises"]
     shown = str(learn.progress())
@@ -365,14 +364,16 @@ def test_a_right_answer_stays_right():
     assert learn.progress().to_dict()["exercises"]["mul"] == {"tries": 2, "hints": 0, "right": True}
 
 
-@pytest.mark.parametrize("text", ["", "[1]", '{"exercises": {"mul": {"tries": 1, "colour": 2}}, "questions": {}}'])
+@pytest.mark.parametrize("text", ["", "[1]", "\udcff", '{"exercises": {"mul": {"tries": 1, "colour": 2}}, "questions": {}}'])
 def test_a_broken_file_is_named_and_not_overwritten(progress_file, text):
     progress_file.parent.mkdir()
-    progress_file.write_text(text)
+    progress_file.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.warns(UserWarning, match="is no file of progress .* is not kept"):
+        assert learn.check("mul", RIGHT["mul"])
     with pytest.raises(ArgumentError, match="is no file of progress") as caught:
-        learn.check("mul", RIGHT["mul"])
+        learn.progress()
     assert str(progress_file) in str(caught.value)
-    assert text == progress_file.read_text()
+    assert text == progress_file.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def test_unknown_names():

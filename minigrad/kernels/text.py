@@ -158,6 +158,19 @@ _REFUSED = (
 )
 
 
+_OTHER_NAMES = {
+    "abs": "absolute",
+    "arccos": "acos",
+    "arcsin": "asin",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "fabs": "absolute",
+    "max": "maximum",
+    "min": "minimum",
+}
+"""How functions of the notation are called elsewhere."""
+
+
 class _Resolver(ast.NodeTransformer):
     """Names to parameters, locals, notation functions (by their own name) or numbers; everything else is refused."""
 
@@ -177,7 +190,7 @@ class _Resolver(ast.NodeTransformer):
         function = self._outer_value(node.func)
         if not isinstance(function, notation.Notation) or notation.NAMES.get(function.name) is not function or node.keywords:
             raise RuleError(
-                f"{self.where}: `{ast.unparse(node)}` calls what is no function of the notation ({', '.join(sorted(notation.NAMES))})"
+                f"{self.where}: `{ast.unparse(node)}` calls what is no function of the notation ({self._instead(function, node)})"
             )
         if len(node.args) != function.arity:
             raise RuleError(
@@ -187,7 +200,17 @@ class _Resolver(ast.NodeTransformer):
         arguments = [self.visit(arg) for arg in node.args]
         return ast.Call(ast.Name(function.name, ast.Load()), arguments, [])
 
+    def _instead(self, function: Any, node: ast.Call) -> str:
+        """The function of the notation that was meant, else the names of all."""
+        called = ast.unparse(node.func).rpartition(".")[2]
+        meant = _OTHER_NAMES.get(called, called)
+        if meant in notation.NAMES and function is not notation.NAMES[meant]:
+            return f"{meant}, from minigrad.kernels.notation, is one"
+        return ", ".join(sorted(notation.NAMES))
+
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if node.value is Ellipsis:
+            raise RuleError(f"{self.where}: not written yet; put the formula in place of `...`")
         if isinstance(node.value, bool) or not isinstance(node.value, (int, float)) or abs(node.value) > sys.float_info.max:
             raise RuleError(f"{self.where}: `{ast.unparse(node)}` is no number that a rule can hold")
         return node

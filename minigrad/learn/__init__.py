@@ -1,6 +1,6 @@
 """Learn backpropagation by doing: exercises that are graded, questions to predict and run, and a page to explore."""
 
-from .desk import Progress, answer, check, exercise, exercises, hint, progress, question, questions
+from .desk import Hint, Progress, answer, check, exercise, exercises, hint, progress, question, questions
 from .exercises import Exercise, Grade
 from .explorer.exploring import explore
 from .questions.question import Choice, Question, Reply
@@ -9,6 +9,7 @@ __all__ = [
     "Choice",
     "Exercise",
     "Grade",
+    "Hint",
     "Progress",
     "Question",
     "Reply",

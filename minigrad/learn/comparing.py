@@ -19,11 +19,13 @@ __all__ = [
     "agree",
     "compare_edges",
     "compare_values",
+    "copied",
     "factor_between",
     "known_mistake",
     "numbers",
     "running",
     "table",
+    "untouched",
 ]
 
 _ROWS = 5
@@ -52,10 +54,29 @@ def running(call: Callable[[], Any], what: str) -> Any:
         with np.errstate(all="ignore"):
             result = call()
     except Exception as error:
-        raise Wrong(f"{what} stops with {type(error).__name__}: {error}") from error
+        why = ". The arguments are NumPy arrays, not Tensors, and have NumPy's methods." if _takes_arrays_for_tensors(error) else ""
+        raise Wrong(f"{what} stops with {type(error).__name__}: {error}{why}") from error
     if result is None or result is Ellipsis:
         raise Wrong(f"{what} returns nothing yet: the result has to come back with return.")
     return result
+
+
+def _takes_arrays_for_tensors(error: Exception) -> bool:
+    if isinstance(error, AttributeError):
+        return isinstance(error.obj, (np.ndarray, np.generic))
+    return isinstance(error, TypeError) and any(f"argument '{name}'" in str(error) for name in ("dim", "keepdim"))
+
+
+def copied(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments, arrays as copies: an answer may write into them."""
+    return {name: np.array(value) if isinstance(value, np.ndarray) else value for name, value in arguments.items()}
+
+
+def untouched(arguments: Mapping[str, Any], given: Mapping[str, Any], says: str) -> None:
+    """Errors: Wrong, with the name put into `says`, if an array that was given away as a copy has changed."""
+    for name, value in arguments.items():
+        if isinstance(value, np.ndarray) and not np.array_equal(value, given[name], equal_nan=value.dtype.kind == "f"):
+            raise Wrong(says.format(name=name))
 
 
 def numbers(result: Any, what: str) -> Array:
@@ -79,12 +100,18 @@ def _close(got: Array, want: Array, floor: float) -> Array:
 
 
 def factor_between(got: Array, want: Array) -> float | None:
-    """The number by which all of `want` has to be multiplied to give `got`, if there is one."""
+    """The number by which all of `want` has to be multiplied to give `got`, if there is one.
+
+    Where all of `want` is one number there always is one, which says nothing unless it is 0 or −1.
+    """
     used = np.abs(want) > 1e-9
     if got.shape != want.shape or not used.any() or not np.isfinite(got).all() or np.abs(got[~used]).max(initial=0) > 1e-9:
         return None
     ratios = got[used] / want[used]
-    return float(ratios[0]) if np.ptp(ratios) <= 1e-6 * abs(ratios[0]) else None
+    if np.ptp(ratios) > 1e-6 * abs(ratios[0]):
+        return None
+    telling = np.ptp(want[used]) > 0 or ratios[0] == 0 or abs(ratios[0] + 1) < 1e-6
+    return float(ratios[0]) if telling else None
 
 
 def compare_values(got: Array, want: Array, case: Case, mistakes: Sequence[Mistake]) -> None:
@@ -98,12 +125,20 @@ def compare_values(got: Array, want: Array, case: Case, mistakes: Sequence[Mista
     raise Wrong(known or _general(got, want, case), evidence)
 
 
-def compare_edges(got: Array, want: Array, case: Case, unstable: str) -> None:
-    """The same where careless formulas fail, and small numbers count. Errors: Wrong, saying why."""
-    if not agree(got, want, floor=0):
-        raise Wrong(
-            unstable, None if got.shape != want.shape else table(case, {"yours": got, "right": want}, ~_close(got, want, 0))
-        )
+def compare_edges(got: Array, want: Array, case: Case, mistakes: Sequence[Mistake], unstable: str, strict: bool) -> None:
+    """The same where careless formulas fail; with `strict`, the smallest numbers count. Errors: Wrong, saying why."""
+    floor = 0 if strict else _FLOOR
+    if agree(got, want, floor):
+        return
+    if got.shape != want.shape:
+        compare_values(got, want, case, mistakes)
+    wrong = ~_close(got, want, floor)
+    bounded = (
+        f"{_of(case)} {_results(wrong)} finite, and wrong: what keeps a formula from overflowing (a bound, a small "
+        "number added) must not change what it gives, and a small number beside a large one is rounded away."
+    )
+    why = known_mistake(got, mistakes, *case.arguments.values()) or (unstable if _lost(got, want).any() else bounded)
+    raise Wrong(why, table(case, {"yours": got, "right": want}, wrong))
 
 
 def known_mistake(got: Array, mistakes: Sequence[Mistake], *arguments: Any) -> str:
@@ -114,15 +149,15 @@ def known_mistake(got: Array, mistakes: Sequence[Mistake], *arguments: Any) -> s
                 wrong = np.asarray(mistake.wrong(*arguments), np.float64)
         except ValueError:  # shapes that this mistake cannot be made with
             continue
-        if agree(got, wrong):
+        if agree(got, wrong) and np.isfinite(wrong).any():  # that both are no number says nothing
             return mistake.says
     return ""
 
 
 def _general(got: Array, want: Array, case: Case) -> str:
-    lost = np.isfinite(want) & ~np.isfinite(got)
+    lost = _lost(got, want)
     if lost.any():
-        return f"{_of(case)} {lost.sum()} of {want.size} results are inf or nan, where finite numbers come out."
+        return f"{_of(case)} {_results(lost)} inf or nan, where finite numbers come out."
     factor = factor_between(got, want)
     if factor is not None and abs(factor + 1) < 1e-6:
         return f"{_of(case)} the sign is the other way round."
@@ -134,8 +169,16 @@ def _general(got: Array, want: Array, case: Case) -> str:
     return f"{_of(case)} {wrong.sum()} of {want.size} results differ." if want.size > 1 else f"{_of(case)} the result differs."
 
 
+def _lost(got: Array, want: Array) -> Array:
+    return np.asarray(np.isfinite(want) & ~np.isfinite(got))
+
+
+def _results(which: Array) -> str:
+    return f"{which.sum()} of {which.size} results are" if which.size > 1 else "the result is"
+
+
 def _of(case: Case) -> str:
-    return f"With {case.what}"
+    return f"With {case.what},"
 
 
 def _inputs(case: Case) -> Table:

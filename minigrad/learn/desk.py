@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from ..display import Block, Document, Table, Text
 from ..errors import ArgumentError
-from .exercises import Exercise, Grade, Wrong
+from .exercises import Exercise, Grade, Hint, Wrong
 from .questions import QUESTIONS
 from .questions.question import Question, Reply, letters
 from .store import Record, Records, place, records
@@ -33,14 +33,14 @@ def check(name: str, answer: Any) -> Grade:
 
     It is looked at stage by stage: values, gradients against the right ones, broadcasting, edges, stability. The grade says what is
     wrong at the first stage that fails, with the numbers that show it, and not how it would be right. A Grade is true if all is.
-    Errors: ArgumentError for a name that is none.
+    If progress cannot be kept, a warning says so. Errors: ArgumentError for a name that is none.
     """
     task = _known("check", name)
     passed: list[str] = []
     failed, found = "", None
     for stage, look in task.stages(answer):
         try:
-            look()
+            _look(look)
         except Wrong as wrong:
             failed, found = stage, wrong
             break
@@ -52,13 +52,27 @@ def check(name: str, answer: Any) -> Grade:
     return Grade(name, passed, failed, found, _next(kept))
 
 
-def hint(name: str) -> str:
+def _look(look: Callable[[], None]) -> None:
+    """Run a stage. Errors: Wrong, also where the answer breaks the looking."""
+    try:
+        look()
+    except Wrong:
+        raise
+    except Exception as error:
+        raise Wrong(
+            f"The answer does something unexpected, at which looking at it stops: {type(error).__name__}: {error}."
+        ) from error
+
+
+def hint(name: str) -> Hint:
     """The next hint of an exercise; after the last, all of them again. Errors: ArgumentError for a name that is none."""
     task = _known("hint", name)
     with records() as kept:
         record = kept.exercises.setdefault(name, Record())
+        first = record.hints if record.hints < len(task.hints) else 0
         record.hints = min(record.hints + 1, len(task.hints))
-    return f"Hint {record.hints} of {len(task.hints)}: {task.hints[record.hints - 1]}"
+    texts = [f"Hint {n} of {len(task.hints)}: {text}" for n, text in enumerate(task.hints, 1)]
+    return Hint(name, texts[first : record.hints])
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,14 +86,15 @@ class Progress(Document):
     def headline(self) -> str:
         """How many are right."""
         done = sum(self._of(name).right for name in EXERCISES)
-        answered = sum(record.right for record in self.records.questions.values())
+        answered = sum(record.right for name, record in self.records.questions.items() if name in QUESTIONS)
         upcoming = _next(self.records)
         return (
-            f"{done} of {len(EXERCISES)} exercises are right, and {answered} questions.{f' Next: {upcoming}.' if upcoming else ''}"
+            f"{done} of {len(EXERCISES)} exercises are right, and {answered} of {len(QUESTIONS)} questions."
+            f"{f' Next: {upcoming}.' if upcoming else ''}"
         )
 
     def blocks(self) -> list[Block]:
-        """A table of the exercises."""
+        """A table of the exercises, and one of the questions by notebook."""
         rows = [
             ["✓" if self._of(name).right else "", name, task.heading, self._of(name).tries, self._of(name).hints]
             for name, task in EXERCISES.items()
@@ -87,7 +102,7 @@ class Progress(Document):
         table = Table(
             ["", "exercise", "what it is about", "tries", "hints"], rows, "Exercises", note=f"kept in {place()}", row_heads=False
         )
-        return [Text(self.headline()), table]
+        return [Text(self.headline()), table, self._questions()]
 
     def to_dict(self) -> dict[str, Any]:
         """What was tried, by exercise."""
@@ -95,6 +110,16 @@ class Progress(Document):
             "exercises": {name: vars(self._of(name)) for name in EXERCISES},
             "questions": {n: vars(r) for n, r in self.records.questions.items()},
         }
+
+    def _questions(self) -> Table:
+        notebooks: dict[str, list[Record]] = {}
+        for name in QUESTIONS:
+            notebooks.setdefault(name.rsplit("-", 1)[0], []).append(self.records.questions.get(name, Record()))
+        rows = [
+            [notebook, f"{sum(record.right for record in asked)} of {len(asked)}", sum(record.tries for record in asked)]
+            for notebook, asked in notebooks.items()
+        ]
+        return Table(["notebook", "right", "tries"], rows, "Questions")
 
     def _of(self, name: str) -> Record:
         return self.records.exercises.get(name, Record())

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..display import Block, Document, Pre, Table, Text
 
-__all__ = ["Exercise", "Grade", "Stage", "Wrong"]
+__all__ = ["Exercise", "Grade", "Hint", "Stage", "Wrong"]
 
 
 class Wrong(Exception):  # noqa: N818
@@ -106,3 +106,21 @@ class Grade(Document):
             "failed": self.failed,
             "explanation": self.explanation,
         }
+
+
+@dataclass(frozen=True, repr=False)
+class Hint(Document):
+    """What helps on with an exercise."""
+
+    exercise: str
+    texts: Sequence[str]
+
+    title = "Hint"
+
+    def blocks(self) -> list[Block]:
+        """A paragraph for each."""
+        return [Text(text) for text in self.texts]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The exercise, and what was said."""
+        return {"exercise": self.exercise, "hints": list(self.texts)}

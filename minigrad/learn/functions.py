@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Array
-from .comparing import Case, Mistake, agree, compare_values, numbers, running
+from .comparing import Case, Mistake, agree, compare_values, copied, numbers, running, untouched
 from .exercises import Stage, Wrong
 
 __all__ = ["Function"]
@@ -36,11 +36,9 @@ class Function:
 
     def _look(self, answer: Callable[..., Any], cases: Sequence[Case]) -> None:
         for case in cases:
-            given = {name: np.array(value) if isinstance(value, np.ndarray) else value for name, value in case.arguments.items()}
+            given = copied(case.arguments)
             got = self._several(running(lambda given=given: answer(*given.values()), "The function"))  # type: ignore[misc]
-            for name, value in case.arguments.items():
-                if isinstance(value, np.ndarray) and not np.array_equal(value, given[name]):
-                    raise Wrong(f"The function changes its argument {name} in place; it should return new arrays.")
+            untouched(case.arguments, given, "The function changes its argument {name} in place; it should return new arrays.")
             mine = [numbers(part, f"The {name}") for name, part in zip(self.results, got, strict=True)]
             right = self._arrays(self.truth, case)
             if all(map(agree, mine, right)):
@@ -48,8 +46,17 @@ class Function:
             for mistake in self.mistakes:
                 if all(map(agree, mine, self._arrays(mistake.wrong, case))):
                     raise Wrong(mistake.says)
-            for part, want in zip(mine, right, strict=True):
-                compare_values(part, want, case, ())
+            for name, part, want in zip(self.results, mine, right, strict=True):
+                self._compare(name, part, want, case)
+
+    def _compare(self, name: str, part: Array, want: Array, case: Case) -> None:
+        try:
+            compare_values(part, want, case, ())
+        except Wrong as wrong:
+            if len(self.results) == 1:
+                raise
+            said = wrong.explanation
+            raise Wrong(f"The {name}: {said[0].lower()}{said[1:]}", wrong.evidence) from None
 
     def _arrays(self, function: Callable[..., Any], case: Case) -> list[Array]:
         return [np.asarray(part, np.float64) for part in self._several(function(*case.arguments.values()))]

@@ -10,9 +10,10 @@ from .engines import ENGINES
 from .layers import LAYERS
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS
+from .shapes import SHAPES
 
 __all__ = ["EXERCISES"]
 
 EXERCISES: dict[str, Exercise] = {
-    exercise.name: exercise for exercise in (*ARITHMETIC, *ACTIVATIONS, *LOSSES, *CLASSES, *LAYERS, *OPTIMIZERS, *ENGINES)
+    exercise.name: exercise for exercise in (*ARITHMETIC, *SHAPES, *ACTIVATIONS, *LOSSES, *CLASSES, *LAYERS, *OPTIMIZERS, *ENGINES)
 }

@@ -57,7 +57,7 @@ gradient there is 0. `where(condition, a, b)` takes a where the condition holds,
         truth=ops.relu,
         cases=_CASES,
         kinks=_ZERO,
-        at_kink="Everywhere else the rule is right; at x = 0 the gradient should be 0: the mask is x > 0, without the equals sign.",
+        at_kink="Everywhere else it is right; at x = 0 the gradient should be 0, as on the left side.",
         mistakes=(
             Mistake("This is |x|: what is negative should become 0.", np.abs),
             Mistake("This keeps the negative half and drops the positive one.", lambda x: np.minimum(x, 0)),
@@ -89,13 +89,11 @@ y = x where x is positive, else 0.01 x, so that a unit that is always negative s
         truth=ops.leaky_relu,
         cases=_CASES,
         kinks=_ZERO,
-        at_kink=(
-            "Everywhere else it is right; at x = 0 the slope of the left side holds, 0.01: the mask is x > 0, without "
-            "the equals sign."
-        ),
+        at_kink="Everywhere else it is right; at x = 0 the slope of the left side holds, 0.01.",
         mistakes=(
             Mistake("This is relu: left of 0 a leaky one still falls, by 0.01 a step.", lambda x: np.maximum(x, 0)),
             Mistake("The slope on the left is 0.01; this takes 0.1.", lambda x: np.where(x > 0, x, 0.1 * x)),
+            Mistake("The slope on the left is 0.01; this takes 0.2.", lambda x: np.where(x > 0, x, 0.2 * x)),
             Mistake("The sides are swapped: the small slope belongs to negative x.", lambda x: np.where(x > 0, 0.01 * x, x)),
         ),
         rules={
@@ -105,6 +103,8 @@ y = x where x is positive, else 0.01 x, so that a unit that is always negative s
                     lambda g, x: np.where(x > 0, g, 0),
                 ),
                 Mistake("The sides are swapped: the small slope belongs to negative x.", lambda g, x: np.where(x > 0, 0.01 * g, g)),
+                Mistake("The slope on the left is 0.01; this takes 0.1.", lambda g, x: np.where(x > 0, g, 0.1 * g)),
+                Mistake("The slope on the left is 0.01; this takes 0.2.", lambda g, x: np.where(x > 0, g, 0.2 * g)),
                 Mistake(
                     "Left of 0 the slope is 0.01; this is the value there, 0.01 x, times g.",
                     lambda g, x: np.where(x > 0, g, 0.01 * x * g),
@@ -164,10 +164,7 @@ computed twice.""",
                     lambda g, x: g * sigmoid(sigmoid(x)) * (1 - sigmoid(sigmoid(x))),
                 ),
                 Mistake(
-                    (
-                        "The sign is the other way round: the sigmoid grows everywhere, so its slope is positive. (It is y (1 − "
-                        "y), not y (y − 1).)"
-                    ),
+                    "The sign is the other way round: the sigmoid grows everywhere, so its slope is positive.",
                     lambda g, x: g * sigmoid(x) * (sigmoid(x) - 1),
                 ),
             )
@@ -205,6 +202,7 @@ made of the output again.""",
                     "This is 1 − x²: the rule is made of the output y = tanh x, and not of the input.", lambda g, x: g * (1 - x * x)
                 ),
                 Mistake("This is 1 − y: the output goes in squared.", lambda g, x: g * (1 - tanh(x))),
+                Mistake("This is (1 − y)²: only the output is squared, not the whole.", lambda g, x: g * (1 - tanh(x)) ** 2),
                 Mistake("This is the rule of the sigmoid, y (1 − y).", lambda g, x: g * tanh(x) * (1 - tanh(x))),
                 Mistake(
                     "This is 1 + y²: at its ends tanh is flat, so the slope has to fall there.", lambda g, x: g * (1 + tanh(x) ** 2)
@@ -267,6 +265,10 @@ y = x · σ(x), which is also called swish. x stands in it twice, so its gradien
                     lambda g, x: g * (_logistic(x) + _logistic(x) * (1 - _logistic(x))),
                 ),
                 Mistake(
+                    "This is y (1 − y), the rule of the sigmoid; y is x σ(x) here.",
+                    lambda g, x: g * x * _logistic(x) * (1 - x * _logistic(x)),
+                ),
+                Mistake(
                     "The two ways are subtracted here; what comes along several ways adds up.",
                     lambda g, x: g * (_logistic(x) - x * _logistic(x) * (1 - _logistic(x))),
                 ),
@@ -292,14 +294,18 @@ where e⁻⁴⁰ would be the answer. `log1p(t)` is log(1 + t) for small t; `max
         cases=_CASES,
         edges=(*_LARGE, Case("negative arguments, far out", {"x": np.array([-300.0, -45.0, -38.0])})),
         unstable=(
-            "Far out it fails: at 1000 eˣ is more than a float can hold, where y should be 1000; and at −40 adding "
-            "e⁻⁴⁰ to 1 gives 1, whose logarithm is 0, where y should be 4·10⁻¹⁸. log1p(t) keeps small t, and max(x, 0)"
-            " + log(1 + e^−|x|) is the same function with powers that don't overflow."
+            "Far out it fails: at 1000 eˣ is more than a float can hold, where y should be 1000. Of e only negative powers should be taken, "
+            "which don't overflow."
         ),
+        strict=True,
         mistakes=(
             Mistake("This is log(eˣ) = x: the 1 is missing.", lambda x: x),
             Mistake("The exponent has the wrong sign: this is log(1 + e⁻ˣ), which falls.", lambda x: np.log1p(np.exp(-x))),
             Mistake("This is 1 + eˣ without its logarithm.", lambda x: 1 + np.exp(x)),
+            Mistake(
+                "At −40 a small number beside a large one is rounded away: 1 + e⁻⁴⁰ is 1, whose logarithm is 0. log1p(t) keeps small t.",
+                lambda x: np.maximum(x, 0) + np.log(1 + np.exp(-np.abs(x))),
+            ),
         ),
         rules={
             "x": (

@@ -1,6 +1,9 @@
-"""Sums, products, powers: the first rules, and what happens when shapes differ."""
+"""A derivative, measured, and the first rules: product and quotient, element by element."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +15,18 @@ from ..operations import Operation
 
 __all__ = ["ARITHMETIC"]
 
-_RNG = np.random.default_rng(7)
 _A = np.array([1.5, -2.0, 0.5, 3.0])
 _B = np.array([0.4, 1.25, -3.0, 2.0])
-_MATRIX = _RNG.normal(size=(3, 4))
-_OTHER = _RNG.normal(size=(4, 2))
+_MATRIX = np.random.default_rng(7).normal(size=(3, 4))
+
+
+def _central(h: float) -> Callable[..., Any]:
+    return lambda f, x: (f(x + h) - f(x - h)) / (2 * h)
+
+
+def _to_one_side(h: float) -> Callable[..., Any]:
+    return lambda f, x: (f(x + h) - f(x)) / h
+
 
 _derivative = Exercise(
     name="derivative",
@@ -37,7 +47,7 @@ learn.check("derivative", derivative)""",
         "Python divides before it subtracts: the difference needs brackets.",
     ),
     stages=Function(
-        truth=lambda f, x: (f(x + 1e-5) - f(x - 1e-5)) / 2e-5,
+        truth=_central(1e-5),
         groups=(
             ("a straight line", (Case("f(x) = 3x + 1 at x = 2", {"f": lambda x: 3 * x + 1, "x": 2.0}),)),
             (
@@ -55,22 +65,28 @@ learn.check("derivative", derivative)""",
                 lambda f, x: (f(x + 1e-5) - f(x - 1e-5)) / 1e-5,
             ),
             Mistake(
-                "It is divided and then multiplied by h: write / (2 * h), with brackets.",
+                "This divides by 2 and then multiplies with h: Python goes from left to right.",
                 lambda f, x: (f(x + 1e-5) - f(x - 1e-5)) / 2 * 1e-5,
             ),
-            Mistake(
-                (
+            *(
+                Mistake(
                     "This looks to one side only. On a curve that is off by a share of h; looking to both sides lets the "
-                    "largest error cancel."
-                ),
-                lambda f, x: (f(x + 1e-5) - f(x)) / 1e-5,
+                    "largest error cancel.",
+                    _to_one_side(h),
+                )
+                for size in (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5)
+                for h in (size, -size)
             ),
-            Mistake(
-                (
-                    "This looks to one side only. On a curve that is off by a share of h; looking to both sides lets the "
-                    "largest error cancel."
-                ),
-                lambda f, x: (f(x) - f(x - 1e-5)) / 1e-5,
+            *(
+                Mistake("This h is too large: on the way from x − h to x + h the curve bends.", _central(h))
+                for h in (1.0, 0.5, 0.1, 1e-2, 1e-3)
+            ),
+            *(
+                Mistake(
+                    "This h is too small: f(x + h) and f(x − h) share nearly all their digits, and rounding eats what is left.",
+                    _central(h),
+                )
+                for h in (1e-11, 1e-12, 1e-13, 1e-14, 1e-15, 1e-16)
             ),
             Mistake(
                 "The sign is the other way round: what f is to the right of x comes first.",
@@ -197,14 +213,19 @@ learn.check("div", div)""",
                     ),
                     lambda g, a, b: g * b,
                 ),
-                Mistake("The slope along a is 1 / b: one b, not its square.", lambda g, a, b: g / b**2),
+                Mistake("This has one b too many: y is a straight line in a.", lambda g, a, b: g / b**2),
+                Mistake("This divides by a; y = a · (1/b) does so nowhere.", lambda g, a, b: g / a),
             ),
             "b": (
                 Mistake(
                     "The sign is missing: the larger b is, the smaller is a / b (for positive a and b).",
                     lambda g, a, b: g * a / b**2,
                 ),
-                Mistake("The derivative of 1/b is −1/b², and this has −1/b.", lambda g, a, b: -g * a / b),
+                Mistake("This has −1/b as the derivative of 1/b: a b is missing below.", lambda g, a, b: -g * a / b),
+                Mistake(
+                    "This has 1/b as the derivative of 1/b: the sign is missing, and a b below.",
+                    lambda g, a, b: g * a / b,
+                ),
                 Mistake("The factor a is missing: y is a times 1/b.", lambda g, a, b: -g / b**2),
                 Mistake("This is the rule of the product.", lambda g, a, b: g * a),
             ),
@@ -212,165 +233,4 @@ learn.check("div", div)""",
     ).stages,
 )
 
-_add = Exercise(
-    name="add",
-    heading="A sum of different shapes: gradients add up",
-    task="""\
-y = x + b, where x has shape (n, k) and b shape (k,): b is added to every row, as a bias is to every sample of a batch. This time
-nothing is done for you (@mg.op): a gradient must have the shape of what it is the gradient of.""",
-    starter="""\
-@mg.op
-def add(x, b):
-    return x + b
-
-
-@add.backward("x")
-def _(g):
-    return ...
-
-
-@add.backward("b")
-def _(g):
-    return ...
-
-
-learn.check("add", add)""",
-    hints=(
-        "If x grows by 1, y grows by 1. What does that make of g?",
-        "b[0] stands in the first column of all n rows. If it grows by 1, n outputs grow by 1.",
-        "g has shape (n, k). Which axis has to go? g.sum(0) takes away the rows.",
-    ),
-    stages=Operation(
-        truth=ops.add,
-        cases=(Case("three rows of four", {"x": _MATRIX, "b": _B}), Case("one row", {"x": _MATRIX[:1], "b": _B})),
-        rules={
-            "b": (
-                Mistake(
-                    "This is the mean over the rows. Each row hands b its gradient, and they add up; nobody divides.",
-                    lambda g, x, b: g.mean(0),
-                ),
-                Mistake("This sums over the columns and leaves one number a row; b has one a column.", lambda g, x, b: g.sum(1)),
-                Mistake("This is the gradient from one row only; b is in all of them.", lambda g, x, b: g[0]),
-                Mistake("This is the gradient from one row only; b is in all of them.", lambda g, x, b: g[-1]),
-            ),
-            "x": (
-                Mistake("x is added to b, not multiplied: its slope is 1.", lambda g, x, b: g * x),
-                Mistake("x is added to b, not multiplied: its slope is 1.", lambda g, x, b: g * b),
-            ),
-        },
-        summed={"b": "b was added to each row, and every row sends a gradient back"},
-    ).stages,
-)
-
-_mean = Exercise(
-    name="mean",
-    heading="The mean of all elements",
-    task="""\
-y is one number, the mean of all elements of x, whatever shape that has. The incoming g is then one number, too, and has to be
-handed to every element. A rule gets the shape of x if it names x_shape.""",
-    starter="""\
-@mg.op
-def mean(x):
-    return ...
-
-
-@mean.backward("x")
-def _(g, x):
-    return ...
-
-
-learn.check("mean", mean)""",
-    hints=(
-        "If one of n elements grows by 1, how far does the mean go?",
-        "All elements get the same. What has the right shape already? x does.",
-        "x.size on arrays is x.numel() on Tensors; both know len(x) and x.shape. math.prod(x_shape) does for both.",
-    ),
-    stages=Operation(
-        truth=lambda x: ops.mean(x),
-        cases=(Case("a vector of four", {"x": _A}), Case("three rows of four", {"x": _MATRIX})),
-        mistakes=(
-            Mistake("This is the sum; a mean divides by the number of elements.", lambda x: x.sum()),
-            Mistake("This is the mean of each column; all elements together have one mean.", lambda x: x.mean(0)),
-            Mistake("This divides by the number of rows; there are more elements than rows.", lambda x: x.sum() / len(x)),
-        ),
-        rules={
-            "x": (
-                Mistake("This is the rule of a sum: each element counts for 1/n in a mean.", lambda g, x: g * np.ones_like(x)),
-                Mistake(
-                    "This divides by the number of rows; there are more elements than rows.",
-                    lambda g, x: g * np.ones_like(x) / len(x),
-                ),
-                Mistake(
-                    "The slope does not depend on x: a mean is a straight line in each of its elements.",
-                    lambda g, x: g * x / x.size,
-                ),
-            )
-        },
-    ).stages,
-)
-
-_matmul = Exercise(
-    name="matmul",
-    heading="A product of matrices",
-    task="""\
-y = a @ b with a of shape (n, k) and b of shape (k, m). Both rules are products of matrices again. If you don't know in which order: the
-shapes leave one way only.""",
-    starter="""\
-@mg.op
-def matmul(a, b):
-    return a @ b
-
-
-@matmul.backward("a")
-def _(g, b):
-    return ...
-
-
-@matmul.backward("b")
-def _(g, a):
-    return ...
-
-
-learn.check("matmul", matmul)""",
-    hints=(
-        "g has the shape of y, (n, m), and the gradient of a must be (n, k). What has to stand beside g, and how turned?",
-        "b.T has shape (m, k).",
-    ),
-    stages=Operation(
-        truth=ops.matmul,
-        cases=(
-            Case("square matrices", {"a": _MATRIX[:, :3], "b": _RNG.normal(size=(3, 3))}),
-            Case("(3, 4) @ (4, 2)", {"a": _MATRIX, "b": _OTHER}),
-        ),
-        rules={
-            "a": (
-                Mistake(
-                    (
-                        "b has to be turned over: with square matrices the shapes fit either way, but only bᵀ takes each output "
-                        "back to what it was made from."
-                    ),
-                    lambda g, a, b: g @ b,
-                ),
-                Mistake(
-                    "The order is wrong: with square matrices both orders have the right shape, but g comes first here.",
-                    lambda g, a, b: b.T @ g,
-                ),
-            ),
-            "b": (
-                Mistake(
-                    (
-                        "a has to be turned over: with square matrices the shapes fit either way, but only aᵀ takes each output "
-                        "back to what it was made from."
-                    ),
-                    lambda g, a, b: a @ g,
-                ),
-                Mistake(
-                    "The order is wrong: with square matrices both orders have the right shape, but g comes last here.",
-                    lambda g, a, b: g @ a.T,
-                ),
-            ),
-        },
-    ).stages,
-)
-
-ARITHMETIC = (_derivative, _mul, _div, _add, _mean, _matmul)
+ARITHMETIC: Sequence[Exercise] = (_derivative, _mul, _div)

@@ -17,11 +17,10 @@ __all__ = ["CLASSES"]
 
 _LOGITS = np.random.default_rng(11).normal(size=(4, 3)) * 2
 _TARGETS = np.array([2, 0, 1, 1])
-_LARGE = Case("large logits", {"x": np.array([[1000.0, 1001.0, 1002.0], [-1000.0, 0.0, 1000.0]])})
+_LARGE = Case("large logits", {"x": np.array([[1000.0, 1001.0, 1002.0], [-1000.0, 0.0, 1000.0], [-1000.0, -1001.0, -1002.0]])})
 _ROWS = (Case("four rows", {"x": _LOGITS}), Case("one row", {"x": np.array([[2.0, 1.0, 0.1]])}))
-_OVERFLOW = (
-    "At 1000 this is no number: e¹⁰⁰⁰ is more than a float can hold. Subtracting the largest entry of its row from each changes nothing in "
-    "the result (numerator and denominator shrink alike), and then the largest power is e⁰."
+_SHARED = (
+    "This takes the largest entry of the whole batch; beside 1000 all powers of a row near −1000 round to 0. Each row has its own."
 )
 
 
@@ -60,8 +59,8 @@ learn.check("logsumexp", logsumexp)""",
         cases=_ROWS,
         edges=(_LARGE,),
         unstable=(
-            "At 1000 this is no number: e¹⁰⁰⁰ is more than a float can hold, and the logarithm comes too late. Take "
-            "the largest entry m of the row out: m + log(sum of e^(x − m))."
+            "At 1000 this is no number: e¹⁰⁰⁰ is more than a float can hold, and the logarithm comes too late. What can be taken out of "
+            "all entries of a row before, and added again after the logarithm, so that the largest power is e⁰?"
         ),
         mistakes=(
             Mistake(
@@ -74,6 +73,9 @@ learn.check("logsumexp", logsumexp)""",
             ),
             Mistake("The logarithm stands inside of the sum: this is the sum of x.", lambda x: x.sum(1)),
             Mistake("This is the sum of the powers; its logarithm was asked.", lambda x: np.exp(x).sum(1)),
+            Mistake("This is the logarithm of the mean; the powers are summed.", lambda x: np.log(np.exp(x).mean(1))),
+            Mistake("This is the largest entry alone; the others count, too.", lambda x: x.max(1)),
+            Mistake(_SHARED, lambda x: x.max() + np.log(np.exp(x - x.max()).sum(1))),
         ),
         rules={
             "x": (
@@ -124,7 +126,10 @@ learn.check("softmax", softmax)""",
         truth=lambda x: ops.softmax(x, dim=1),
         cases=_ROWS,
         edges=(_LARGE,),
-        unstable=_OVERFLOW,
+        unstable=(
+            "At 1000 this is no number: e¹⁰⁰⁰ is more than a float can hold. What can be subtracted from all entries of a row without "
+            "changing the result (numerator and denominator shrink alike), so that the largest power is e⁰?"
+        ),
         mistakes=(
             Mistake(
                 "Here all entries of the batch share one sum; each row is to add up to 1 by itself (axis 1, with keepdims).",
@@ -140,6 +145,8 @@ learn.check("softmax", softmax)""",
                 "This is the sigmoid of each entry by itself; in a softmax the entries of a row share one sum.",
                 lambda x: sigmoid(np.asarray(x)),
             ),
+            Mistake(_SHARED, lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(1, keepdims=True)),
+            Mistake("The sign in the exponent is wrong: the largest entry gets the smallest share here.", lambda x: _softmax(-x)),
             Mistake("This is the logarithm of the softmax.", lambda x: np.log(_softmax(x))),
         ),
         rules={
@@ -162,6 +169,10 @@ learn.check("softmax", softmax)""",
                 Mistake(
                     "The sum of g y runs over axis 0 here, the samples; a row's sum runs over its classes.",
                     lambda g, x: _softmax(x) * (g - (g * _softmax(x)).sum(0, keepdims=True)),
+                ),
+                Mistake(
+                    "This takes the mean of g y over the row; what comes back along several ways adds up, and nobody divides.",
+                    lambda g, x: _softmax(x) * (g - (g * _softmax(x)).mean(1, keepdims=True)),
                 ),
                 Mistake(
                     "The number that is subtracted is the sum of g alone; each entry counts with its y.",
@@ -209,11 +220,11 @@ learn.check("log_softmax", log_softmax)""",
         edges=(_LARGE,),
         unstable=(
             "Far out it fails: either e¹⁰⁰⁰ overflows, or a small probability has rounded to 0 before its logarithm is"
-            " taken (−∞, where −2000 is right). log(e^x / s) is x − log s: nothing has to be divided, and m + log(sum "
-            "of e^(x − m)) does not overflow."
+            " taken (−∞, where −2000 is right). The logarithm of a quotient is a difference: nothing has to be divided."
         ),
         mistakes=(
             Mistake("This is softmax without its logarithm.", _softmax),
+            Mistake(_SHARED, lambda x: x - x.max() - np.log(np.exp(x - x.max()).sum(1, keepdims=True))),
             Mistake(
                 "Here all rows share one sum; each row has its own (axis 1, with keepdims).", lambda x: np.log(_softmax(x, None))
             ),
@@ -222,7 +233,7 @@ learn.check("log_softmax", log_softmax)""",
                 lambda x: np.log(_softmax(x, 0)),
             ),
             Mistake(
-                "The largest entry is subtracted once here, but it is missing in the other term: x − m − log(sum of e^(x − m)).",
+                "The largest entry is subtracted in one term here, and missing in the other.",
                 lambda x: x - np.log(np.exp(x - x.max(1, keepdims=True)).sum(1, keepdims=True)),
             ),
         ),
@@ -233,7 +244,7 @@ learn.check("log_softmax", log_softmax)""",
                     lambda g, x: _softmax(x) * (g - (g * _softmax(x)).sum(1, keepdims=True)),
                 ),
                 Mistake(
-                    "What all entries of a row have in common is missing: softmax times the sum of g over the row is subtracted.",
+                    "What all entries of a row have in common is missing: each output contains the logarithm of the row's sum.",
                     lambda g, x: g,
                 ),
                 Mistake(
@@ -294,8 +305,7 @@ learn.check("cross_entropy", cross_entropy)""",
         edges=(Case("large logits", {"x": np.array([[1000.0, 0.0, -1000.0], [3.0, 1.0, 2.0]]), "target": np.array([1, 0])}),),
         unstable=(
             "With logits of 1000 this is no number, where the loss is 1000 (and not worse): e¹⁰⁰⁰ overflows, or a "
-            "probability rounded to 0 meets its logarithm. Take the loss from log_softmax, x − m − log(sum of e^(x − "
-            "m))."
+            "probability rounded to 0 meets its logarithm. You have written a form of log-probabilities that holds."
         ),
         mistakes=(
             Mistake(

@@ -136,7 +136,11 @@ def _engine(answer: Any) -> Iterator[Stage]:
         partial(
             _expressions,
             answer,
-            {"tanh(w · x + b)": (lambda w, x, b: _tanh(w * x + b), (0.3, 2.0, -0.2))},
+            {
+                "tanh(w · x + b)": (lambda w, x, b: _tanh(w * x + b), (0.3, 2.0, -0.2)),
+                "tanh(a) · w": (lambda a, w: _tanh(a) * w, (0.8, -1.5)),
+                "tanh(tanh a)": (lambda a: _tanh(_tanh(a)), (0.8,)),
+            },
             (
                 "Each single operation is right, and the chain is not: a rule has to multiply its slope with the gradient "
                 "of its output (out.grad)."
@@ -200,9 +204,9 @@ def _made(answer: Any, value: float) -> Any:
 def _values(answer: Any) -> None:
     value = _made(answer, 1.5)
     for name, want in (("data", 1.5), ("grad", 0)):
-        got = getattr(value, name, None)
+        got = _number(value, name)
         if got != want:
-            raise Wrong(f"Value(1.5).{name} should be {want}, and is {got!r}.")
+            raise Wrong(f"Value(1.5).{name} should be {want}, and is {got:.6g}.")
     for what, function, want in (
         ("+", lambda a, b: a + b, 1.25),
         ("*", lambda a, b: a * b, -0.375),
@@ -211,8 +215,20 @@ def _values(answer: Any) -> None:
         made = running(lambda function=function: function(value, _made(answer, -0.25)), what)  # type: ignore[misc]
         if not isinstance(made, type(value)):
             raise Wrong(f"{what} should make a new Value, and makes a {type(made).__name__}.")
-        if not math.isclose(made.data, want):
-            raise Wrong(f"{what} of 1.5 and −0.25 should have the data {want:.6g}, and has {made.data!r}.")
+        got = _number(made, "data")
+        if not math.isclose(got, want):
+            raise Wrong(f"{what} of 1.5 and −0.25 should have the data {want:.6g}, and has {got:.6g}.")
+
+
+def _number(value: Any, name: str) -> float:
+    """The .data or .grad of a value. Errors: Wrong if it is no number."""
+    if not hasattr(value, name):
+        raise Wrong(f"A Value should have .{name}, and here it has none.")
+    found = getattr(value, name)
+    try:
+        return float(found)
+    except (TypeError, ValueError):
+        raise Wrong(f".{name} should be a number, and is a {type(found).__name__}.") from None
 
 
 def _expressions(answer: Any, cases: Mapping[str, tuple[Callable[..., Any], tuple[float, ...]]], why: str) -> None:
@@ -223,16 +239,48 @@ def _expressions(answer: Any, cases: Mapping[str, tuple[Callable[..., Any], tupl
             running(lambda: (result.backward(), 0)[1], f"backward() of {what}")  # noqa: B023
         except Wrong as wrong:
             raise Wrong(f"{wrong.explanation}{' ' if why else ''}{why}") from wrong
-        got, want = [float(value.grad) for value in values], _slopes(function, at)
-        if any(not math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-6) for a, b in zip(got, want, strict=True)):
-            raise Wrong(why or _first_rule(what, got, want), _grads(what, at, got, want))
+        got, want = [_number(value, "grad") for value in values], _slopes(function, at)
+        if not all(map(_near, got, want)):
+            raise Wrong(_reason(what, at, got, want, why), _grads(what, at, got, want))
 
 
-def _first_rule(what: str, got: Sequence[float], want: Sequence[float]) -> str:
+def _near(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-6)
+
+
+_SLOPES: Mapping[str, Sequence[tuple[str, Callable[..., float]]]] = {
+    "a * b": (("This is the rule of a sum; in a product the other factor decides how much counts.", lambda a, b: 1.0),),
+    "tanh a": (
+        ("This is 1 − a²: the slope is made of the output, tanh a, and not of the input.", lambda a: 1 - a * a),
+        ("This is 1 − t with t = tanh a: the output goes in squared.", lambda a: 1 - math.tanh(a)),
+        ("This is t (1 − t), the rule of the sigmoid.", lambda a: math.tanh(a) * (1 - math.tanh(a))),
+        (
+            "This is 1 + t² with t = tanh a: at its ends tanh is flat, so the slope has to fall there.",
+            lambda a: 1 + math.tanh(a) ** 2,
+        ),
+        ("The gradient goes on as it came in: tanh has a slope of its own.", lambda a: 1.0),
+    ),
+}
+
+
+def _reason(what: str, at: Sequence[float], got: Sequence[float], want: Sequence[float], why: str) -> str:
     if not any(got):
-        return f"After backward() of {what} all gradients are still 0. Does it begin with a gradient of 1 at the end, and call every rule?"
-    if all(math.isclose(a, b, rel_tol=1e-4) for a, b in zip(got[::-1], want, strict=True)) and len(got) > 1:
+        return (
+            f"After backward() of {what} all gradients are still 0: nothing reached the inputs. It has to begin with a gradient of 1 at the "
+            "end, and to call the rule of every value on the way, the end's first."
+        )
+    if why:
+        return why
+    if len(got) > 1 and all(map(_near, got[::-1], want)):
         return f"The gradients of {what} are swapped: of a product, each factor gets the other one."
+    for says, slope in _SLOPES.get(what, ()):
+        if all(_near(mine, slope(*at)) for mine in got):
+            return says
+    for n, (mine, right) in enumerate(zip(got, want, strict=True), 1):
+        if not mine:
+            return f"Number {n} of {what} gets no gradient: each input of an operation gets one."
+        if _near(mine, -right):
+            return f"The gradient of number {n} of {what} has the wrong sign."
     return f"The gradients of {what} are wrong."
 
 
@@ -245,7 +293,7 @@ def _again(answer: Any) -> None:
     a = _made(answer, 0.8)
     for _ in range(2):
         (a * a).backward()
-    if not math.isclose(a.grad, 3.2, rel_tol=1e-9):
+    if not math.isclose(_number(a, "grad"), 3.2, rel_tol=1e-9):
         raise Wrong(
             f"Two backward passes, of two results made of the same value, should add up in its .grad: 1.6 and 1.6 make 3.2, and here it is "
             f"{a.grad:.6g}. (That is why training loops have zero_grad.)"

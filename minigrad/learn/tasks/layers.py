@@ -95,6 +95,14 @@ learn.check("linear", linear)""",
                     "This sums over the outputs, and leaves a number for each sample; the bias has one for each output.",
                     lambda g, x, weight, bias: g.sum(1),
                 ),
+                Mistake(
+                    "This has an axis too many: the bias is no matrix, and keepdims makes one.",
+                    lambda g, x, weight, bias: g.sum(0, keepdims=True),
+                ),
+                Mistake(
+                    "This sums over everything, and leaves one number; the bias has one for each output.",
+                    lambda g, x, weight, bias: g.sum(),
+                ),
                 Mistake("This is the gradient from one sample only; the bias is in all of them.", lambda g, x, weight, bias: g[0]),
                 Mistake("The bias is added, not multiplied: its slope is 1.", lambda g, x, weight, bias: (g * bias).sum(0)),
             ),
@@ -180,6 +188,10 @@ def _scale(x: Any) -> Any:
     return np.sqrt(x.var(1, keepdims=True) + _EPS)
 
 
+def _returned(g: Any, y: Any) -> Any:
+    return g - g.mean(1, keepdims=True) - y * (g * y).mean(1, keepdims=True)
+
+
 _layer_norm = Exercise(
     name="layer_norm",
     heading="Layer norm: mean and variance have gradients, too",
@@ -245,20 +257,32 @@ learn.check("layer_norm", layer_norm)""",
                     lambda g, x: g / _scale(x),
                 ),
                 Mistake(
-                    "The way through the variance is missing: y · mean(g · y) is taken off, too.",
+                    "The way through the variance is missing: it depends on every entry of the row.",
                     lambda g, x: (g - g.mean(1, keepdims=True)) / _scale(x),
                 ),
                 Mistake(
-                    "The way through the mean is missing: mean(g) is taken off, too.",
+                    "The way through the mean is missing: it depends on every entry of the row.",
                     lambda g, x: (g - _normal(x) * (g * _normal(x)).mean(1, keepdims=True)) / _scale(x),
                 ),
                 Mistake(
                     "The three ways are there, but the division by √(variance + 1e-5) is missing.",
-                    lambda g, x: g - g.mean(1, keepdims=True) - _normal(x) * (g * _normal(x)).mean(1, keepdims=True),
+                    lambda g, x: _returned(g, _normal(x)),
                 ),
                 Mistake(
                     "The means run over the samples here; each row has its own.",
                     lambda g, x: (g - g.mean(0) - _normal(x) * (g * _normal(x)).mean(0)) / _scale(x),
+                ),
+                Mistake(
+                    "This divides by the standard deviation without the 1e-5 of the formula.",
+                    lambda g, x: _returned(g, _normal(x)) / x.std(1, keepdims=True),
+                ),
+                Mistake(
+                    "This takes the input where the output belongs: what goes through the variance goes along y.",
+                    lambda g, x: _returned(g, x) / _scale(x),
+                ),
+                Mistake(
+                    "This takes the input where the output belongs: what goes through the variance goes along y.",
+                    lambda g, x: (g - g.mean(1, keepdims=True) - x * (g * _normal(x)).mean(1, keepdims=True)) / _scale(x),
                 ),
                 Mistake(
                     "These are sums where means belong: mean and variance divide by k, and so do their gradients.",

@@ -167,6 +167,19 @@ learn.check("huber_loss", huber_loss)""",
                 "The pieces are swapped: the square belongs in the middle.",
                 lambda y, t: np.where(abs(y - t) > 1, 0.5 * (y - t) ** 2, abs(y - t) - 0.5),
             ),
+            Mistake("This is |d| everywhere: within |d| ≤ 1 the loss is a square.", lambda y, t: np.abs(y - t)),
+            Mistake(
+                "The pieces meet at |d| = 2 here (delta = 2); they should meet at 1.",
+                lambda y, t: np.where(abs(y - t) <= 2, 0.5 * (y - t) ** 2, 2 * abs(y - t) - 2),
+            ),
+            Mistake(
+                "The condition compares d itself with 1: a difference of −3 counts as small. It is |d| that has to be small.",
+                lambda y, t: np.where(y - t <= 1, 0.5 * (y - t) ** 2, abs(y - t) - 0.5),
+            ),
+            Mistake(
+                "Beyond −1 the loss is negative here: outside it is a line of |d|, not of d.",
+                lambda y, t: np.where(abs(y - t) <= 1, 0.5 * (y - t) ** 2, y - t - 0.5),
+            ),
             Mistake(
                 "This is ½ d² everywhere: beyond 1 the loss goes on as a straight line.",
                 lambda y, t: 0.5 * (y - t) ** 2,
@@ -193,6 +206,14 @@ learn.check("huber_loss", huber_loss)""",
                 Mistake(
                     "Outside this is 0: clipped differences still pull, with slope ±1.",
                     lambda g, y, t: g * np.where(abs(y - t) <= 1, y - t, 0.0),
+                ),
+                Mistake(
+                    "The slope changes at |d| = 2 here (delta = 2); it should at 1.",
+                    lambda g, y, t: g * np.clip(y - t, -2, 2),
+                ),
+                Mistake(
+                    "The condition compares d itself with 1: a difference of −3 counts as small. It is |d| that has to be small.",
+                    lambda g, y, t: g * np.where(y - t <= 1, y - t, np.sign(y - t)),
                 ),
                 Mistake(
                     "The middle has the slope of d², 2 d; the loss is ½ d².",
@@ -248,8 +269,8 @@ learn.check("bce_with_logits", bce_with_logits)""",
         ),
         edges=(Case("large logits", {"x": np.array([-1000.0, -50.0, 50.0, 1000.0]), "target": np.array([1.0, 0.0, 1.0, 0.0])}),),
         unstable=(
-            "With large logits it fails: σ(50) rounds to 1, and log(1 − 1) is −∞, where the loss is 50; or a loss of "
-            "e⁻⁵⁰ is lost beside a 1. The form in the task, with log1p, takes the logit itself."
+            "With large logits it fails: σ(50) rounds to 1, and log(1 − 1) is −∞, where the loss is 50. "
+            "The form in the task, with log1p, takes the logit itself."
         ),
         mistakes=(
             Mistake("The sign is missing: the logarithms are negative, and a loss is not.", lambda x, target: -_bce_of(x, target)),
@@ -263,6 +284,10 @@ learn.check("bce_with_logits", bce_with_logits)""",
             ),
             Mistake("t and 1 − t are swapped: this is the loss of the opposite answer.", lambda x, target: _bce_of(x, 1 - target)),
             Mistake("This is the mean; here each element keeps its own loss.", lambda x, target: np.mean(_bce_of(x, target))),
+            Mistake(
+                "This is a squared error of the probability; cross-entropy takes its logarithm.",
+                lambda x, target: (_logistic(x) - target) ** 2,
+            ),
         ),
         rules={
             "x": (
@@ -275,6 +300,7 @@ learn.check("bce_with_logits", bce_with_logits)""",
                     lambda g, x, target: g * (_logistic(x) - target) * _logistic(x) * (1 - _logistic(x)),
                 ),
                 Mistake("This is p alone; t has to be taken off.", lambda g, x, target: g * _logistic(x)),
+                Mistake("This is 1 − p: the target can be another than 1.", lambda g, x, target: g * (1 - _logistic(x))),
                 Mistake("This is x − t: the logit goes through σ first.", lambda g, x, target: g * (x - target)),
                 Mistake(
                     "This is the gradient by p, −t/p + (1 − t)/(1 − p), without the way from p to x.",

@@ -77,6 +77,14 @@ learn.check("sgd", sgd)""",
                 lambda p, g, v, lr, momentum: (p - (momentum * v + lr * g), momentum * v + lr * g),
             ),
             Mistake(
+                "Minus and learning rate are inside of the velocity here. It adds g up as it is; they belong to the step.",
+                lambda p, g, v, lr, momentum: (p + (momentum * v - lr * g), momentum * v - lr * g),
+            ),
+            Mistake(
+                "The two results are swapped: the parameters come first.",
+                lambda p, g, v, lr, momentum: _sgd(p, g, v, lr, momentum)[::-1],
+            ),
+            Mistake(
                 "The velocity does not keep anything of the old one: momentum · v is missing.",
                 lambda p, g, v, lr, momentum: (p - lr * g, g),
             ),
@@ -99,6 +107,8 @@ def _adam(
     squared: bool = True,
     whole: bool = False,
     late: bool = False,
+    rate: bool = True,
+    stable: bool = True,
 ) -> Callable[..., Any]:
     """Adam's step, or one of its misreadings."""
 
@@ -110,7 +120,9 @@ def _adam(
         v = beta2 * v + (1 if whole else 1 - beta2) * (g * g if squared else np.abs(g))
         used_m, used_v = moments if late else (m, v)
         hat_m, hat_v = used_m / first(beta1, t), used_v / second(beta2, t)
-        way = lr * hat_m / ((hat_v + eps) ** power if inside else hat_v**power + eps)
+        lr, eps = (lr if rate else 1.0), (eps if stable else 0.0)
+        with np.errstate(invalid="ignore"):  # the root of a wrong correction
+            way = lr * hat_m / ((hat_v + eps) ** power if inside else hat_v**power + eps)
         return (p + way if uphill else p - way), m, v
 
     return step
@@ -185,6 +197,20 @@ learn.check("adam", adam)""",
                 _adam(whole=True),
             ),
             Mistake("The step takes the old averages; they are renewed first.", _adam(late=True)),
+            Mistake("The learning rate is missing.", _adam(rate=False)),
+            Mistake(
+                "The correction multiplies beta with t; it takes beta to the power of t, which fades.",
+                _adam(first=lambda beta, t: 1 - beta * t, second=lambda beta, t: 1 - beta * t),
+            ),
+            Mistake("eps is left out: where v̂ is 0, the step would be 0 / 0.", _adam(stable=False)),
+            Mistake(
+                "The results are swapped: m comes before v.",
+                lambda *given: tuple(_adam()(*given)[n] for n in (0, 2, 1)),
+            ),
+            Mistake(
+                "The results are swapped: the parameters come first, then m and v.",
+                lambda *given: tuple(_adam()(*given)[n] for n in (1, 2, 0)),
+            ),
             Mistake("m and v are returned with their hats; the next step needs them as they are.", _hatted),
         ),
     ).stages,
