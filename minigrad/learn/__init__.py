@@ -1,7 +1,7 @@
 """Learn backpropagation by doing: exercises that are graded, questions to predict and run, and a page to explore."""
 
-from .desk import Hint, Progress, answer, check, exercise, exercises, hint, progress, question, questions
-from .exercises import Exercise, Grade
+from .desk import Progress, answer, check, exercise, exercises, hint, progress, question, questions
+from .exercises import Exercise, Grade, Hint
 from .explorer.exploring import explore
 from .questions.question import Choice, Question, Reply
 
