@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-__all__ = ["NOTEBOOKS", "Shown", "read", "run_notebook", "solved"]
+__all__ = ["NOTEBOOKS", "Shown", "numbers", "read", "run_notebook", "solved"]
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -65,3 +65,8 @@ def _shown(outputs: list[Any]) -> Shown:
     ]
     assert not [output for output in outputs if output.get("name") == "stderr"], f"warnings: {said}"
     return Shown("".join(said), sum("image/png" in output.get("data", {}) for output in outputs))
+
+
+def numbers(text: str) -> list[float]:
+    """All numbers of a text."""
+    return [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e[-+]\d+)?", text)]

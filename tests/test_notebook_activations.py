@@ -6,16 +6,12 @@ import math
 import re
 
 import pytest
-from notebook_runner import run_notebook
+from notebook_runner import numbers, run_notebook
 
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
     return run_notebook("03_activations", tmp_path_factory.mktemp("activations"))
-
-
-def numbers(text):
-    return [float(found) for found in re.findall(r"-?\d+(?:\.\d+)?(?:e[-+]\d+)?", text)]
 
 
 def row(shown, cell, name):

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from notebook_runner import run_notebook
+from notebook_runner import numbers, run_notebook
 
 from minigrad.learn.questions.gradient_checking import GRADIENT_CHECKING
 
@@ -15,10 +15,6 @@ from minigrad.learn.questions.gradient_checking import GRADIENT_CHECKING
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
     return run_notebook("06_gradient_checking", tmp_path_factory.mktemp("gradient_checking"))
-
-
-def numbers(text):
-    return [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e[-+]?\d+)?", text)]
 
 
 def test_errors_fall_with_the_step_and_with_its_square(shown):

@@ -6,7 +6,7 @@ import math
 import re
 
 import pytest
-from notebook_runner import run_notebook
+from notebook_runner import numbers, run_notebook
 
 from minigrad.learn.questions.losses import LOSSES
 from minigrad.learn.questions.question import letters
@@ -15,10 +15,6 @@ from minigrad.learn.questions.question import letters
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
     return run_notebook("05_losses", tmp_path_factory.mktemp("losses"))
-
-
-def numbers(text):
-    return [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e[-+]\d+)?", text)]
 
 
 def line(text, start):

@@ -17,11 +17,13 @@ __all__ = [
     "Case",
     "Mistake",
     "agree",
+    "close",
     "compare_edges",
     "compare_values",
     "copied",
     "factor_between",
     "known_mistake",
+    "lost",
     "numbers",
     "running",
     "table",
@@ -89,11 +91,12 @@ def numbers(result: Any, what: str) -> Array:
 
 
 def agree(got: Array, want: Array, floor: float = _FLOOR) -> bool:
-    """Whether all numbers agree: to six digits or to `floor`, or both infinite, or both no number."""
-    return got.shape == want.shape and bool(_close(got, want, floor).all())
+    """Whether the shapes agree and all numbers are `close`."""
+    return got.shape == want.shape and bool(close(got, want, floor).all())
 
 
-def _close(got: Array, want: Array, floor: float) -> Array:
+def close(got: Array, want: Array, floor: float = _FLOOR) -> Array:
+    """Which numbers agree: to six digits or to `floor`, or both infinite, or both no number."""
     with np.errstate(all="ignore"):
         near = np.abs(got - want) <= _CLOSE * np.abs(want) + floor
     return np.asarray(near | (got == want) | (np.isnan(got) & np.isnan(want)))
@@ -121,7 +124,7 @@ def compare_values(got: Array, want: Array, case: Case, mistakes: Sequence[Mista
     known = known_mistake(got, mistakes, *case.arguments.values())
     if got.shape != want.shape:
         raise Wrong(known or f"{_of(case)} the result has shape {got.shape}; it should have {want.shape}.", _inputs(case))
-    evidence = table(case, {"yours": got, "right": want}, ~_close(got, want, _FLOOR))
+    evidence = table(case, {"yours": got, "right": want}, ~close(got, want))
     raise Wrong(known or _general(got, want, case), evidence)
 
 
@@ -132,12 +135,12 @@ def compare_edges(got: Array, want: Array, case: Case, mistakes: Sequence[Mistak
         return
     if got.shape != want.shape:
         compare_values(got, want, case, mistakes)
-    wrong = ~_close(got, want, floor)
+    wrong = ~close(got, want, floor)
     bounded = (
         f"{_of(case)} {_results(wrong)} finite, and wrong: what keeps a formula from overflowing (a bound, a small "
         "number added) must not change what it gives, and a small number beside a large one is rounded away."
     )
-    why = known_mistake(got, mistakes, *case.arguments.values()) or (unstable if _lost(got, want).any() else bounded)
+    why = known_mistake(got, mistakes, *case.arguments.values()) or (unstable if lost(got, want).any() else bounded)
     raise Wrong(why, table(case, {"yours": got, "right": want}, wrong))
 
 
@@ -155,9 +158,9 @@ def known_mistake(got: Array, mistakes: Sequence[Mistake], *arguments: Any) -> s
 
 
 def _general(got: Array, want: Array, case: Case) -> str:
-    lost = _lost(got, want)
-    if lost.any():
-        return f"{_of(case)} {_results(lost)} inf or nan, where finite numbers come out."
+    gone = lost(got, want)
+    if gone.any():
+        return f"{_of(case)} {_results(gone)} inf or nan, where finite numbers come out."
     factor = factor_between(got, want)
     if factor is not None and abs(factor + 1) < 1e-6:
         return f"{_of(case)} the sign is the other way round."
@@ -165,11 +168,12 @@ def _general(got: Array, want: Array, case: Case) -> str:
         return f"{_of(case)} the result is 0 everywhere."
     if factor is not None:
         return f"{_of(case)} every result is {factor:.4g} times what it should be: a factor is missing, or one too many."
-    wrong = ~_close(got, want, _FLOOR)
+    wrong = ~close(got, want)
     return f"{_of(case)} {wrong.sum()} of {want.size} results differ." if want.size > 1 else f"{_of(case)} the result differs."
 
 
-def _lost(got: Array, want: Array) -> Array:
+def lost(got: Array, want: Array) -> Array:
+    """Where a number should be finite, and is not."""
     return np.asarray(np.isfinite(want) & ~np.isfinite(got))
 
 

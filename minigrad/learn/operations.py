@@ -13,16 +13,19 @@ import numpy as np
 from ..core import Op, Tensor, grad
 from ..core.tensor import Array
 from ..display import Table
+from ..kernels.arrays import sum_to
 from ..testing import GradcheckError, gradcheck
 from .comparing import (
     Case,
     Mistake,
     agree,
+    close,
     compare_edges,
     compare_values,
     copied,
     factor_between,
     known_mistake,
+    lost,
     numbers,
     running,
     table,
@@ -186,7 +189,7 @@ class _Trial:
         """Errors: Wrong if the gradient is."""
         got = self.run(self.g)
         if self.answer.broadcasts and got.shape != self.want.shape:
-            got = _summed(np.broadcast_to(got, np.broadcast_shapes(got.shape, self.y.shape)), self.want.shape)
+            got = sum_to(np.broadcast_to(got, np.broadcast_shapes(got.shape, self.y.shape)), self.want.shape)
         if agree(got, self.want):
             return
         raise Wrong(self._why(got), self._evidence(got))
@@ -231,16 +234,16 @@ class _Trial:
             why = self.operation.summed.get(
                 name, f"Each element of {name} is used in several outputs, and what they send back adds up"
             )
-            hint = "" if agree(_summed(got, want.shape), want) else " (and the numbers themselves are not right yet)"
+            hint = "" if agree(sum_to(got, want.shape), want) else " (and the numbers themselves are not right yet)"
             return f"{begin}. {why}: sum over the axes along which it was used{hint}."
         return f"{begin}: a gradient has the shape of what it is the gradient of."
 
     def _by_edges(self, got: Array) -> str:
-        lost = np.isfinite(self.want) & ~np.isfinite(got)
-        if not lost.any():
+        gone = lost(got, self.want)
+        if not gone.any():
             return ""
         return (
-            f"With {self.case.what}, the gradient of {self.argument} is inf or nan at {lost.sum()} of {got.size} places where it should be "
+            f"With {self.case.what}, the gradient of {self.argument} is inf or nan at {gone.sum()} of {got.size} places where it should be "
             "finite: something in the rule overflows, or 0 is divided by 0 or multiplied by inf."
         )
 
@@ -281,7 +284,7 @@ class _Trial:
         x = self.case.arguments[self.argument]
         if not isinstance(x, np.ndarray) or x.shape != got.shape or got.shape != self.want.shape:
             return ""
-        bad = ~np.isclose(got, self.want, rtol=1e-6, atol=1e-12)
+        bad = ~close(got, self.want)
         places = {"positive": x > 0, "negative": x < 0, "0": x == 0}
         for name, there in places.items():
             if bad.any() and np.array_equal(bad, there & bad) and bad[there].all() and (~bad).any():
@@ -293,9 +296,8 @@ class _Trial:
     def _evidence(self, got: Array) -> Table | None:
         if got.shape != self.want.shape:
             return None
-        wrong = ~np.isclose(got, self.want, rtol=1e-6, atol=1e-12, equal_nan=True)
         columns = {"g": self.g} if self.g.shape == got.shape else {}
-        return table(self.case, {**columns, "your rule": got, "right": self.want}, wrong)
+        return table(self.case, {**columns, "your rule": got, "right": self.want}, ~close(got, self.want))
 
 
 def _fits(shape: Sequence[int], other: Sequence[int]) -> bool:
@@ -304,11 +306,3 @@ def _fits(shape: Sequence[int], other: Sequence[int]) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _summed(values: Array, shape: tuple[int, ...]) -> Array:
-    extra = values.ndim - len(shape)
-    values = values.sum(axis=tuple(range(extra)))
-    return np.asarray(
-        values.sum(axis=tuple(n for n, size in enumerate(shape) if size == 1 and values.shape[n] != 1), keepdims=True)
-    )

@@ -21,7 +21,7 @@ from ...inspect.capture import uncompiled
 from ...inspect.graphs.layout import Layout, Place, layered
 from ...inspect.naming import Names, variables
 from ...nn import Module
-from .recording import Node, Recording, recorded, replayed
+from .recording import Node, Ran, Recording, recorded, replayed
 
 __all__ = ["explore"]
 
@@ -53,26 +53,8 @@ def explore(
     large, or have operations that the page cannot compute.
     """
     seen = variables(_getframe(1))
-    function: Any = uncompiled(result)
-    if isinstance(result, Tensor):
-        if inputs or target is not None or loss is not None:
-            raise ArgumentError("explore: a Tensor is a result already; inputs, target and loss belong to a model or a function")
-        end, ran = result, replayed(result)
-        model = None
-    elif callable(function):
-        if target is not None and loss is None:
-            raise ArgumentError("explore: target is compared by a loss; give it too, loss=nn.CrossEntropyLoss()")
-        model = function
-
-        def run() -> Any:
-            output = function(*inputs)
-            if loss is None:
-                return output
-            return loss(output) if target is None else loss(output, target)
-
-        end, ran = recorded(run)
-    else:
-        raise InputTypeError(f"explore: expected a Tensor, a Module or a function, got {type(result).__name__}")
+    model = None if isinstance(result, Tensor) else uncompiled(result)
+    end, ran = _computed(result if model is None else model, inputs, target, loss)
     if not isinstance(end, Tensor) or end.numel() != 1:
         what = f"shape {end.shape}" if isinstance(end, Tensor) else type(end).__name__
         raise InputTypeError(
@@ -88,6 +70,22 @@ def explore(
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(page(title, [("Explorer", [_panel(recording)])], _script(recording)), encoding="utf-8")
     return place.resolve()
+
+
+def _computed(result: Any, inputs: Sequence[Any], target: Any, loss: Callable[..., Tensor] | None) -> tuple[Any, list[Ran]]:
+    """What stands at the end, and the operations behind it."""
+    if isinstance(result, Tensor):
+        if inputs or target is not None or loss is not None:
+            raise ArgumentError("explore: a Tensor is a result already; inputs, target and loss belong to a model or a function")
+        return result, replayed(result)
+    if not callable(result):
+        raise InputTypeError(f"explore: expected a Tensor, a Module or a function, got {type(result).__name__}")
+    if target is not None and loss is None:
+        raise ArgumentError("explore: target is compared by a loss; give it too, loss=nn.CrossEntropyLoss()")
+    if loss is None:
+        return recorded(lambda: result(*inputs))
+    targets = () if target is None else (target,)
+    return recorded(lambda: loss(result(*inputs), *targets))
 
 
 def _given(function: Any, inputs: Sequence[Any], target: Any, known: Mapping[str, Any]) -> dict[str, Tensor]:

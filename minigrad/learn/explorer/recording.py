@@ -16,7 +16,7 @@ from ...inspect.naming import Names
 from ...inspect.tracing.rule_text import formula_text
 from .javascript import COMPARISONS, javascript
 
-__all__ = ["KINDS", "Node", "Recording", "recorded", "replayed"]
+__all__ = ["KINDS", "Node", "Ran", "Recording", "recorded", "replayed"]
 
 MOST_NODES, MOST_NUMBERS = 150, 4096
 # What the page computes by itself beside maps over elements: the settings that it is told, and what the others must be.
