@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
@@ -9,10 +10,10 @@ from typing import Any, NamedTuple, ParamSpec, overload
 
 import numpy as np
 
-from ..errors import DtypeError, RuleError, ShapeError
+from ..errors import ArgumentError, DtypeError, RuleError, ShapeError
 from ..kernels.arrays import sum_to
 from ..kernels.cache import compilable, kernels_enabled
-from ..kernels.lift import Operand, loop
+from ..kernels.lift import Operand, loop, loop_sources
 from ..kernels.text import Text
 from .check import check_reduction
 from .op import Op, get_default_dtype, registered
@@ -128,7 +129,8 @@ class Elementwise(Op[P]):
             if name not in self.attributes
         ]
         if reduced:
-            sources[0] = Source("g", "g", 0, ((), dtype), self.gradient_scale(plan) or 1.0)
+            one = Source("g", "g", 0, ((), dtype), self.gradient_scale(plan) or 1.0)
+            sources = [one if source.name == "g" else source for source in sources]
         run = self._by_kernel("g, s, a", rule.text, sources, plan, plan.shape, "none")
         if run is None:
             return self._by_cast_formula(record, k)
@@ -161,6 +163,54 @@ class Elementwise(Op[P]):
         return rule
 
     # ---- generated loops
+
+    def kernel_source(self, argument: str | None = None, /, **settings: Any) -> str:
+        """The text that is compiled: the loop made of the formula, or by the name of an argument that of its backward rule.
+
+        It is the loop for arrays of one shape in the default float dtype, with settings as in a call and all else at its default; other
+        dtypes and ways to broadcast have loops of their own. Of sin, cos, tan and fmod there are two, the first for small arguments.
+
+        Errors: ArgumentError if the argument has no rule, if a setting is missing or unknown, and where no loop is made: of a gradient
+        that goes through as it is, of a power that is no product (NumPy has the better one), and with MINIGRAD_KERNELS=numpy.
+
+        >>> print(mg.sigmoid.kernel_source("x").partition("def ")[2])
+        kernel_sigmoid_backward(out, x_g, x_y):
+            for i in range(out.size):
+                out[i] = x_g[i] * (x_y[i] * (T(1) - x_y[i]))
+        """
+        where = f"{self.name}.kernel_source"
+        if argument is not None and argument not in self.rules:
+            rules = ", ".join(self.rules) or "nothing"
+            raise ArgumentError(f"{where}: no backward rule for {argument!r}; there are rules for {rules}")
+        if not kernels_enabled():
+            raise ArgumentError(f"{where}: no loop is made, MINIGRAD_KERNELS=numpy says so")
+        plan = self._plain_plan(argument, settings)
+        run = plan.forward if argument is None else plan.record(1 << self.inputs.index(argument)).rules[0]
+        if not hasattr(run, "loop"):
+            unchanged = argument is not None and self.rules[argument].text.is_identity  # type: ignore[union-attr]
+            why = "the gradient goes through as it is" if unchanged else "NumPy computes powers that are no products"
+            raise ArgumentError(f"{where}: no loop is made, {why}")
+        made: Loop = run.loop
+        return "\n".join(loop_sources(made.text, made.operands, made.constants, plan.dtype.name, made.reduction)).rstrip()
+
+    def _plain_plan(self, argument: str | None, settings: Mapping[str, Any]) -> Plan:
+        """The plan of a call with these settings on arrays of one shape; inputs other than the argument may be at their defaults."""
+        given = {name: self.default(name) for name in self.attributes} | dict(settings)
+        for name, value in given.items():
+            if name not in self.attributes or value is inspect.Parameter.empty:
+                problem = (
+                    "missing" if name in self.attributes else f"unknown; the settings are {', '.join(self.attributes) or 'none'}"
+                )
+                raise ArgumentError(f"{self.name}.kernel_source: setting {name!r} is {problem}")
+        arrays = [
+            np.ones(2, np.bool_ if name in self.text.conditions else get_default_dtype())
+            if name == argument or self.default(name) is inspect.Parameter.empty
+            else self.default(name)
+            for name in self.inputs
+        ]
+        plan = Plan(self, arrays, self.checked(arrays, tuple(given.values())))
+        self.plan_forward(plan, arrays)
+        return plan
 
     def _by_kernel(
         self,

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
-from ..errors import DtypeError, GraphError, InputTypeError, RuleError
+from ..errors import ArgumentError, DtypeError, GraphError, InputTypeError, RuleError
 from ..kernels.cache import kernels_enabled
 from ..kernels.text import Text
 from .check import check_kind, checked_dtype
@@ -213,6 +213,10 @@ class Op(Signature, Generic[P]):
             inputs = [Tensor(np.asarray(inputs[0], _default_dtype if isinstance(inputs[0], float) else None)), *inputs[1:]]
         return super().accept(inputs)
 
+    def kernel_source(self, argument: str | None = None, /, **settings: Any) -> str:
+        """Of a map over elements, the text of the loop that is compiled."""
+        raise ArgumentError(f"{self.name}.kernel_source: is no map over elements, no loop is made from its formula")
+
     # ---- names and positions
 
     def value_positions(self, output: int) -> dict[str, list[int]]:
@@ -232,6 +236,15 @@ class Op(Signature, Generic[P]):
 
     def make_plan(self, key: tuple[Any, ...], arrays: Sequence[Any], attrs: tuple[Any, ...]) -> Plan:
         """Check a signature and work out how to run it."""
+        plan = Plan(self, arrays, self.checked(arrays, attrs))
+        self.plan_forward(plan, arrays)
+        if len(self.plans) >= _MAX_PLANS:
+            self.plans.clear()
+        self.plans[key] = plan
+        return plan
+
+    def checked(self, arrays: Sequence[Any], attrs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Check a signature; what takes the place of its attributes."""
         for name, array in zip(self.inputs, arrays, strict=False):
             if name in self._tensors_only and not isinstance(array, np.ndarray):
                 raise InputTypeError(f"{self.name}: {name} must be a Tensor, got {type(array).__name__}")
@@ -239,17 +252,11 @@ class Op(Signature, Generic[P]):
             if isinstance(value, Tensor):
                 raise InputTypeError(f"{self.name}: {name} is a setting, a plain value and no Tensor; use .item()")
             check_kind(self.name, name, value, self._annotations[name])
-        if self._check is not None:
-            named = dict(zip(self.attributes, attrs, strict=True))
-            given = [arrays] if self.sequence else arrays
-            named |= self._check(*given, *attrs) or {}
-            attrs = tuple(named[name] for name in self.attributes)
-        plan = Plan(self, arrays, attrs)
-        self.plan_forward(plan, arrays)
-        if len(self.plans) >= _MAX_PLANS:
-            self.plans.clear()
-        self.plans[key] = plan
-        return plan
+        if self._check is None:
+            return attrs
+        named = dict(zip(self.attributes, attrs, strict=True))
+        named |= self._check(*([arrays] if self.sequence else arrays), *attrs) or {}
+        return tuple(named[name] for name in self.attributes)
 
     def plan_forward(self, plan: Plan, arrays: Sequence[Any]) -> None:
         """Set how the plan runs: by the kernel where there is one for this signature, else by the formula."""

@@ -11,13 +11,13 @@ Layouts say how an operand meets the output: `f` full (same size), `s` one scala
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from .cache import compiled
 from .text import REDUCED, Number, Text
 
-__all__ = ["NearFirst", "Operand", "Rule", "function", "fused_source", "head", "loop", "rows_source", "update_loop"]
+__all__ = ["NearFirst", "Operand", "Rule", "function", "fused_source", "head", "loop", "loop_sources", "rows_source", "update_loop"]
 
 _HEAD = """\
 import numpy as np
@@ -63,10 +63,21 @@ def loop(
     If a layout is r or c, the kernel takes the numbers of rows and columns too. `constants` are parameters whose values are baked in.
     None if the text holds a power that is no product or root: NumPy has the better one.
     """
-    if not text.notation & REDUCED.keys():
-        return _loop(text, operands, constants, dtype, reduction)
-    near = _loop(text, operands, constants, dtype, reduction, near=True)
-    return None if near is None else NearFirst(near, cache(lambda: _loop(text, operands, constants, dtype, reduction)))
+    sources = loop_sources(text, operands, constants, dtype, reduction)
+    if not sources:
+        return None
+    signature = _signature(operands, dtype)
+    first, *rest = [cache(partial(compiled, source, "kernel_" + text.name, signature)) for source in sources]
+    return NearFirst(first(), *rest) if rest else first()
+
+
+def loop_sources(
+    text: Text, operands: Sequence[Operand], constants: Mapping[str, Number], dtype: str, reduction: str = "none"
+) -> list[str]:
+    """The text of the kernel of `loop`: one, or where it uses functions of REDUCED, that of their fast forms and the other; else none."""
+    forms = (True, False) if text.notation & REDUCED.keys() else (False,)
+    sources = [_loop_source(text, operands, constants, dtype, reduction, near) for near in forms]
+    return [source for source in sources if "**" not in source]
 
 
 class NearFirst:
@@ -80,19 +91,30 @@ class NearFirst:
             self._far()(*arguments)
 
 
-def _loop(
-    text: Text, operands: Sequence[Operand], constants: Mapping[str, Number], dtype: str, reduction: str, near: bool = False
-) -> Callable[..., Any] | None:
-    """The kernel; with `near` it takes the fast forms of REDUCED and returns whether all their arguments were near enough to 0."""
+def _signature(operands: Sequence[Operand], dtype: str) -> list[Any]:
+    """Numba's types of what a loop takes."""
     from numba import types
 
-    two = any(operand.layout in "rc" for operand in operands)
+    array, masks = types.Array(getattr(types, dtype), 1, "C"), types.Array(types.boolean, 1, "C")
+    signature: list[Any] = [array]
+    for o in operands:
+        scalar = types.boolean if o.mask else types.float64
+        signature.append(scalar if o.layout == "s" else masks if o.mask else array)
+    return signature + [types.int64] * (2 if _is_matrix(operands) else 0)
+
+
+def _is_matrix(operands: Sequence[Operand]) -> bool:
+    return any(operand.layout in "rc" for operand in operands)
+
+
+def _loop_source(
+    text: Text, operands: Sequence[Operand], constants: Mapping[str, Number], dtype: str, reduction: str, near: bool
+) -> str:
+    """The text of a kernel; with `near` it takes the fast forms of REDUCED and returns whether all their arguments were near enough to 0."""
+    two = _is_matrix(operands)
     index = {"f": "_[n, j]" if two else "[i]", "r": "[j]", "c": "[n]", "s": ""}
     names: dict[str, str | Number] = {**constants, **{o.name: f"x_{o.name}{index[o.layout]}" for o in operands}}
     lines, result = text.lines(names, "t_", near)
-    if any("**" in line for line in [*lines, result]):
-        return None
-    name = "kernel_" + text.name
     parameters = ["out", *(f"x_{o.name}" for o in operands), *(("rows", "columns") if two else ())]
     casts = [f"x_{o.name} = T(x_{o.name})" for o in operands if o.layout == "s" and not o.mask]
     full = next((o.name for o in operands if o.layout == "f"), None)
@@ -105,14 +127,7 @@ def _loop(
         body = ["reach = T(0)", *body, "return is_near(reach)"]
         reduced = used & REDUCED.keys()
         used |= {"maximum", "is_near", *(f"near_{name}" for name in reduced), *(REDUCED[name] for name in reduced)}
-    source = head(used, dtype) + function(name, parameters, body)
-
-    array, masks = types.Array(getattr(types, dtype), 1, "C"), types.Array(types.boolean, 1, "C")
-    signature: list[Any] = [array]
-    for o in operands:
-        scalar = types.boolean if o.mask else types.float64
-        signature.append(scalar if o.layout == "s" else masks if o.mask else array)
-    return compiled(source, name, signature + [types.int64] * (2 if two else 0))
+    return head(used, dtype) + function("kernel_" + text.name, parameters, body)
 
 
 def _loops(lines: Sequence[str], two: bool, full: str | None, reduction: str) -> list[str]:
