@@ -1,25 +1,136 @@
-"""docs/operations.md: it is what the operations say today, nothing is missing, and its links and pictures exist."""
+"""The documentation: it builds without a warning, shows every operation as it is, and needs no network."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from browsing import needs_browser
 
 import minigrad as mg
 from minigrad.nn import functional as F
 from tools import op_reference
 
-TEXT = op_reference.TARGET.read_text(encoding="utf-8")
-HEADINGS = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", TEXT, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = [operation for operation in mg.Op.instances if operation.formula.__module__.startswith("minigrad.ops.")]
 
 
-def test_the_reference_is_up_to_date() -> None:
-    assert op_reference.text() == TEXT, "run `make docs`"
+# ---- the site
+
+
+@pytest.mark.skipif(find_spec("sphinx") is None, reason="needs Sphinx")
+@needs_browser
+def test_the_site(tmp_path: Path, browser: Any) -> None:
+    """One test, as several would build it several times."""
+    site = build(tmp_path)
+    nothing_comes_from_a_network(site)
+    what_is_public_can_be_found(site)
+    names_in_code_are_links_and_formulas_are_mathml(site)
+    docstrings_are_read_as_they_were_meant(site)
+    the_search_works_from_disk(site, browser)
+
+
+def build(folder: Path) -> Path:
+    """The documentation as `make docs` builds it, but for the notebooks, whose cells other tests run. No warning."""
+    options = ["-q", "-W", "--keep-going", "-c", "docs", "-D", "nb_execution_mode=off"]
+    command = [sys.executable, "-m", "sphinx", *options, "-d", folder / "doctrees", ".", folder / "html"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, encoding="utf-8")
+    assert done.stdout + done.stderr == ""
+    assert 0 == done.returncode
+    return folder / "html"
+
+
+def nothing_comes_from_a_network(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
+    assert 70 < len(pages)
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert [] == re.findall(r"<(?:script|img|iframe|source)[^>]+src=\"(?:https?:)?//[^\"]*", text), page
+        assert [] == re.findall(r"<link[^>]+href=\"(?:https?:)?//[^\"]*", text), page
+        assert "system-message" not in text, page
+    for style in site.rglob("*.css"):
+        assert not re.search(r"url\([\"']?(?:https?:)?//", style.read_text(encoding="utf-8")), style
+
+
+def what_is_public_can_be_found(site: Path) -> None:
+    """Every public name has a place in the reference."""
+    from sphinx.util.inventory import InventoryFile
+
+    inventory = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
+    known = {item for kind in inventory.data if kind.startswith("py:") for item in inventory.data[kind]}
+    operations = {
+        f"minigrad.{place.removeprefix('mg.')}" for entry in op_reference.entries() for place in entry.places if place[0].isalpha()
+    }
+    rooms = (
+        "nn",
+        "nn.init",
+        "nn.utils",
+        "optim",
+        "optim.lr_scheduler",
+        "optim.swa_utils",
+        "data",
+        "train",
+        "evaluate",
+        "inspect",
+        "learn",
+    )
+    public = {f"minigrad.{room}.{name}" for room in rooms for name in _public(room)}
+    assert set() == (operations | public | {"minigrad.Tensor.backward", "minigrad.compile", "minigrad.no_grad"}) - known
+    assert 700 < len(operations)
+
+
+def _public(room: str) -> list[str]:
+    place = mg
+    for part in room.split("."):
+        place = getattr(place, part)
+    return [name for name in place.__all__ if name not in ("functional", "init", "utils", "lr_scheduler", "swa_utils")]
+
+
+def names_in_code_are_links_and_formulas_are_mathml(site: Path) -> None:
+    tensors = (site / "docs" / "guide" / "tensors.html").read_text(encoding="utf-8")
+    assert 'href="../reference/operations/create.html#minigrad.from_numpy"' in tensors
+    assert 'href="../reference/minigrad.html#minigrad.Tensor.backward"' in tensors
+    softmax = (site / "notebooks" / "04_softmax.html").read_text(encoding="utf-8")
+    assert "<mfrac>" in softmax
+    assert "$" not in re.sub(r"<(pre|code|script|style)\b.*?</\1>", "", softmax, flags=re.DOTALL)
+
+
+def docstrings_are_read_as_they_were_meant(site: Path) -> None:
+    evaluate = (site / "docs" / "reference" / "evaluate.html").read_text(encoding="utf-8")
+    assert "<li><p>data: a DataLoader, a Dataset" in evaluate  # a list
+    autograd = (site / "docs" / "reference" / "autograd.html").read_text(encoding="utf-8")
+    assert re.search(r"<dt[^>]*>Deviation<", autograd)  # a named section
+    assert re.search(r"highlight-python[^$]*?Square", autograd)  # indented code
+    main = (site / "docs" / "reference" / "minigrad.html").read_text(encoding="utf-8")
+    assert "integers" in main
+    assert "``" not in re.sub(r"<(pre|script|style)\b.*?</\1>", "", main, flags=re.DOTALL)
+
+
+def the_search_works_from_disk(site: Path, browser: Any) -> None:
+    page = browser.new_page()
+    page.goto(f"{(site / 'search.html').as_uri()}?q=leaky_relu")
+    page.wait_for_selector("#search-results li a")
+    found = [link.get_attribute("href") for link in page.query_selector_all("#search-results li a")]
+    assert any("rectifier.html#minigrad.leaky_relu" in link for link in found)
+    page.goto(f"{(site / 'search.html').as_uri()}?q=calibration")
+    page.wait_for_selector("#search-results li a")
+    found = [link.get_attribute("href") for link in page.query_selector_all("#search-results li a")]
+    assert any("judging.html" in link for link in found)
+
+
+# ---- the pages of operations
+
+PAGES = op_reference.pages()
+TEXT = "\n".join(PAGES.values())
+HEADINGS = re.findall(r"^## (.*)$", re.sub(r"^```.*?^```", "", TEXT, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
 
 
 def test_every_operation_and_every_public_function_is_in_it() -> None:
@@ -31,30 +142,23 @@ def test_every_operation_and_every_public_function_is_in_it() -> None:
 
 def test_every_rule_is_in_it_as_it_is_written() -> None:
     for operation in LIBRARY:
-        text = TEXT.split(f"\n### {operation.name}\n")[1].split("\n### ")[0]
+        text = TEXT.split(f"\n## {operation.name}\n")[1].split("\n## ")[0]
         for argument in operation.rules:
             assert f'@{operation.name}.backward("{argument}")\ndef _(' in text
         assert ("- *Backward*:" in text) or not operation.rules
     assert "    return g * (y * (1 - y))\n" in TEXT  # sigmoid's
-    assert ">>> sigmoid.formula(0.0)\n0.5\n" in TEXT
 
 
-def test_links_lead_to_headings() -> None:
-    links = re.findall(r"\]\(#([^)]*)\)", TEXT)
-    anchors = op_reference.anchors(HEADINGS)
-    assert len(anchors) == len(set(anchors))
-    assert anchors[2:] == links  # the contents list everything, in order
-
-
-def test_repeated_headings_are_numbered() -> None:
-    assert ["max", "x-y-as-text", "max-1", "max-2"] == op_reference.anchors(["max", "x, y: as text", "max", "max"])
+def test_the_index_leads_to_every_operation() -> None:
+    links = re.findall(r"\[(\w+)\]\((\w+)\.md#(\w+)\)", PAGES["index"])
+    assert HEADINGS == [name for name, _, _ in links]
+    assert all(f"\n## {name}\n" in PAGES[page] and anchor == name.lower() for name, page, anchor in links)
 
 
 def test_every_activation_has_a_picture() -> None:
     assert {"relu", "leaky_relu", "sigmoid", "tanh", "silu", "gelu", "softplus"} <= op_reference.activations().keys()
     assert set() == {"softmax", "log_softmax", "dropout", "mse_loss", "linear"} & op_reference.activations().keys()
-    pictures = set(re.findall(r"\]\(img/(\w+)\.png\)", TEXT))
-    assert pictures == op_reference.activations().keys() == {file.stem for file in op_reference.PICTURES.glob("*.png")}
+    assert op_reference.activations().keys() == set(re.findall(r"\]\((\w+)\.png\)", TEXT))
 
 
 def test_curves_are_the_functions_and_their_slopes() -> None:

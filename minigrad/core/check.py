@@ -67,7 +67,8 @@ def checked_dtype(name: str, dtype: Any) -> np.dtype[Any]:
     try:
         wanted = np.dtype(dtype)
     except TypeError:
-        raise DtypeError(f"{name}: {dtype!r} is no dtype") from None
+        other = str(dtype).partition(":")[0] in ("cuda", "mps", "xpu")
+        raise DtypeError(f"{name}: {dtype!r} is no dtype{', and the only device is the CPU' * other}") from None
     if wanted.kind not in "fiub":
         raise DtypeError(f"{name}: dtype {wanted} is not supported; expected floats, integers or bool")
     return np.dtype(wanted.type)  # type: ignore[no-any-return]  # the one object of this dtype, so that a comparison is by identity

@@ -39,14 +39,14 @@ def evaluate(
 
     The model runs in evaluation mode without gradients, and is left in the mode it was in.
 
-    data: a DataLoader, a Dataset, a tuple (inputs, targets) or an iterable of batches.
-    loss: a loss of `nn` or `nn.functional`, or any function of outputs and targets. It is called once, with all of them, so that the
-        batches don't matter; of reduction="sum" the report has the sum divided by the number of samples.
-    task: "multiclass" (outputs (n, K), targets class indices or one-hot), "binary" (outputs (n) or (n, 1), targets 0 or 1), "multilabel"
-        (both (n, L)), "regression" (both alike); outputs: "logits", "probabilities" or "log_probabilities". What is not given is taken
-        from the loss, else from shapes and values, and the report says how.
-    class_names: one a class, label or output. threshold: the probability from which on a binary sample or a label is predicted as 1, or
-        the ThresholdChoice or MultilabelThresholds that found it; for labels it may be one each. bins: of the calibration errors.
+    - data: a DataLoader, a Dataset, a tuple (inputs, targets) or an iterable of batches.
+    - loss: a loss of `nn` or `nn.functional`, or any function of outputs and targets. It is called once, with all of them, so that the
+      batches don't matter; of reduction="sum" the report has the sum divided by the number of samples.
+    - task: "multiclass" (outputs (n, K), targets class indices or one-hot), "binary" (outputs (n) or (n, 1), targets 0 or 1), "multilabel"
+      (both (n, L)), "regression" (both alike); outputs: "logits", "probabilities" or "log_probabilities". What is not given is taken
+      from the loss, else from shapes and values, and the report says how.
+    - class_names: one a class, label or output. threshold: the probability from which on a binary sample or a label is predicted as 1, or
+      the ThresholdChoice or MultilabelThresholds that found it; for labels it may be one each. bins: of the calibration errors.
 
     Of outputs (n, K, d, …) each position counts as a sample, in regression as an output. Class indices that are the loss's ignore_index
     (−100 unless it says otherwise) don't count, and a note says how many they are.
