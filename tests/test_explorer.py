@@ -20,7 +20,8 @@ from minigrad.errors import ArgumentError, GraphError, InputTypeError
 from minigrad.inspect.naming import Names
 from minigrad.learn.explorer.exploring import node_data
 from minigrad.learn.explorer.javascript import javascript
-from minigrad.learn.explorer.recording import KINDS, Ran, Recording, recorded
+from minigrad.learn.explorer.recording import KINDS, Recording
+from minigrad.learn.explorer.running import Ran, recorded
 
 MACHINE = ("tensors.js", "notation.js", "operations.js", "machine.js")
 RUN = """([nodes, rules]) => {
@@ -101,7 +102,8 @@ MOVES = {
     "repeat",
     "movedim",
 }
-PROMISED = [case for case in CASES if isinstance(case.function, Elementwise) or case.name in {*KINDS, *MOVES}]
+COMPOSED = {"batch_norm", "bmm", "gather", "take_along_dim"}
+PROMISED = [case for case in CASES if isinstance(case.function, Elementwise) or case.name in {*KINDS, *MOVES, *COMPOSED}]
 
 
 @needs_browser
@@ -142,6 +144,137 @@ def test_rows_far_apart_comparisons_and_rows_of_a_table(machine, function):
     values, gradients = computed(machine, recording)
     np.testing.assert_allclose(values[-1], [end.item()], rtol=1e-12)
     np.testing.assert_allclose(gradients[recording.index[id(x)]], x.grad.array.ravel(), rtol=1e-9, atol=1e-12)
+
+
+# ---- what follows the slider
+
+
+def exploring(run: Any) -> Recording:
+    end, ran = recorded(run)
+    return Recording(end, ran, Names("explore", None, None, {}))
+
+
+BATCH = [[1.0, -2.0, 0.5], [0.25, 3.0, 3.0]]
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.max(1).values,
+        lambda x: x.min(0, keepdim=True).values,
+        lambda x: mg.max(x, -1, keepdim=True).values * x,
+        lambda x: mg.where(x > 1, x, x * x),
+        lambda x: mg.softmax(x - x.max().detach(), 1),
+        lambda x: x * x.detach(),
+        lambda x: (x * 2).detach() * x,
+        lambda x: mg.batch_norm(x, None, None, mg.tensor([1.0, 2.0, 3.0]), training=True),
+        lambda x: mg.batch_norm(x * x, mg.tensor([0.0, 1.0, 2.0]), mg.tensor([1.0, 0.5, 2.0])),
+        lambda x: nn.functional.layer_norm(x, (3,)),
+        lambda x: mg.gather(x, 1, mg.tensor([[0, 0], [2, 1]])),
+        lambda x: x.unsqueeze(1) @ mg.stack([x.T, x.T * x.T]),
+        lambda x: mg.matmul(x[0], mg.stack([x.T, x.T * x.T])),
+    ],
+)
+def test_when_an_input_moves_the_page_agrees_still(machine, function):
+    """The page gets the graph of one x, and the numbers of another; equal ones among them."""
+    x = mg.tensor(BATCH[::-1], dtype=mg.float64, requires_grad=True)
+    recording = exploring(lambda: weighted(function(x)))
+    moved = mg.tensor(BATCH, dtype=mg.float64, requires_grad=True)
+    end = weighted(function(moved))
+    end.backward()
+    recording.nodes[recording.index[id(x)]].values = moved.detach().numpy()
+    values, gradients = computed(machine, recording)
+    np.testing.assert_allclose(values[-1], [end.item()], rtol=1e-6)
+    np.testing.assert_allclose(gradients[recording.index[id(x)]], moved.grad.array.ravel(), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (lambda x: x[x > 1].sum(), "cannot compute getitem where a condition holds, which other numbers would move"),
+        (lambda x: (x[0] * 2)[x[0] > 1].sum(), "cannot compute getitem where a condition holds"),
+        (lambda x: mg.masked_select(x, x.exp() > 1).sum(), "cannot compute getitem where a condition holds"),
+        (lambda x: x[x[:, 0].argmax()].sum(), "cannot compute getitem at places that were computed"),
+        (lambda x: x[0][x[0].argsort()].cumsum(0).sum(), "cannot compute getitem at places that were computed"),
+        (lambda x: (x.sort(1).values * x).sum(), "cannot compute gather at places that were computed"),
+    ],
+)
+def test_places_that_other_numbers_would_move_are_refused(function, told):
+    x = mg.tensor(BATCH, requires_grad=True)
+    with pytest.raises(ArgumentError, match=told):
+        exploring(lambda: function(x))
+
+
+def noted(path: Any) -> str:
+    """What the page says of things that do not follow the slider; empty if nothing."""
+    page = path.read_text()
+    begin = page.find("Not computed again")
+    return page[begin : page.index("</p>", begin)] if begin >= 0 else ""
+
+
+def test_what_does_not_follow_the_slider_is_said(tmp_path):
+    place = tmp_path / "a.html"
+    x, fixed, mask = mg.tensor(BATCH, requires_grad=True), mg.tensor(BATCH), mg.tensor(BATCH) > 1
+    assert "" == noted(learn.explore(lambda: (x * fixed).sum(), path=place)), "what is given moves by itself"
+    begin = "Not computed again when other numbers move"
+    assert f"{begin}: the places of getitem 1." == noted(learn.explore(lambda: x[mask].sum(), path=place))
+    assert f"{begin}: tensor 1." == noted(learn.explore(lambda: (x * mg.ones(3)).sum(), path=place))
+    assert f"{begin}: getitem 1." == noted(learn.explore(lambda: (x * fixed[0]).sum(), path=place))
+    chosen = mg.where(x > 1, x, 0.0).sum()
+    remedy = "If that should be, hand in a function in place of its result, explore(lambda: …)"
+    assert f"{begin}: tensor 1. {remedy}." == noted(learn.explore(chosen, path=place))
+    assert f"{begin}: mask. {remedy}." == noted(learn.explore(mg.where(mask, x, 0.0).sum(), path=place))
+
+
+# ---- results that were computed before
+
+
+@needs_browser
+def test_constants_that_no_step_kept_are_found_among_the_variables(browser, tmp_path):
+    mg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+    x, other, t = mg.tensor([[0.5, -1.0], [2.0, 0.3]]), mg.tensor([[9.0], [9.0]]), mg.tensor([[1.0], [-0.25]])
+    loss = (model(x) - t).pow(2).mean()
+    page = Explorer(browser, learn.explore(loss, path=tmp_path / "a.html").as_uri())
+    page.press("end")
+    loss.backward()
+    assert [1.0, -0.25] == page.numbers("t")[0]
+    assert "other" not in page.page.locator("svg").first.text_content()
+    assert other.sum() == 18
+    for name, parameter in model.named_parameters():
+        assert parameter.grad.numpy().ravel().tolist() == pytest.approx(page.numbers(f"model.{name}")[1], rel=1e-5)
+
+
+def test_a_constant_is_found_only_by_the_value_that_was_kept():
+    x, c = mg.tensor([1.0, 2.0], requires_grad=True), mg.tensor([0.5, 0.25])
+    for run in (lambda: (x + c).sigmoid().sum(), lambda: ((x - c) * 2).sum(), lambda: (x - (c + 1)).exp().sum()):
+        with pytest.raises(ArgumentError, match=r"its value was not kept .* and no variable here has it"):
+            learn.explore(run())
+
+
+def test_of_equal_constants_none_is_named(tmp_path):
+    x, c, d = mg.tensor(1.0, requires_grad=True), mg.tensor(0.5), mg.tensor(0.5)
+    page = learn.explore((x - d) ** 2 * c, path=tmp_path / "a.html").read_text()
+    assert 'aria-label="c"' in page, "a product keeps it"
+    assert 'aria-label="d"' not in page
+    assert 'aria-label="tensor 1"' in page
+
+
+def test_a_constant_that_a_variable_had_is_not_taken_once_it_has_changed():
+    x, c = mg.tensor([1.0, 2.0], requires_grad=True), mg.tensor([0.5, 0.25])
+    y = ((x - c) ** 2).sum()
+    c += 1
+    with pytest.raises(ArgumentError, match="no variable here has it"):
+        learn.explore(y)
+
+
+def test_places_of_a_result_that_was_computed_before_are_refused():
+    x = mg.tensor(BATCH, requires_grad=True)
+    with pytest.raises(ArgumentError, match=r"whether max\(dim\), min\(dim\) or gather made this result, its graph does not tell"):
+        learn.explore(x.max(1).values.sum())
+    with pytest.raises(ArgumentError, match="batch_norm of a batch; hand in a function"):
+        learn.explore(nn.BatchNorm1d(3)(x).exp().sum())
 
 
 # ---- the page, in a browser
@@ -402,9 +535,9 @@ def test_a_result_that_is_no_number_or_has_no_graph(tmp_path):
 
 
 def test_what_was_not_kept_is_named():
-    x, c = mg.ones((), requires_grad=True), mg.ones(())
+    x = mg.ones((), requires_grad=True)
     with pytest.raises(ArgumentError, match=r"sub took b, .* explore\(model, X, target=Y, .* explore\(lambda"):
-        learn.explore((x - c) ** 2)
+        learn.explore((x - mg.ones(())) ** 2)
 
 
 def test_a_target_without_a_loss_is_refused(tmp_path):
@@ -421,8 +554,11 @@ def test_embeddings_with_another_gradient_are_refused(tmp_path, settings):
 
 def test_what_is_refused_is_called_by_its_public_name(tmp_path):
     x = mg.ones(2, 3, requires_grad=True)
-    with pytest.raises(ArgumentError, match=r"cannot compute max\(dim\), min\(dim\) or gather; it can amax, amin"):
-        learn.explore(lambda: x.max(1).values.sum(), path=tmp_path / "a.html")
+    with pytest.raises(ArgumentError, match=r"cannot compute embedding; it can amax, amin, batch_norm, "):
+        learn.explore(lambda: nn.functional.embedding(mg.tensor([0]), x, padding_idx=0).sum(), path=tmp_path / "a.html")
+    page = learn.explore(lambda: x.max(1).values.sum(), path=tmp_path / "a.html").read_text()
+    assert 'aria-label="max 1"' in page
+    assert ">max(x)</text>" in page
     page = learn.explore(lambda: (x**2).sum(), path=tmp_path / "a.html").read_text()
     assert 'aria-label="pow 1"' in page
     assert ">x ^ 2</text>" in page

@@ -338,6 +338,19 @@ def test_the_numbers_that_show_it():
     assert "✓ values" in str(grade)
 
 
+# ---- questions
+
+
+@pytest.mark.parametrize("choice", ["…", "...", "", " … "])
+def test_an_answer_that_waits_is_asked_for_a_letter_and_not_kept(choice, progress_file):
+    reply = learn.answer("chain_rule-1", choice)
+    assert not reply
+    asked = f'chain_rule-1 waits for your answer. Write one of the letters a, b, c, d in place of "{choice}".'
+    assert asked == str(reply).strip()
+    assert isinstance(reply, learn.Reply)
+    assert not progress_file.exists()
+
+
 # ---- hints and progress
 
 

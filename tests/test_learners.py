@@ -66,6 +66,47 @@ def one_sided_slope(g, input, target):
     return g * np.where(d <= 1, d, np.sign(d))
 
 
+def squares_subtracted(input, target):
+    return np.mean(input**2) - np.mean(target**2)
+
+
+def mean_first(input, target):
+    return np.mean(input - target) ** 2
+
+
+def one_less(input, target):
+    return np.sum((target - input) ** 2) / (input.size - 1)
+
+
+def one_less_slope(g, input, target):
+    return g * 2 * (input - target) / (input.size - 1)
+
+
+def squared_slope(g, input, target):
+    return 2 * g * (input - target) ** 2 / input.size
+
+
+def size_as_slope(g, input, target):
+    return g * np.clip(np.abs(input - target), 0, 1)
+
+
+def log_p(x):
+    return x - np.logaddexp.reduce(x, axis=1)[:, None]
+
+
+def columns(g, x, target):
+    p = np.exp(log_p(x))
+    p[:, target] -= 1
+    return g * p / len(x)
+
+
+def mean_of_uses(g, weight, index):
+    found = np.zeros_like(weight)
+    np.add.at(found, index, g)
+    uses = np.array([max(1, (index == row).sum()) for row in range(len(weight))])
+    return found / uses[:, None]
+
+
 FORMULAS = {
     "softmax, one maximum": ("softmax", power_over_sum, "largest entry of the whole batch"),
     "logsumexp, one maximum": (
@@ -97,6 +138,42 @@ FORMULAS = {
     ),
     "huber, line without abs": ("huber_loss", signed_line, "Beyond −1 the loss is negative here"),
     "squared error of a probability": ("bce_with_logits", lambda x, target: (target - sigmoid(x)) ** 2, "This is a squared error"),
+    "squares subtracted": (
+        "mse_loss",
+        squares_subtracted,
+        "it is the difference that is squared",
+    ),
+    "mean before the square": (
+        "mse_loss",
+        mean_first,
+        "differences of opposite sign cancel",
+    ),
+    "mean squared error by n − 1": (
+        "mse_loss",
+        one_less,
+        "a mean of n squares divides by n",
+    ),
+    "mean by n − 1": ("mean", lambda x: x.sum() / (math.prod(x.shape) - 1), "This divides by n − 1"),
+    "sigmoid without brackets": ("sigmoid", lambda x: 1 / 1 + exp(-x), "Python divides before it adds"),
+    "softplus without bars": ("softplus", lambda x: np.maximum(0, x) + np.log1p(np.exp(-x)), "Where x is negative the power grows"),
+    "bce, target 0 everywhere": ("bce_with_logits", lambda x, target: np.logaddexp(0, x), "The term −x t is missing"),
+    "cross-entropy of all classes": (
+        "cross_entropy",
+        lambda x, target: -np.mean(log_p(x).sum(axis=1)),
+        "adds up −log p of all classes",
+    ),
+    "cross-entropy, mean of all classes": (
+        "cross_entropy",
+        lambda x, target: -np.mean(log_p(x)),
+        "mean of −log p over all classes",
+    ),
+    "cross-entropy, columns": ("cross_entropy", lambda x, target: -log_p(x)[:, target].mean(), "row and target go in pairs"),
+    "entropy": ("cross_entropy", lambda x, target: -np.mean(np.sum(np.exp(log_p(x)) * log_p(x), 1)), "weighs −log p with p itself"),
+    "layer norm, squares of x": (
+        "layer_norm",
+        lambda x: (x - x.mean(1, keepdims=True)) / np.sqrt(np.mean(x * x, axis=1, keepdims=True) + 1e-5),
+        "the row less its mean",
+    ),
 }
 
 RULES = {
@@ -134,6 +211,27 @@ RULES = {
     "add, one number": ("add", {"b": lambda g: g.sum()}, "leaves one number"),
     "bias, keepdims": ("linear", {"bias": lambda g: np.sum(g, axis=0, keepdims=True)}, "keepdims makes one"),
     "bias, one number": ("linear", {"bias": lambda g: np.sum(g)}, "leaves one number"),
+    "mean by n − 1": ("mean", {"x": lambda g, x: np.full_like(x, g) / (x.size - 1)}, "This divides by n − 1"),
+    "mean squared error by n − 1": (
+        "mse_loss",
+        {"input": one_less_slope},
+        "This divides by n − 1",
+    ),
+    "mean squared error, squared": (
+        "mse_loss",
+        {"input": squared_slope},
+        "the slope of x² is a straight line",
+    ),
+    "div without brackets": ("div", {"b": lambda g, a, b: -g * a / b * b}, "Python takes the left one first"),
+    "huber, size of d": (
+        "huber_loss",
+        {"input": size_as_slope},
+        "left of the middle the loss falls",
+    ),
+    "silu, 1 − σ": ("silu", {"x": lambda g, x: g * (sigmoid(x) + x * (1 - sigmoid(x)))}, "the factor σ is missing"),
+    "softmax, not shared out": ("softmax", {"x": lambda g, y: y * g - (y * g).sum(1)[:, None]}, "takes its share, y, of it"),
+    "cross-entropy, columns": ("cross_entropy", {"x": columns}, "each row has one right class"),
+    "embedding, mean of uses": ("embedding", {"weight": mean_of_uses}, "looked up several times this takes the mean"),
 }
 
 
@@ -166,6 +264,8 @@ def test_wrong_rules(what):
         (lambda f, x: (f(x + 0.1) - f(x - 0.1)) / 0.2, "This h is too large"),
         (lambda f, x: (f(x + 1e-12) - f(x - 1e-12)) / 2e-12, "This h is too small"),
         (lambda f, x: (f(x + 1e-16) - f(x - 1e-16)) / 2e-16, "This h is too small"),
+        (lambda f, x: f(x + 1e-5) - f(x - 1e-5) / (2 * 1e-5), "the difference needs brackets"),
+        (lambda f, x: np.abs(f(x + 1e-5) - f(x - 1e-5)) / 2e-5, "Where f falls, its derivative is negative"),
         (lambda f, x: (f(x + 1e-5) - f(x - 1e-5)) / 2 * 1e-5, "Python goes from left to right"),
     ],
 )
@@ -183,10 +283,10 @@ def sgd_swapped(p, g, v, lr, momentum):
     return v, p - lr * v
 
 
-def adam(rate=True, stable=True, correction=lambda beta, t: 1 - beta**t, order=(0, 1, 2)):
+def adam(rate=True, stable=True, correction=lambda beta, t: 1 - beta**t, order=(0, 1, 2), keep=lambda beta: beta):
     def step(p, g, m, v, t, lr, beta1, beta2, eps):
-        m = beta1 * m + (1 - beta1) * g
-        v = beta2 * v + (1 - beta2) * g**2
+        m = keep(beta1) * m + (1 - keep(beta1)) * g
+        v = keep(beta2) * v + (1 - keep(beta2)) * g**2
         change = m / correction(beta1, t) / (np.sqrt(v / correction(beta2, t)) + eps * stable)
         results = p - (lr if rate else 1) * change, m, v
         return tuple(results[n] for n in order)
@@ -199,6 +299,10 @@ def adam(rate=True, stable=True, correction=lambda beta, t: 1 - beta**t, order=(
     [
         ("sgd", sgd_downhill, "Minus and learning rate are inside of the velocity"),
         ("sgd", sgd_swapped, "results are swapped: the parameters come first"),
+        ("sgd", lambda p, g, v, lr, momentum: (p - lr * (v + momentum * g), v + momentum * g), "momentum damps the new gradient"),
+        ("sgd", lambda p, g, v, lr, momentum: (p - lr * g - momentum * v, momentum * v + g), "counts for g only"),
+        ("adam", adam(keep=lambda beta: 1 - beta), "The parts are swapped"),
+        ("adam", adam(correction=lambda beta, t: 1 / (1 - beta**t)), "The correction multiplies"),
         ("adam", adam(rate=False), "The learning rate is missing"),
         ("adam", adam(stable=False), "eps is left out"),
         ("adam", adam(correction=lambda beta, t: 1 - beta * t), "multiplies beta with t"),

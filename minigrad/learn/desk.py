@@ -142,12 +142,29 @@ def question(name: str) -> Question:
     return QUESTIONS[_name("question", name, QUESTIONS)]
 
 
+_WAITING = ("…", "...", "")
+
+
+@dataclass(frozen=True, repr=False)
+class Waiting(Reply):
+    """The reply to a question that is not answered yet: what to write."""
+
+    def headline(self) -> str:
+        """That an answer is awaited."""
+        return f"{self.question} waits for your answer"
+
+
 def answer(name: str, choice: str) -> Reply:
-    """Whether a choice, a letter, is right, and why. A Reply is true if it is. Errors: ArgumentError for names and letters that are none."""
+    """Whether a choice, a letter, is right, and why. A Reply is true if it is.
+
+    "…" stands for a letter to come: the reply asks for it, and nothing is kept. Errors: ArgumentError for names and letters that are none.
+    """
     asked = QUESTIONS[_name("answer", name, QUESTIONS)]
     known = letters(len(asked.choices))
-    letter = choice.strip().lower() if isinstance(choice, str) else ""
-    if len(letter) != 1 or letter not in known:
+    letter = choice.strip().lower() if isinstance(choice, str) else None
+    if letter in _WAITING:
+        return Waiting(name, "", False, f'Write one of the letters {", ".join(known)} in place of "{choice}".')
+    if letter is None or len(letter) != 1 or letter not in known:
         raise ArgumentError(f"learn.answer: choice must be one of {', '.join(known)}, got {choice!r}")
     right = letter == asked.right
     with records() as kept:

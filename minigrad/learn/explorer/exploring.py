@@ -21,7 +21,8 @@ from ...inspect.capture import uncompiled
 from ...inspect.graphs.layout import Layout, Place, layered
 from ...inspect.naming import Names, variables
 from ...nn import Module
-from .recording import Node, Ran, Recording, recorded, replayed
+from .recording import Node, Recording
+from .running import Ran, recorded, replayed
 
 __all__ = ["explore"]
 
@@ -42,7 +43,7 @@ def explore(
     """Write one HTML file in which a computation can be gone through step by step, and return its path.
 
     result: a model or a function, called with `inputs`; with `loss`, loss(output, target) is what is explored. Or a Tensor, a number with a
-    graph, as long as all that it was made of is still known.
+    graph, as long as all that it was made of is still known: a constant that the graph did not keep has to be a variable of the caller.
     names: what Tensors are called, beside the parameters of a model and the variables of the caller. Inputs that are neither are called
     as the function calls them, and the target `target`.
 
@@ -54,7 +55,8 @@ def explore(
     """
     seen = variables(_getframe(1))
     model = None if isinstance(result, Tensor) else uncompiled(result)
-    end, ran = _computed(result if model is None else model, inputs, target, loss)
+    known = [value for value in (*(names or {}).values(), *seen.values()) if isinstance(value, Tensor)]
+    end, ran = _computed(result if model is None else model, inputs, target, loss, known)
     if not isinstance(end, Tensor) or end.numel() != 1:
         what = f"shape {end.shape}" if isinstance(end, Tensor) else type(end).__name__
         raise InputTypeError(
@@ -63,7 +65,7 @@ def explore(
     if not end.requires_grad:
         raise GraphError("explore: nothing in this computation requires grad, so there is no backward pass")
     given = {} if model is None else _given(model, inputs, target, {**seen, **(names or {})})
-    recording = Recording(end, ran, Names("explore", {**given, **(names or {})}, model, seen))
+    recording = Recording(end, ran, Names("explore", {**given, **(names or {})}, model, seen), again=model is None)
     place = Path(path)
     if place.is_dir():
         raise ArgumentError(f"explore: path must name a file, {place} is a folder")
@@ -72,12 +74,14 @@ def explore(
     return place.resolve()
 
 
-def _computed(result: Any, inputs: Sequence[Any], target: Any, loss: Callable[..., Tensor] | None) -> tuple[Any, list[Ran]]:
+def _computed(
+    result: Any, inputs: Sequence[Any], target: Any, loss: Callable[..., Tensor] | None, known: Sequence[Tensor]
+) -> tuple[Any, list[Ran]]:
     """What stands at the end, and the operations behind it."""
     if isinstance(result, Tensor):
         if inputs or target is not None or loss is not None:
             raise ArgumentError("explore: a Tensor is a result already; inputs, target and loss belong to a model or a function")
-        return result, replayed(result)
+        return result, replayed(result, known)
     if not callable(result):
         raise InputTypeError(f"explore: expected a Tensor, a Module or a function, got {type(result).__name__}")
     if target is not None and loss is None:
@@ -115,7 +119,7 @@ def _panel(recording: Recording) -> Markup:
         f'<div class="both"><div class="stage" tabindex="0" role="region" aria-label="Graph">{_graph(nodes)}</div>'
         '<div class="looked"><h3 data-part="looked"></h3>'
         '<div class="wide" tabindex="0" role="region" aria-label="Values"><table><tbody data-part="values"></tbody></table></div></div></div>'
-        f'{_slider(nodes)}<script type="application/json">{text}</script></div>'
+        f'{_slider(nodes)}{_stale(recording)}<script type="application/json">{text}</script></div>'
     )
 
 
@@ -157,6 +161,13 @@ def _slider(nodes: Sequence[Node]) -> str:
         '<label>exactly <input type="number" data-part="exact" step="any"></label> <button type="button" data-part="reset">Reset</button>'
         f"{first}</p>"
     )
+
+
+def _stale(recording: Recording) -> str:
+    """What does not follow when a slider moves something else, though it may have been computed from that."""
+    names = ", ".join(f"the places of {node.name}" if node.operation else node.name for node in recording.nodes if node.stays)
+    remedy = " If that should be, hand in a function in place of its result, explore(lambda: …)." if recording.again else ""
+    return f'<p class="note">Not computed again when other numbers move: {escape(names)}.{remedy}</p>' if names else ""
 
 
 def _index(shape: tuple[int, ...], i: int) -> str:

@@ -21,8 +21,8 @@ const OPERATIONS = (() => {
     forward: ([x], s) => map(v => v / count(x, s), [sum.forward([x], s)]),
     backward: (g, [x], y, s) => [sumBack(g, x, s, 1 / count(x, s))],
   };
-  // The largest (smallest) along axes; equal ones share the gradient.
-  const extreme = sign => ({
+  // The largest (smallest) along axes; equal ones share the gradient, or with `first` it goes to the first of them.
+  const extreme = (sign, first) => ({
     forward: ([x], s) => {
       const {full, shape} = reduced(x.shape, dimsOf(x, s), s.keepdim), out = filled(full, -Infinity), where = places(full, x.shape);
       x.data.forEach((v, i) => { out.data[where[i]] = Math.max(out.data[where[i]], sign * v); });
@@ -30,15 +30,18 @@ const OPERATIONS = (() => {
     },
     backward: (g, [x], y, s) => {
       const {full} = reduced(x.shape, dimsOf(x, s), true), best = map((v, top) => Number(v === top), [x, reshape(y, full)]);
-      return [map((b, q, n) => b * q / n, [best, reshape(g, full), sumTo(best, full)], x.shape)];
+      const counted = first ? rows(best, s.dim, row => row.map((v, k) => Number(v && row.indexOf(1) === k))) : best;
+      return [map((b, q, n) => b * q / n, [counted, reshape(g, full), sumTo(counted, full)], x.shape)];
     },
   });
+  // A vector is a row on the left and a column on the right.
+  const matrices = (a, b) => [a.shape.length === 1 ? matrix(a, 1, a.shape[0]) : a, b.shape.length === 1 ? matrix(b, b.shape[0], 1) : b];
   const matmul = {
-    forward: ([a, b]) => product(a, b),
+    forward: ([a, b], s, to) => reshape(product(...matrices(a, b)), to),
     backward: (g, [a, b]) => {
-      const n = a.shape.length === 1 ? 1 : a.shape[0], m = b.shape.length === 1 ? 1 : b.shape[1], k = a.shape[a.shape.length - 1];
-      const G = matrix(g, n, m), A = matrix(a, n, k), B = matrix(b, k, m);
-      return [reshape(product(G, turned(B)), a.shape), reshape(product(turned(A), G), b.shape)];
+      const [A, B] = matrices(a, b), ahead = T.broadcast([A, B].map(x => x.shape.slice(0, -2)));
+      const G = reshape(g, [...ahead, A.shape[A.shape.length - 2], B.shape[B.shape.length - 1]]);
+      return [reshape(sumTo(product(G, turned(B)), A.shape), a.shape), reshape(sumTo(product(turned(A), G), B.shape), b.shape)];
     },
   };
   const flatRows = x => matrix(x, size(x.shape.slice(0, -1)), x.shape[x.shape.length - 1]);
@@ -114,34 +117,49 @@ const OPERATIONS = (() => {
       return out;
     },
   };
+  // Normalizations: `full` is the shape of the moments, 1 along the axes that they are taken over.
+  const averaged = (x, full) => map(v => v * size(full) / x.data.length, [sumTo(x, full)]);
+  function moments(x, full) {
+    const mean = averaged(x, full), apart = map((v, m) => v - m, [x, mean]);
+    return [mean, averaged(times(apart, apart), full)];
+  }
+  function standardized(x, [mean, variance], eps) {
+    const scale = map(v => 1 / Math.sqrt(v + eps), [variance]);
+    return {scale, z: map((v, m, d) => (v - m) * d, [x, mean, scale])};
+  }
+  const through = (h, z, scale, full) => map((q, m, v, a, d) => (q - m - v * a) * d, [h, averaged(h, full), z, averaged(times(h, z), full), scale]);
+  const scaled = (z, w, b) => map((v, f, c) => v * f + c, [z, w ?? 1, b ?? 0]);
+  const eachRow = (x, s) => x.shape.map((n, k) => (k < x.shape.length - s.over.length ? n : 1));
   const layerNorm = {
-    parts: (x, s) => {
-      const dims = x.shape.length - s.over.length, n = size(x.shape.slice(dims)), flat = matrix(x, size(x.shape) / n, n);
-      const wide = rows(flat, 1, row => {
-        const m = row.reduce((a, b) => a + b, 0) / n, v = row.reduce((a, b) => a + (b - m) ** 2, 0) / n;
-        return row.map(e => (e - m) / Math.sqrt(v + s.eps));
-      });
-      const scale = rows(flat, 1, row => {
-        const m = row.reduce((a, b) => a + b, 0) / n, v = row.reduce((a, b) => a + (b - m) ** 2, 0) / n;
-        return row.fill(Math.sqrt(v + s.eps));
-      });
-      return {wide: reshape(wide, x.shape), scale: reshape(scale, x.shape), n};
-    },
-    forward: ([x, w, b], s) => {
-      let y = layerNorm.parts(x, s).wide;
-      if (w) y = times(y, w);
-      return b ? T.add(y, b) : y;
-    },
+    forward: ([x, w, b], s) => scaled(standardized(x, moments(x, eachRow(x, s)), s.eps).z, w, b),
     backward: (g, [x, w, b], y, s) => {
-      const {wide, scale, n} = layerNorm.parts(x, s), inner = w ? times(g, w) : g;
-      const pair = make([inner.data.length / n, n], inner.data), flat = make(pair.shape, wide.data);
-      const average = rows(pair, 1, row => row.slice().fill(row.reduce((a, c) => a + c, 0) / n));
-      const along = rows(times(pair, flat), 1, row => row.slice().fill(row.reduce((a, c) => a + c, 0) / n));
-      const dx = map((q, m, a, v, d) => (q - m - v * a) / d, [pair, average, along, flat, make(pair.shape, scale.data)]);
-      return [reshape(dx, x.shape), w ? sumTo(times(g, wide), w.shape) : null, b ? sumTo(g, b.shape) : null];
+      const full = eachRow(x, s), {z, scale} = standardized(x, moments(x, full), s.eps);
+      return [through(w ? times(g, w) : g, z, scale, full), w ? sumTo(times(g, z), w.shape) : null, b ? sumTo(g, b.shape) : null];
+    },
+  };
+  const eachChannel = x => x.shape.map((n, k) => (k === 1 ? n : 1));
+  const channelMoments = {
+    forward: ([x], s, to) => make(to, moments(x, eachChannel(x)).flatMap(part => part.data)),
+    backward: () => [null],
+  };
+  const batchNorm = {
+    parts: ([x, m, w, b], s) => {
+      const full = eachChannel(x), C = x.shape[1], of = v => (v ? reshape(v, full) : v);
+      return {...standardized(x, [0, C].map(k => make(full, m.data.slice(k, k + C))), s.eps), full, weight: of(w), bias: of(b)};
+    },
+    forward: (given, s) => {
+      const {z, weight, bias} = batchNorm.parts(given, s);
+      return scaled(z, weight, bias);
+    },
+    backward: (g, given, y, s) => {
+      const {z, scale, full, weight, bias} = batchNorm.parts(given, s), h = weight ? times(g, weight) : g, C = [given[0].shape[1]];
+      const dx = s.of_batch ? through(h, z, scale, full) : times(h, scale);
+      return [dx, null, weight ? reshape(sumTo(times(g, z), full), C) : null, bias ? reshape(sumTo(g, full), C) : null];
     },
   };
   return {
-    sum, mean, matmul, linear, softmax, log_softmax: logSoftmax, logsumexp, amax: extreme(1), amin: extreme(-1), nll_loss: nll, cross_entropy: crossEntropy, layer_norm: layerNorm, pick,
+    sum, mean, matmul, linear, softmax, log_softmax: logSoftmax, logsumexp, nll_loss: nll, cross_entropy: crossEntropy, pick,
+    amax: extreme(1), amin: extreme(-1), max: extreme(1, true), min: extreme(-1, true),
+    layer_norm: layerNorm, channel_moments: channelMoments, normalize_channels: batchNorm,
   };
 })();

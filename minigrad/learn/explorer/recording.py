@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ...core import Elementwise, Op, Step, Tensor, Watcher, watching
-from ...core.plan import Plan
+from ...core import Elementwise, Op, Step, Tensor
 from ...core.tensor import Array
-from ...errors import ArgumentError, GraphError
+from ...errors import ArgumentError
 from ...inspect.naming import Names
 from ...inspect.tracing.rule_text import formula_text
 from .javascript import COMPARISONS, javascript
+from .running import Ran
 
-__all__ = ["KINDS", "Node", "Ran", "Recording", "recorded", "replayed"]
+__all__ = ["KINDS", "Node", "Recording"]
 
 MOST_NODES, MOST_NUMBERS = 150, 4096
 # What the page computes by itself beside maps over elements: the settings that it is told, and what the others must be.
@@ -33,21 +33,20 @@ KINDS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "cross_entropy": ({"reduction": "reduction"}, {"label_smoothing": 0.0}),
     "nll_loss": ({"reduction": "reduction"}, {}),
     "layer_norm": ({"normalized_shape": "over", "eps": "eps"}, {}),
+    "channel_moments": ({}, {}),
+    "normalize_channels": ({"eps": "eps", "of_batch": "of_batch"}, {}),
 }
 # Operations that readers call otherwise.
-_PUBLIC = {"pow_scalar": "pow", "taken_rows": "embedding", "pick": "max(dim), min(dim) or gather"}
+_PUBLIC = {
+    "pow_scalar": "pow",
+    "taken_rows": "embedding",
+    "pick": "gather",
+    "channel_moments": "moments",
+    "normalize_channels": "batch_norm",
+}
+_PLACES = {"argmax": "max", "argmin": "min"}  # what finds the places, and what takes them
 _COPIES = frozenset({"clone", "contiguous"})
 _MOVES = frozenset({"minigrad.ops.shape", "minigrad.ops.arranging", "minigrad.ops.joining", "minigrad.ops.indexing"})
-
-
-class Ran(NamedTuple):
-    """An operation that ran: on what, what it made, and the step that was recorded."""
-
-    plan: Plan
-    inputs: tuple[Any, ...]
-    y: Tensor
-    step: Step | None
-    values: Array  # of y, as they were then
 
 
 @dataclass
@@ -61,33 +60,23 @@ class Node:
     formula: str = ""
     wants: bool = False
     moves: bool = False  # a leaf whose numbers may be any; not indices, nor true and false
+    stays: bool = False  # has numbers, or takes places, that might have come of other nodes, and does not follow them
     inputs: list[dict[str, Any] | None] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)  # rules in words, "" where nothing goes
     program: dict[str, Any] = field(default_factory=dict)  # what the page needs to compute it
 
 
-class _Watch(Watcher):
-    def __init__(self) -> None:
-        self.ran: list[Ran] = []
-
-    def forward(self, plan: Plan, inputs: Sequence[Any], y: Tensor) -> None:
-        self.ran.append(Ran(plan, tuple(inputs), y, y.step, y.array.copy()))
-
-
-def recorded(run: Callable[[], Any]) -> tuple[Any, list[Ran]]:
-    """The result of a computation, and the operations that ran in it."""
-    watch = _Watch()
-    with watching(watch):
-        result = run()
-    return result, watch.ran
-
-
 class Recording:
     """The nodes behind a result, inputs before what takes them."""
 
-    def __init__(self, result: Tensor, ran: Sequence[Ran], names: Names):
+    def __init__(self, result: Tensor, ran: Sequence[Ran], names: Names, again: bool = False):
         self.names = names
+        self.again = again  # whether it was run again: what has no gradient may then be made of what has
         self.made = {id(one.y): one for one in ran}
+        self.owners: dict[int, Tensor] = {}  # of arrays; other Tensors that have them are detached
+        self.moved: set[int] = set()  # what depends on numbers that a slider moves
+        for one in ran:
+            self._meet(one)
         self.nodes: list[Node] = []
         self.rules: list[str] = []  # JavaScript of maps and their rules
         self.index: dict[int, int] = {}
@@ -100,6 +89,19 @@ class Recording:
                 f"(at most {MOST_NODES} and {MOST_NUMBERS:,}); take a smaller network, or fewer samples, or minigrad.inspect.graph"
             )
 
+    def _meet(self, ran: Ran) -> None:
+        """Note whose arrays an operation took and made, and whether it depends on what a slider moves."""
+        if any(self._is_moved(x) for x in ran.inputs):
+            self.moved.add(id(ran.y))
+        for tensor in (*ran.inputs, ran.y):
+            if isinstance(tensor, Tensor):
+                owner = self.owners.setdefault(id(tensor.array), tensor)
+                if tensor.requires_grad and not owner.requires_grad:
+                    self.owners[id(tensor.array)] = tensor
+
+    def _is_moved(self, x: Any) -> bool:
+        return id(x) in self.moved or (isinstance(x, Tensor) and id(x) not in self.made and x.dtype.kind == "f")
+
     def _add(self, result: Tensor) -> None:
         """A tensor and all that it is made of, without recursion."""
         waiting = [result]
@@ -108,24 +110,45 @@ class Recording:
             if id(tensor) in self.index:
                 waiting.pop()
                 continue
-            ran = self.made.get(id(tensor))
-            missing = [x for x in (ran.inputs if ran else ()) if isinstance(x, Tensor) and id(x) not in self.index]
+            ran = self._ran(tensor)
+            owner = self.owners.get(id(tensor.array), tensor)
+            needed = ran.inputs if ran else () if owner is tensor else (owner,)
+            missing = [x for x in needed if isinstance(x, Tensor) and id(x) not in self.index]
             if missing:
                 waiting += reversed(missing)
                 continue
             self.index[id(tensor)] = len(self.nodes)
-            self.nodes.append(self._leaf(tensor) if ran is None else self._operation(ran))
+            if ran:
+                self.nodes.append(self._operation(ran))
+            else:
+                self.nodes.append(self._leaf(tensor) if owner is tensor else self._detached(tensor, owner))
             waiting.pop()
+
+    def _ran(self, tensor: Tensor) -> Ran | None:
+        """What made a tensor, if it is known well enough to be done again: an index is kept only for the sake of a gradient."""
+        ran = self.made.get(id(tensor))
+        return ran if ran and (ran.step is not None or not ran.plan.op.live) else None
 
     def _leaf(self, tensor: Tensor) -> Node:
         if tensor.step is not None:
             raise ArgumentError(
                 f"explore: {tensor.step.name} was computed before; hand in a function that computes everything, or the result of all of it"
             )
-        name = self.names.of(tensor) or self.names.of(tensor.array) or self._numbered("tensor")
-        return Node(
-            name, tensor.shape, np.array(tensor.array, np.float64), wants=tensor.requires_grad, moves=tensor.dtype.kind == "f"
-        )
+        name = self.names.of(tensor) or self.names.of(tensor.array)
+        made = self.made.get(id(tensor))
+        word = _public(made.plan.op) if made else "tensor"
+        node = Node(name or self._numbered(word), tensor.shape, np.array(tensor.array, np.float64))
+        node.wants, node.moves = tensor.requires_grad, tensor.dtype.kind == "f"
+        node.stays = not node.wants and (self.again or name is None)
+        return node
+
+    def _detached(self, tensor: Tensor, owner: Tensor) -> Node:
+        """The numbers of another tensor, without its gradient."""
+        node = Node(self._numbered("detach"), tensor.shape, np.array(tensor.array, np.float64), "detach")
+        node.inputs, node.texts = [self._input(owner)], [""]
+        node.program = {"map": self._entered("(x) => x"), "rules": [None], "arguments": ["x"], "reduction": "none"}
+        node.formula = _formula(node, self.nodes, {})
+        return node
 
     def _numbered(self, word: str) -> str:
         self._counts[word] = self._counts.get(word, 0) + 1
@@ -136,11 +159,12 @@ class Recording:
         if not np.array_equal(values, y.array, equal_nan=values.dtype.kind == "f"):
             raise ArgumentError(f"explore: what {plan.op.name} made was written to in place; write that part without")
         operation = plan.op
-        public = _public(operation)
+        public = _PLACES[found.plan.op.name] if (found := self._finder(ran)) else _public(operation)
         name = self.names.of(step or y) or self._numbered(public)
         node = Node(name, y.shape, np.array(y.array, np.float64), public, wants=y.requires_grad)
         node.inputs = [self._input(x) for x in inputs]
         node.texts = _texts(step, len(inputs))
+        node.stays = found is None and any(True for _ in _indices(ran))
         attrs = dict(zip(operation.attributes, plan.attrs, strict=True))
         node.program = self._map(operation, inputs, attrs) if isinstance(operation, Elementwise) else self._other(ran, attrs)
         node.formula = _formula(node, self.nodes, attrs)
@@ -176,22 +200,54 @@ class Recording:
             self.rules.append(text)
         return self.rules.index(text)
 
+    def _finder(self, ran: Ran) -> Ran | None:
+        """What found the places that an operation takes along an axis: argmax or argmin of the same tensor."""
+        places = next(_indices(ran), None) if ran.plan.op.name == "pick" else None
+        found = self.made.get(id(self.owners.get(id(places))))
+        if found is None or found.plan.op.name not in _PLACES or found.inputs[0] is not ran.inputs[0]:
+            return None
+        return found if found.plan.attrs[0] == ran.plan.attrs[0] else None  # along the same axis
+
+    def _check_places(self, ran: Ran) -> None:
+        """Errors: ArgumentError if an operation takes places that were computed: the page would not compute them anew."""
+        if self.again and ran.plan.op.name == "pick":
+            raise ArgumentError(
+                "explore: whether max(dim), min(dim) or gather made this result, its graph does not tell; hand in a function that computes it, "
+                "explore(lambda: …)"
+            )
+        computed = [one.y.array for one in self.made.values() if one.y.dtype.kind in "biu" and self._is_moved(one.y)]
+        for index in _indices(ran):
+            if any(index.shape == places.shape and np.array_equal(index, places) for places in computed):
+                what = "where a condition holds" if index.dtype.kind == "b" else "at places that were computed"
+                raise ArgumentError(
+                    f"explore: the page cannot compute {_public(ran.plan.op)} {what}, which other numbers would move; "
+                    "mg.where(condition, a, b) chooses and keeps the shape"
+                )
+
     def _other(self, ran: Ran, attrs: Mapping[str, Any]) -> dict[str, Any]:
         operation = ran.plan.op
+        if found := self._finder(ran):
+            return {"kind": _PLACES[found.plan.op.name], "settings": attrs, "arguments": operation.inputs}
+        self._check_places(ran)
         if operation.name in KINDS:
             told, fixed = KINDS[operation.name]
             for name, value in fixed.items():
                 if attrs.get(name, value) != value:
                     raise ArgumentError(f"explore: the page cannot compute {operation.name} with {name}={attrs[name]!r}")
+            if attrs.get("of_batch") and self.again:
+                raise ArgumentError(
+                    "explore: mean and variance are not in the graph of a batch_norm of a batch; hand in a function"
+                )
             _check_shapes(ran, attrs)
             settings = {word: attrs[name] for name, word in told.items() if name in attrs}
             return {"kind": operation.name, "settings": settings, "arguments": operation.inputs}
         if operation.name in COMPARISONS:
             code = self._entered(f"(a, b) => a {COMPARISONS[operation.name]} b")
             return {"map": code, "rules": [None, None], "arguments": operation.inputs, "reduction": "none"}
-        if operation.name in _COPIES or _takes_rows(operation.name, attrs) or operation.formula.__module__ in _MOVES:
+        moves = operation.name == "pick" or operation.formula.__module__ in _MOVES
+        if moves or operation.name in _COPIES or _takes_rows(operation.name, attrs):
             return {"kind": "pick", "settings": {"places": _places(ran, attrs)}, "arguments": operation.inputs}
-        known = ", ".join(sorted(KINDS))
+        known = ", ".join(sorted(_PUBLIC.get(name, name) for name in KINDS))
         raise ArgumentError(
             f"explore: the page cannot compute {_public(operation)}; it can {known}, comparisons, what moves elements, "
             "and maps over elements that are written in minigrad.notation"
@@ -216,7 +272,7 @@ def _check_shapes(ran: Ran, attrs: Mapping[str, Any]) -> None:
     name, inputs = ran.plan.op.name, ran.inputs
     ranks = [x.ndim for x in inputs if isinstance(x, Tensor)]
     rows = "softmax" in name or name == "linear"
-    if (name == "matmul" and max(ranks) > 2) or (rows and 0 in ranks) or (name == "linear" and ranks[1] != 2):
+    if (rows and 0 in ranks) or (name == "linear" and ranks[1] != 2):
         raise ArgumentError(
             f"explore: the page cannot compute {name} of shapes {', '.join(str(x.shape) for x in inputs if x is not None)}"
         )
@@ -227,6 +283,12 @@ def _check_shapes(ran: Ran, attrs: Mapping[str, Any]) -> None:
                 f"explore: the page can compute {name} of inputs (n, K) and class indices (n,), without weights and none of them ignored; got "
                 f"shapes {inputs[0].shape} and {target.shape}, {target.dtype}"
             )
+
+
+def _indices(ran: Ran) -> Iterator[Array]:
+    """The arrays that say which elements an operation takes."""
+    for index in ran.step.live if ran.step is not None else ():
+        yield from (part for part in (index if isinstance(index, tuple) else (index,)) if isinstance(part, np.ndarray))
 
 
 def _places(ran: Ran, attrs: Mapping[str, Any]) -> list[list[int]]:
@@ -280,50 +342,3 @@ def _formula(node: Node, nodes: Sequence[Node], attrs: Mapping[str, Any]) -> str
     if node.operation == "neg":
         return f"−{parts[0]}"
     return f"{node.operation}({', '.join(parts)})"
-
-
-def replayed(result: Tensor) -> list[Ran]:
-    """The operations behind a result that was computed before, each run again on what its inputs are now.
-
-    Errors: GraphError for a tensor without a graph; ArgumentError if a constant that an operation took was not kept.
-    """
-    if result.step is None:
-        raise GraphError("explore: this tensor has no graph: nothing that it was made of requires grad, or it is an input itself")
-    steps: dict[Step, None] = {}
-    waiting = [result.step]
-    while waiting:
-        step = waiting.pop()
-        if step not in steps:
-            steps[step] = None
-            waiting += [edge for edge in step.edges if isinstance(edge, Step)]
-    made: dict[Step, Tensor] = {}
-    ran = []
-    for step in sorted(steps, key=lambda step: step.seq):
-        record = step.record
-        inputs = tuple(_given(step, position, made) for position in range(len(record.plan.specs)))
-        arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
-        values = record.plan.forward(arrays, step.live)
-        made[step] = (
-            result if step is result.step else Tensor(np.asarray(values[0] if record.plan.residual else values), requires_grad=True)
-        )
-        ran.append(Ran(record.plan, inputs, made[step], step, made[step].array))
-    return ran
-
-
-def _given(step: Step, position: int, made: Mapping[Step, Tensor]) -> Any:
-    """What a step took: what an earlier one made, a leaf, or a constant that it kept."""
-    record = step.record
-    if position in record.tracked:
-        edge = step.edges[record.tracked.index(position)]
-        return made[edge] if isinstance(edge, Step) else edge
-    spec = record.plan.specs[position]
-    if position in record.keep and step.saved is not None:
-        value = step.saved[record.keep.index(position)]
-        return Tensor(value) if spec is not None else value
-    if spec is None and step.op.sequence is None and step.op.default(step.op.inputs[position]) is None:
-        return None
-    raise ArgumentError(
-        f"explore: {step.name} took {step.op.input_name(position)}, which needs no gradient, and its value was not kept "
-        "(or a backward pass has let go of it); hand in what computes the result in place of the result: explore(model, X, target=Y, "
-        "loss=nn.MSELoss()), or a function, explore(lambda: ((model(X) - Y) ** 2).mean())"
-    )

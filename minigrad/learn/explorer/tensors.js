@@ -89,14 +89,18 @@ const T = (() => {
     }
     return make(shape, data);
   }
-  const turned = x => transposed(x, x.shape.map((_, k) => k).reverse());
-  // Products of (n, k) and (k, m); vectors are rows on the left and columns on the right.
+  // Matrices with rows for columns; axes in front of the last two stay.
+  const turned = x => transposed(x, x.shape.map((_, k) => (k < x.shape.length - 2 ? k : 2 * x.shape.length - 3 - k)));
+  // Products of (…, n, k) and (…, k, m), whose axes in front broadcast.
   function product(a, b) {
-    const left = a.shape.length === 1 ? [1, ...a.shape] : a.shape, right = b.shape.length === 1 ? [...b.shape, 1] : b.shape;
-    const [n, k] = left, m = right[1], data = new Array(n * m).fill(0);
-    for (let i = 0; i < n; i++) for (let p = 0; p < k; p++) for (let j = 0; j < m; j++) data[i * m + j] += a.data[i * k + p] * b.data[p * m + j];
-    const shape = [...(a.shape.length === 1 ? [] : [n]), ...(b.shape.length === 1 ? [] : [m])];
-    return make(shape, data);
+    const [n, k] = a.shape.slice(-2), m = b.shape[b.shape.length - 1], before = [a, b].map(x => x.shape.slice(0, -2)), ahead = broadcast(before);
+    const [left, right] = before.map(shape => places(shape, ahead)), data = new Array(left.length * n * m).fill(0);
+    for (let c = 0; c < left.length; c++) {
+      for (let i = 0; i < n; i++) for (let p = 0; p < k; p++) for (let j = 0; j < m; j++) {
+        data[(c * n + i) * m + j] += a.data[(left[c] * n + i) * k + p] * b.data[(right[c] * k + p) * m + j];
+      }
+    }
+    return make([...ahead, n, m], data);
   }
   const matrix = (x, n, m) => make([n, m], x.data);
   const reshape = (x, shape) => make(shape, x.data);

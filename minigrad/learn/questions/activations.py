@@ -80,11 +80,12 @@ print(f"{start.grad.item():.0e}")""",
         "a",
         """\
 import minigrad as mg
+from minigrad import optim
 
 inputs = mg.tensor([-1.0, 0.0, 1.0])
 weight = mg.tensor(1.0, requires_grad=True)
 bias = mg.tensor(-5.0, requires_grad=True)
-optimizer = mg.optim.SGD([weight, bias], lr=0.1)
+optimizer = optim.SGD([weight, bias], lr=0.1)
 for _ in range(100):
     optimizer.zero_grad()
     loss = (mg.relu(weight * inputs + bias) - 1).square().mean()

@@ -57,8 +57,8 @@ from minigrad.evaluate import threshold_curve
 
 scores = [0.3, 0.55, 0.6, 0.8, 0.9]
 targets = [0, 1, 1, 0, 1]
-curve = threshold_curve(scores, targets, outputs="probabilities")
-print(curve.at(0.5).precision, curve.at(0.7).precision)""",
+thresholds = threshold_curve(scores, targets, outputs="probabilities")
+print(thresholds.at(0.5).precision, thresholds.at(0.7).precision)""",
     ),
     Question(
         "judging-3",

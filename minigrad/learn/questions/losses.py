@@ -123,8 +123,8 @@ import minigrad as mg
 barely = mg.tensor([0.55, 0.55, 0.55, 0.55, 0.55])
 mostly = mg.tensor([0.99, 0.99, 0.99, 0.99, 0.2])
 accuracies = [round((p > 0.5).double().mean().item(), 2) for p in (barely, mostly)]
-losses = [round(-p.log().mean().item(), 2) for p in (barely, mostly)]
+prices = [round(-p.log().mean().item(), 2) for p in (barely, mostly)]
 print("accuracy", *accuracies, end=", ")
-print("loss", *losses)""",
+print("loss", *prices)""",
     ),
 )

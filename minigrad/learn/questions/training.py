@@ -87,12 +87,12 @@ mg.manual_seed(0)
 model = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
 for parameter in model.parameters():
     nn.init.constant_(parameter, 0.5)
-X = mg.randn(64, 2)
-y = X[:, :1] * X[:, 1:]
+inputs = mg.randn(64, 2)
+targets = inputs[:, :1] * inputs[:, 1:]
 optimizer = optim.Adam(model.parameters(), lr=0.01)
 for _ in range(100):
     optimizer.zero_grad()
-    nn.functional.mse_loss(model(X), y).backward()
+    nn.functional.mse_loss(model(inputs), targets).backward()
     optimizer.step()
 units = {tuple(round(v, 4) for v in unit) for unit in model[0].weight.tolist()}
 print(len(units))""",

@@ -68,6 +68,7 @@ gradient there is 0. `where(condition, a, b)` takes a where the condition holds,
                 Mistake("g passes everywhere here. Where x is negative, y is 0 and stays 0: nothing passes.", lambda g, x: g),
                 Mistake("The mask is the wrong way round: g passes where x is negative.", lambda g, x: np.where(x < 0, g, 0)),
                 Mistake("Where x is positive the slope of y = x is 1, not x.", lambda g, x: np.where(x > 0, g * x, 0)),
+                Mistake("This multiplies g with x; it is the slope that g has to meet, 1 or 0.", lambda g, x: g * x),
                 Mistake("This clips g: the mask asks where x is positive, not where g is.", lambda g, x: np.maximum(g, 0)),
                 Mistake(
                     "The slope is right, but where x is negative this hands on −g instead of 0: that is the rule of |x|.",
@@ -94,6 +95,7 @@ y = x where x is positive, else 0.01 x, so that a unit that is always negative s
             Mistake("This is relu: left of 0 a leaky one still falls, by 0.01 a step.", lambda x: np.maximum(x, 0)),
             Mistake("The slope on the left is 0.01; this takes 0.1.", lambda x: np.where(x > 0, x, 0.1 * x)),
             Mistake("The slope on the left is 0.01; this takes 0.2.", lambda x: np.where(x > 0, x, 0.2 * x)),
+            Mistake("Left of 0 this is positive; a leaky relu is a little below 0 there.", lambda x: np.where(x > 0, x, -0.01 * x)),
             Mistake("The sides are swapped: the small slope belongs to negative x.", lambda x: np.where(x > 0, 0.01 * x, x)),
         ),
         rules={
@@ -140,6 +142,13 @@ computed twice.""",
         mistakes=(
             Mistake("The sign in the exponent is missing: this falls from 1 to 0, as σ(−x) does.", lambda x: 1 / (1 + np.exp(x))),
             Mistake("This is tanh, which goes from −1 to 1.", np.tanh),
+            Mistake(
+                "This is (1 / 1) + e⁻ˣ: Python divides before it adds, so the sum below needs brackets.",
+                lambda x: 1 / 1 + np.exp(-x),
+            ),
+            Mistake(
+                "The sum below is a difference here: at 0 it is 0, and σ goes through ½ there.", lambda x: 1 / (1 - np.exp(-x))
+            ),
         ),
         rules={
             "x": (
@@ -195,6 +204,7 @@ made of the output again.""",
             Mistake("This is the sigmoid; tanh goes from −1 to 1.", sigmoid),
             Mistake("The sign is the other way round: tanh grows with x.", lambda x: -np.tanh(x)),
             Mistake("This is sinh: the denominator is missing a factor or missing altogether.", np.sinh),
+            Mistake("Numerator and denominator are swapped: this is coth.", lambda x: 1 / np.tanh(x)),
         ),
         rules={
             "x": (
@@ -261,6 +271,10 @@ y = x · σ(x), which is also called swish. x stands in it twice, so its gradien
                     lambda g, x: g * _logistic(x) * (1 - _logistic(x)),
                 ),
                 Mistake(
+                    "In the second term the factor σ is missing: σ′ is σ (1 − σ).",
+                    lambda g, x: g * (_logistic(x) + x * (1 - _logistic(x))),
+                ),
+                Mistake(
                     "In the second term the factor x is missing: it is x σ′(x).",
                     lambda g, x: g * (_logistic(x) + _logistic(x) * (1 - _logistic(x))),
                 ),
@@ -302,6 +316,10 @@ where e⁻⁴⁰ would be the answer. `log1p(t)` is log(1 + t) for small t; `max
             Mistake("This is log(eˣ) = x: the 1 is missing.", lambda x: x),
             Mistake("The exponent has the wrong sign: this is log(1 + e⁻ˣ), which falls.", lambda x: np.log1p(np.exp(-x))),
             Mistake("This is 1 + eˣ without its logarithm.", lambda x: 1 + np.exp(x)),
+            Mistake(
+                "Where x is negative the power grows here: without its bars, −x is positive there.",
+                lambda x: np.maximum(x, 0) + np.log1p(np.exp(-x)),
+            ),
             Mistake(
                 "At −40 a small number beside a large one is rounded away: 1 + e⁻⁴⁰ is 1, whose logarithm is 0. log1p(t) keeps small t.",
                 lambda x: np.maximum(x, 0) + np.log(1 + np.exp(-np.abs(x))),

@@ -55,6 +55,7 @@ learn.check("derivative", derivative)""",
                 (
                     Case("f(x) = x³ at x = 2", {"f": lambda x: x**3, "x": 2.0}),
                     Case("f(x) = sin x at x = −1", {"f": np.sin, "x": -1.0}),
+                    Case("f(x) = cos x at x = 1, where it falls", {"f": np.cos, "x": 1.0}),
                     Case("f(x) = e^3x at x = 0.5", {"f": lambda x: np.exp(3 * x), "x": 0.5}),
                 ),
             ),
@@ -89,6 +90,10 @@ learn.check("derivative", derivative)""",
                 for h in (1e-11, 1e-12, 1e-13, 1e-14, 1e-15, 1e-16)
             ),
             Mistake(
+                "Where f falls, its derivative is negative: the sign of the difference has to stay.",
+                lambda f, x: abs(f(x + 1e-5) - f(x - 1e-5)) / 2e-5,
+            ),
+            Mistake(
                 "The sign is the other way round: what f is to the right of x comes first.",
                 lambda f, x: (f(x - 1e-5) - f(x + 1e-5)) / 2e-5,
             ),
@@ -96,6 +101,10 @@ learn.check("derivative", derivative)""",
                 "This is how far f moved; how fast it moves is that divided by the way, 2h.", lambda f, x: f(x + 1e-5) - f(x - 1e-5)
             ),
             Mistake("This is f itself, not how fast it changes.", lambda f, x: f(x)),
+            Mistake(
+                "Only the second value is divided here: Python divides before it subtracts, so the difference needs brackets.",
+                lambda f, x: f(x + 1e-5) - f(x - 1e-5) / 2e-5,
+            ),
         ),
     ).stages,
 )
@@ -222,6 +231,10 @@ learn.check("div", div)""",
                     lambda g, a, b: g * a / b**2,
                 ),
                 Mistake("This has −1/b as the derivative of 1/b: a b is missing below.", lambda g, a, b: -g * a / b),
+                Mistake(
+                    "One b divides and the next multiplies: of / and * Python takes the left one first. Both belong below.",
+                    lambda g, a, b: -g * a / b * b,
+                ),
                 Mistake(
                     "This has 1/b as the derivative of 1/b: the sign is missing, and a b below.",
                     lambda g, a, b: g * a / b,

@@ -1,4 +1,4 @@
-"""Softmax and what is made of it: normalized rows, powers that must not overflow, p − q."""
+"""Softmax and its logarithms: normalized rows, and powers that must not overflow."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..comparing import Case, Mistake
 from ..exercises import Exercise
 from ..operations import Operation
 
-__all__ = ["CLASSES"]
+__all__ = ["CLASSES", "LOGITS", "softmax_along"]
 
-_LOGITS = np.random.default_rng(11).normal(size=(4, 3)) * 2
-_TARGETS = np.array([2, 0, 1, 1])
+LOGITS = np.random.default_rng(11).normal(size=(4, 3)) * 2
 _LARGE = Case("large logits", {"x": np.array([[1000.0, 1001.0, 1002.0], [-1000.0, 0.0, 1000.0], [-1000.0, -1001.0, -1002.0]])})
-_ROWS = (Case("four rows", {"x": _LOGITS}), Case("one row", {"x": np.array([[2.0, 1.0, 0.1]])}))
+_ROWS = (Case("four rows", {"x": LOGITS}), Case("one row", {"x": np.array([[2.0, 1.0, 0.1]])}))
 _SHARED = (
     "This takes the largest entry of the whole batch; beside 1000 all powers of a row near −1000 round to 0. Each row has its own."
 )
 
 
-def _softmax(x: Any, axis: int | None = 1) -> Any:
+def softmax_along(x: Any, axis: int | None = 1) -> Any:
+    """Softmax of an array along an axis; None takes all of it for one."""
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
 
@@ -76,6 +76,10 @@ learn.check("logsumexp", logsumexp)""",
             Mistake("This is the logarithm of the mean; the powers are summed.", lambda x: np.log(np.exp(x).mean(1))),
             Mistake("This is the largest entry alone; the others count, too.", lambda x: x.max(1)),
             Mistake(_SHARED, lambda x: x.max() + np.log(np.exp(x - x.max()).sum(1))),
+            Mistake(
+                "What was taken out of each row, its own largest entry, has to be added again; this adds that of the whole batch.",
+                lambda x: x.max() + np.log(np.exp(x - x.max(1, keepdims=True)).sum(1)),
+            ),
         ),
         rules={
             "x": (
@@ -86,6 +90,10 @@ learn.check("logsumexp", logsumexp)""",
                 Mistake(
                     "Here e^x is not divided by the sum of the row (1 / sum is the derivative of the logarithm).",
                     lambda g, x: g[:, None] * np.exp(x),
+                ),
+                Mistake(
+                    "The shares of a column add up to 1 here; it is each row that shares out its g.",
+                    lambda g, x: g[:, None] * softmax_along(x, 0),
                 ),
                 Mistake(
                     "This sends everything to the largest entry; that is the rule of max, of which this is the smooth kin.",
@@ -133,11 +141,11 @@ learn.check("softmax", softmax)""",
         mistakes=(
             Mistake(
                 "Here all entries of the batch share one sum; each row is to add up to 1 by itself (axis 1, with keepdims).",
-                lambda x: _softmax(x, None),
+                lambda x: softmax_along(x, None),
             ),
             Mistake(
                 "Here the columns add up to 1: the sum runs over axis 0, the samples. It has to run over axis 1, the classes.",
-                lambda x: _softmax(x, 0),
+                lambda x: softmax_along(x, 0),
             ),
             Mistake("This is e to the entries; dividing by the sum of the row is missing.", np.exp),
             Mistake("This divides by the sum of x; e has to be taken before.", lambda x: x / x.sum(1, keepdims=True)),
@@ -146,8 +154,10 @@ learn.check("softmax", softmax)""",
                 lambda x: sigmoid(np.asarray(x)),
             ),
             Mistake(_SHARED, lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(1, keepdims=True)),
-            Mistake("The sign in the exponent is wrong: the largest entry gets the smallest share here.", lambda x: _softmax(-x)),
-            Mistake("This is the logarithm of the softmax.", lambda x: np.log(_softmax(x))),
+            Mistake(
+                "The sign in the exponent is wrong: the largest entry gets the smallest share here.", lambda x: softmax_along(-x)
+            ),
+            Mistake("This is the logarithm of the softmax.", lambda x: np.log(softmax_along(x))),
         ),
         rules={
             "x": (
@@ -156,32 +166,36 @@ learn.check("softmax", softmax)""",
                         "This is the diagonal of the Jacobian only, as if each output depended on its own input alone. The others "
                         "are −yᵢ yⱼ, and add up too."
                     ),
-                    lambda g, x: g * _softmax(x) * (1 - _softmax(x)),
+                    lambda g, x: g * softmax_along(x) * (1 - softmax_along(x)),
                 ),
                 Mistake(
                     "This is y g: the part that the whole row has in common, y times the sum of g y, has to be subtracted.",
-                    lambda g, x: g * _softmax(x),
+                    lambda g, x: g * softmax_along(x),
                 ),
                 Mistake(
                     "The sum of g y runs over all rows here; each row has its own (keepdims keeps the axis).",
-                    lambda g, x: _softmax(x) * (g - (g * _softmax(x)).sum()),
+                    lambda g, x: softmax_along(x) * (g - (g * softmax_along(x)).sum()),
                 ),
                 Mistake(
                     "The sum of g y runs over axis 0 here, the samples; a row's sum runs over its classes.",
-                    lambda g, x: _softmax(x) * (g - (g * _softmax(x)).sum(0, keepdims=True)),
+                    lambda g, x: softmax_along(x) * (g - (g * softmax_along(x)).sum(0, keepdims=True)),
                 ),
                 Mistake(
                     "This takes the mean of g y over the row; what comes back along several ways adds up, and nobody divides.",
-                    lambda g, x: _softmax(x) * (g - (g * _softmax(x)).mean(1, keepdims=True)),
+                    lambda g, x: softmax_along(x) * (g - (g * softmax_along(x)).mean(1, keepdims=True)),
                 ),
                 Mistake(
                     "The number that is subtracted is the sum of g alone; each entry counts with its y.",
-                    lambda g, x: _softmax(x) * (g - g.sum(1, keepdims=True)),
+                    lambda g, x: softmax_along(x) * (g - g.sum(1, keepdims=True)),
                 ),
-                Mistake("The factor y in front is missing.", lambda g, x: g - (g * _softmax(x)).sum(1, keepdims=True)),
+                Mistake(
+                    "What the row has in common is taken off each entry alike; each entry takes its share, y, of it.",
+                    lambda g, x: softmax_along(x) * g - (g * softmax_along(x)).sum(1, keepdims=True),
+                ),
+                Mistake("The factor y in front is missing.", lambda g, x: g - (g * softmax_along(x)).sum(1, keepdims=True)),
                 Mistake(
                     "The sign between the two parts is wrong: the common part is subtracted.",
-                    lambda g, x: _softmax(x) * (g + (g * _softmax(x)).sum(1, keepdims=True)),
+                    lambda g, x: softmax_along(x) * (g + (g * softmax_along(x)).sum(1, keepdims=True)),
                 ),
             )
         },
@@ -223,14 +237,19 @@ learn.check("log_softmax", log_softmax)""",
             " taken (−∞, where −2000 is right). The logarithm of a quotient is a difference: nothing has to be divided."
         ),
         mistakes=(
-            Mistake("This is softmax without its logarithm.", _softmax),
+            Mistake(
+                "The logarithm of the row's sum is missing: this only takes the largest entry off.",
+                lambda x: x - x.max(1, keepdims=True),
+            ),
+            Mistake("This is softmax without its logarithm.", softmax_along),
             Mistake(_SHARED, lambda x: x - x.max() - np.log(np.exp(x - x.max()).sum(1, keepdims=True))),
             Mistake(
-                "Here all rows share one sum; each row has its own (axis 1, with keepdims).", lambda x: np.log(_softmax(x, None))
+                "Here all rows share one sum; each row has its own (axis 1, with keepdims).",
+                lambda x: np.log(softmax_along(x, None)),
             ),
             Mistake(
                 "Here the columns are normalized: the sum runs over the samples. It has to run over axis 1, the classes.",
-                lambda x: np.log(_softmax(x, 0)),
+                lambda x: np.log(softmax_along(x, 0)),
             ),
             Mistake(
                 "The largest entry is subtracted in one term here, and missing in the other.",
@@ -241,7 +260,7 @@ learn.check("log_softmax", log_softmax)""",
             "x": (
                 Mistake(
                     "This is the rule of softmax; here the output is its logarithm.",
-                    lambda g, x: _softmax(x) * (g - (g * _softmax(x)).sum(1, keepdims=True)),
+                    lambda g, x: softmax_along(x) * (g - (g * softmax_along(x)).sum(1, keepdims=True)),
                 ),
                 Mistake(
                     "What all entries of a row have in common is missing: each output contains the logarithm of the row's sum.",
@@ -249,12 +268,16 @@ learn.check("log_softmax", log_softmax)""",
                 ),
                 Mistake(
                     "The sum of g over the row is missing: all entries of a row send something back along the common term.",
-                    lambda g, x: g - _softmax(x) * g,
+                    lambda g, x: g - softmax_along(x) * g,
                 ),
-                Mistake("The sum of g runs over all rows here; each row has its own.", lambda g, x: g - _softmax(x) * g.sum()),
+                Mistake(
+                    "The sign between the two parts is wrong: the logarithm of the row's sum is subtracted.",
+                    lambda g, x: g + softmax_along(x) * g.sum(1, keepdims=True),
+                ),
+                Mistake("The sum of g runs over all rows here; each row has its own.", lambda g, x: g - softmax_along(x) * g.sum()),
                 Mistake(
                     "The sum of g is multiplied with y, the logarithm; it has to be the softmax itself, exp(y).",
-                    lambda g, x: g - np.log(_softmax(x)) * g.sum(1, keepdims=True),
+                    lambda g, x: g - np.log(softmax_along(x)) * g.sum(1, keepdims=True),
                 ),
                 Mistake(
                     "Each row's sum of g is subtracted from all its entries alike; each entry takes its share, softmax, of it.",
@@ -266,105 +289,4 @@ learn.check("log_softmax", log_softmax)""",
 )
 
 
-def _one_hot(target: Any, x: Any) -> Any:
-    return np.eye(x.shape[1])[target]
-
-
-_cross_entropy = Exercise(
-    name="cross_entropy",
-    heading="Cross-entropy of logits: p − q",
-    task="""\
-x has shape (n, k), the logits of n samples; target has shape (n,), the right class of each. y is one number: the mean over the samples of
-−log softmax(x)[target]. The rule is the reason why everybody takes this loss.""",
-    starter="""\
-from minigrad.kernels.notation import exp, log
-
-
-@mg.op
-def cross_entropy(x, target):
-    return ...
-
-
-@cross_entropy.backward("x")
-def _(g, x, target):
-    return ...
-
-
-learn.check("cross_entropy", cross_entropy)""",
-    hints=(
-        "log_softmax of the row, at the place of the right class: log_p[range(n), target].",
-        "Loss of one sample: logsumexp(x) − x[target]. Derive both terms.",
-        "softmax, less 1 at the right class; and the mean divides by n. np.eye(k)[target] has the ones.",
-    ),
-    stages=Operation(
-        truth=lambda x, target: ops.cross_entropy(x, target),
-        cases=(
-            Case("one sample", {"x": np.array([[2.0, 1.0, 0.1]]), "target": np.array([0])}),
-            Case("four samples", {"x": _LOGITS, "target": _TARGETS}),
-        ),
-        edges=(Case("large logits", {"x": np.array([[1000.0, 0.0, -1000.0], [3.0, 1.0, 2.0]]), "target": np.array([1, 0])}),),
-        unstable=(
-            "With logits of 1000 this is no number, where the loss is 1000 (and not worse): e¹⁰⁰⁰ overflows, or a "
-            "probability rounded to 0 meets its logarithm. You have written a form of log-probabilities that holds."
-        ),
-        mistakes=(
-            Mistake(
-                "This is the sum over the samples; the mean divides by n.",
-                lambda x, target: -np.log(_softmax(x)[range(len(x)), target]).sum(),
-            ),
-            Mistake(
-                "The sign is missing: log p is negative, and a loss is −log p.",
-                lambda x, target: np.log(_softmax(x)[range(len(x)), target]).mean(),
-            ),
-            Mistake("This is the mean of p, not of −log p.", lambda x, target: _softmax(x)[range(len(x)), target].mean()),
-            Mistake(
-                "This takes the logits for log-probabilities; log_softmax is missing.",
-                lambda x, target: -x[range(len(x)), target].mean(),
-            ),
-            Mistake(
-                "This divides by the number of all logits; the mean is over the samples.",
-                lambda x, target: -np.log(_softmax(x)[range(len(x)), target]).sum() / x.size,
-            ),
-            Mistake(
-                "softmax is taken twice here: log_softmax of probabilities.",
-                lambda x, target: -np.log(_softmax(_softmax(x))[range(len(x)), target]).mean(),
-            ),
-            Mistake(
-                "Here the columns are normalized: softmax runs over axis 1, the classes.",
-                lambda x, target: -np.log(_softmax(x, 0)[range(len(x)), target]).mean(),
-            ),
-        ),
-        rules={
-            "x": (
-                Mistake(
-                    "The mean is missing: each sample counts for 1/n.", lambda g, x, target: g * (_softmax(x) - _one_hot(target, x))
-                ),
-                Mistake(
-                    "This is p without − q: at the right class, 1 has to be taken off.",
-                    lambda g, x, target: g * _softmax(x) / len(x),
-                ),
-                Mistake(
-                    "This is q − p, the gradient with the wrong sign: growing the right class's logit makes the loss fall.",
-                    lambda g, x, target: g * (_one_hot(target, x) - _softmax(x)) / len(x),
-                ),
-                Mistake(
-                    "This divides by the number of all logits; the mean is over the samples.",
-                    lambda g, x, target: g * (_softmax(x) - _one_hot(target, x)) / x.size,
-                ),
-                Mistake(
-                    (
-                        "Only the right class gets a gradient here; the others' logits stand in the sum, and pushing them down "
-                        "helps too."
-                    ),
-                    lambda g, x, target: g * (_softmax(x) - 1) * _one_hot(target, x) / len(x),
-                ),
-                Mistake(
-                    "These are the logits less the ones; softmax of them is missing.",
-                    lambda g, x, target: g * (x - _one_hot(target, x)) / len(x),
-                ),
-            )
-        },
-    ).stages,
-)
-
-CLASSES: Sequence[Exercise] = (_logsumexp, _softmax_task, _log_softmax, _cross_entropy)
+CLASSES: Sequence[Exercise] = (_logsumexp, _softmax_task, _log_softmax)

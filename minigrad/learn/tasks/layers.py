@@ -166,6 +166,12 @@ learn.check("embedding", embedding)""",
                     lambda g, weight, index: _scattered(g, weight, index) / len(index),
                 ),
                 Mistake(
+                    "Of a row that was looked up several times this takes the mean; what comes back from several places adds up.",
+                    lambda g, weight, index: (
+                        _scattered(g, weight, index) / np.maximum(np.bincount(index, minlength=len(weight)), 1)[:, None]
+                    ),
+                ),
+                Mistake(
                     "Rows that were not looked up get a gradient here; theirs is 0.",
                     lambda g, weight, index: np.ones_like(weight) * g.sum(0),
                 ),
@@ -239,6 +245,10 @@ learn.check("layer_norm", layer_norm)""",
             ),
             Mistake("The mean is not taken off (that is nearly RMS norm).", lambda x: x / _scale(x)),
             Mistake(
+                "The variance is that of the row less its mean; this takes the mean of the squares of x itself.",
+                lambda x: (x - x.mean(1, keepdims=True)) / np.sqrt((x**2).mean(1, keepdims=True) + _EPS),
+            ),
+            Mistake(
                 "Only the mean is taken off; dividing by the standard deviation is missing.", lambda x: x - x.mean(1, keepdims=True)
             ),
             Mistake(
@@ -267,6 +277,10 @@ learn.check("layer_norm", layer_norm)""",
                 Mistake(
                     "The three ways are there, but the division by √(variance + 1e-5) is missing.",
                     lambda g, x: _returned(g, _normal(x)),
+                ),
+                Mistake(
+                    "This divides by the variance; forward it was its root, and so it is on the way back.",
+                    lambda g, x: _returned(g, _normal(x)) / _scale(x) ** 2,
                 ),
                 Mistake(
                     "The means run over the samples here; each row has its own.",

@@ -65,6 +65,18 @@ learn.check("mse_loss", mse_loss)""",
                 lambda y, t: ((y - t) ** 2).sum(),
             ),
             Mistake(
+                "Input and target are squared first, and subtracted then: it is the difference that is squared.",
+                lambda y, t: (y**2 - t**2).mean(),
+            ),
+            Mistake(
+                "The mean comes before the square here, so that differences of opposite sign cancel.",
+                lambda y, t: (y - t).mean() ** 2,
+            ),
+            Mistake(
+                "This divides by n − 1, which is for the variance of a sample; a mean of n squares divides by n.",
+                lambda y, t: ((y - t) ** 2).sum() / (y.size - 1),
+            ),
+            Mistake(
                 "This is half of it: the ½ that some books put there is not in this loss.",
                 lambda y, t: ((y - t) ** 2).mean() / 2,
             ),
@@ -96,6 +108,14 @@ learn.check("mse_loss", mse_loss)""",
                 Mistake(
                     "The difference is turned round, so the sign is: if input is above target, growing makes the loss grow.",
                     lambda g, y, t: g * 2 * (t - y) / y.size,
+                ),
+                Mistake(
+                    "This divides by n − 1, which is for the variance of a sample; in a mean of n elements each counts for 1/n.",
+                    lambda g, y, t: g * 2 * (y - t) / (y.size - 1),
+                ),
+                Mistake(
+                    "The difference is still squared here: the slope of x² is a straight line, 2x.",
+                    lambda g, y, t: g * 2 * (y - t) ** 2 / y.size,
                 ),
                 Mistake(
                     "This is the rule of the absolute error: a square pulls harder the farther away it is.",
@@ -216,6 +236,10 @@ learn.check("huber_loss", huber_loss)""",
                     lambda g, y, t: g * np.where(y - t <= 1, y - t, np.sign(y - t)),
                 ),
                 Mistake(
+                    "This is |d|, cut off at 1: left of the middle the loss falls, so the slope there is negative.",
+                    lambda g, y, t: g * np.minimum(1, abs(y - t)),
+                ),
+                Mistake(
                     "The middle has the slope of d², 2 d; the loss is ½ d².",
                     lambda g, y, t: g * np.where(abs(y - t) <= 1, 2 * (y - t), np.sign(y - t)),
                 ),
@@ -281,6 +305,18 @@ learn.check("bce_with_logits", bce_with_logits)""",
             Mistake(
                 "x is taken for a probability here: it is a logit, and goes through σ first.",
                 lambda x, target: -(target * np.log(x) + (1 - target) * np.log(1 - x)),
+            ),
+            Mistake(
+                "Only the term with 1 − t is here; where t is 1, nothing would be learned.",
+                lambda x, target: -(1 - target) * np.log(1 - _logistic(x)),
+            ),
+            Mistake(
+                "The term −x t is missing: this is the loss of the target 0 everywhere.",
+                lambda x, target: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
+            ),
+            Mistake(
+                "This begins with x; where x is negative, it has to be 0 there: max(x, 0).",
+                lambda x, target: x - x * target + np.log1p(np.exp(-np.abs(x))),
             ),
             Mistake("t and 1 − t are swapped: this is the loss of the opposite answer.", lambda x, target: _bce_of(x, 1 - target)),
             Mistake("This is the mean; here each element keeps its own loss.", lambda x, target: np.mean(_bce_of(x, target))),

@@ -66,6 +66,14 @@ learn.check("sgd", sgd)""",
                 lambda p, g, v, lr, momentum: (p - lr * (momentum * v + (1 - momentum) * g), momentum * v + (1 - momentum) * g),
             ),
             Mistake(
+                "momentum damps the new gradient here; it belongs to the old velocity, and g comes in whole.",
+                lambda p, g, v, lr, momentum: (p - lr * (v + momentum * g), v + momentum * g),
+            ),
+            Mistake(
+                "The learning rate counts for g only; the step is lr times the whole velocity.",
+                lambda p, g, v, lr, momentum: (p - lr * g - momentum * v, momentum * v + g),
+            ),
+            Mistake(
                 "The learning rate is missing: the step is lr times the velocity.",
                 lambda p, g, v, lr, momentum: (p - (momentum * v + g), momentum * v + g),
             ),
@@ -107,6 +115,8 @@ def _adam(
     squared: bool = True,
     whole: bool = False,
     late: bool = False,
+    mirrored: bool = False,
+    averaged: bool = True,
     rate: bool = True,
     stable: bool = True,
 ) -> Callable[..., Any]:
@@ -116,9 +126,10 @@ def _adam(
         if swapped:
             beta1, beta2 = beta2, beta1
         moments = m, v
-        m = beta1 * m + (1 if whole else 1 - beta1) * g
-        v = beta2 * v + (1 if whole else 1 - beta2) * (g * g if squared else np.abs(g))
-        used_m, used_v = moments if late else (m, v)
+        keep1, keep2 = (1 - beta1, 1 - beta2) if mirrored else (beta1, beta2)
+        m = keep1 * m + (1 if whole else 1 - keep1) * g
+        v = keep2 * v + (1 if whole else 1 - keep2) * (g * g if squared else np.abs(g))
+        used_m, used_v = moments if late else (m if averaged else g * first(beta1, t), v)
         hat_m, hat_v = used_m / first(beta1, t), used_v / second(beta2, t)
         lr, eps = (lr if rate else 1.0), (eps if stable else 0.0)
         with np.errstate(invalid="ignore"):  # the root of a wrong correction
@@ -197,6 +208,15 @@ learn.check("adam", adam)""",
                 _adam(whole=True),
             ),
             Mistake("The step takes the old averages; they are renewed first.", _adam(late=True)),
+            Mistake(
+                "The parts are swapped: beta parts are of the old average, and only 1 − beta parts of what comes in.",
+                _adam(mirrored=True),
+            ),
+            Mistake("The step goes along g here; it is the average m̂ that is divided by √v̂.", _adam(averaged=False)),
+            Mistake(
+                "The correction multiplies with 1 − betaᵗ; m and v are too small at first, and dividing makes up for it.",
+                _adam(first=lambda beta, t: 1 / (1 - beta**t), second=lambda beta, t: 1 / (1 - beta**t)),
+            ),
             Mistake("The learning rate is missing.", _adam(rate=False)),
             Mistake(
                 "The correction multiplies beta with t; it takes beta to the power of t, which fades.",

@@ -102,6 +102,10 @@ learn.check("mean", mean)""",
             Mistake("This is the sum; a mean divides by the number of elements.", lambda x: x.sum()),
             Mistake("This is the mean of each column; all elements together have one mean.", lambda x: x.mean(0)),
             Mistake("This divides by the number of rows; there are more elements than rows.", lambda x: x.sum() / len(x)),
+            Mistake(
+                "This divides by n − 1, which is for the variance of a sample; a mean of n elements divides by n.",
+                lambda x: x.sum() / (x.size - 1),
+            ),
         ),
         rules={
             "x": (
@@ -109,6 +113,10 @@ learn.check("mean", mean)""",
                 Mistake(
                     "This divides by the number of rows; there are more elements than rows.",
                     lambda g, x: g * np.ones_like(x) / len(x),
+                ),
+                Mistake(
+                    "This divides by n − 1, which is for the variance of a sample; in a mean of n elements each counts for 1/n.",
+                    lambda g, x: g * np.ones_like(x) / (x.size - 1),
                 ),
                 Mistake(
                     "The slope does not depend on x: a mean is a straight line in each of its elements.",
@@ -155,6 +163,8 @@ learn.check("matmul", matmul)""",
         mistakes=(
             Mistake("This multiplies element by element: for arrays * is no product of matrices.", lambda a, b: a * b),
             Mistake("This is b @ a: the order counts.", lambda a, b: b @ a),
+            Mistake("One of the two is turned over: y = a @ b takes both as they are.", lambda a, b: a.T @ b),
+            Mistake("One of the two is turned over: y = a @ b takes both as they are.", lambda a, b: a @ b.T),
         ),
         rules={
             "a": (
