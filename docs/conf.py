@@ -10,7 +10,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-os.environ["MINIGRAD_PROGRESS"] = str(Path(tempfile.mkdtemp()) / "progress.json")  # notebooks run here leave the reader's own alone
+# Notebooks run here neither change the reader's progress nor depend on settings of IPython; a kernel's warnings of its own are no news.
+scratch = tempfile.TemporaryDirectory()
+os.environ["MINIGRAD_PROGRESS"] = str(Path(scratch.name) / "progress.json")
+os.environ["IPYTHONDIR"] = scratch.name
+(Path(scratch.name) / "profile_default").mkdir()
+(Path(scratch.name) / "profile_default" / "ipython_kernel_config.json").write_text(
+    '{"IPKernelApp": {"log_level": 40}}', encoding="utf-8"
+)
 
 project = "minigrad"
 author = "The minigrad authors"
@@ -27,6 +34,7 @@ nb_execution_mode = "force"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
+nb_merge_streams = True
 nb_ipywidgets_js: dict[str, str] = {}  # nothing from a network
 
 autodoc_member_order = "bysource"

@@ -1,15 +1,21 @@
-"""Runs a notebook from top to bottom, and what its cells showed."""
+"""Runs a notebook from top to bottom, or again in other orders, and what its cells showed."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import random
 import re
+from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-__all__ = ["NOTEBOOKS", "Shown", "numbers", "read", "run_notebook", "solved"]
+__all__ = ["NOTEBOOKS", "Shown", "numbers", "read", "run_in_other_orders", "run_notebook", "solved"]
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -26,28 +32,31 @@ def read(path: Path) -> Any:
     return pytest.importorskip("nbformat").read(path, as_version=4)
 
 
-def tagged(notebook: Any, tag: str) -> Any:
-    return next(cell for cell in notebook.cells if tag in cell.metadata.get("tags", ()))
+def tagged(notebook: Any, tag: str) -> list[Any]:
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", ())]
 
 
-def solved(notebook: Any) -> Any:
-    """The exercise's cell with the solution in place of the line that awaits it; its id is "solved"."""
-    cell = deepcopy(tagged(notebook, "exercise"))
-    solution = re.search(r"```python\n(.*?)```", tagged(notebook, "solution").source, re.DOTALL).group(1).rstrip()
-    cell.source, count = re.subn(r"^.*# your turn$", lambda match: solution, cell.source, flags=re.MULTILINE)
-    cell.id = "solved"
+def solved(notebook: Any) -> list[Any]:
+    """The exercises' cells, each with its solution in place of the line that awaits it; the id begins with "solved-"."""
+    return [_solved(*pair) for pair in zip(tagged(notebook, "exercise"), tagged(notebook, "solution"), strict=True)]
+
+
+def _solved(exercise: Any, solution: Any) -> Any:
+    cell, answer = deepcopy(exercise), re.search(r"```python\n(.*?)```", solution.source, re.DOTALL).group(1).rstrip()
+    cell.source, count = re.subn(r"^.*# your turn$", lambda match: answer, cell.source, flags=re.MULTILINE)
+    cell.id = f"solved-{exercise.id}"
     assert count == 1
     return cell
 
 
 def run_notebook(name: str, tmp_path: Path) -> dict[str, Shown]:
-    """Cell id → what it showed, after a run of all cells and of the solved exercise, in an empty folder."""
+    """Cell id → what it showed, after a run of all cells and of the solved exercises, in an empty folder."""
     nbclient = pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
     pytest.importorskip("matplotlib")
     pytest.importorskip("sklearn")
     notebook = read(ROOT / "notebooks" / f"{name}.ipynb")
-    notebook.cells.append(solved(notebook))
+    notebook.cells += solved(notebook)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(ROOT))
         environment.setenv("MINIGRAD_PROGRESS", str(tmp_path / "progress.json"))
@@ -65,6 +74,35 @@ def _shown(outputs: list[Any]) -> Shown:
     ]
     assert not [output for output in outputs if output.get("name") == "stderr"], f"warnings: {said}"
     return Shown("".join(said), sum("image/png" in output.get("data", {}) for output in outputs))
+
+
+def run_in_other_orders(path: Path, folder: Path) -> list[dict[str, str]]:
+    """Cell id → what it printed: from top to bottom, then again from bottom to top, then in a mixed order.
+
+    In one namespace, and a process of its own; pictures are not drawn. Cells that are tagged "varies" print "" each time.
+    """
+    for module in ("IPython", "matplotlib", "sklearn"):
+        pytest.importorskip(module)
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        return process.submit(_in_other_orders, path, folder).result()
+
+
+def _in_other_orders(path: Path, folder: Path) -> list[dict[str, str]]:
+    from IPython.core.interactiveshell import InteractiveShell
+    from matplotlib import pyplot
+
+    os.chdir(folder)
+    pyplot.show = lambda: pyplot.close("all")
+    shell = InteractiveShell.instance()
+
+    def printed(cell: Any) -> str:
+        with contextlib.redirect_stdout(io.StringIO()) as text:
+            shell.run_cell(cell.source)
+        return "" if "varies" in cell.metadata.get("tags", ()) else text.getvalue()
+
+    cells = [cell for cell in read(path).cells if cell.cell_type == "code"]
+    orders = (cells, cells[::-1], random.Random(0).sample(cells, len(cells)))
+    return [{cell.id: printed(cell) for cell in order} for order in orders]
 
 
 def numbers(text: str) -> list[float]:

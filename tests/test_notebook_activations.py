@@ -160,6 +160,6 @@ def test_pictures(shown):
 
 def test_the_exercise_waits_and_its_solution_is_right(shown):
     assert shown["exercise"].text.startswith("Not yet.\n")
-    assert shown["solved"].text.startswith("Right!")
-    assert "out[i] = x_g[i] * t_d * sqrt(t_d)" in shown["solved"].text
+    assert shown["solved-exercise"].text.startswith("Right!")
+    assert "out[i] = x_g[i] * t_d * sqrt(t_d)" in shown["solved-exercise"].text
     assert shown["exercise-silu"].text.startswith("silu: ")

@@ -92,5 +92,5 @@ def test_an_explorer_page_is_written_and_shown(shown):
 
 def test_the_exercise_waits_and_its_solution_is_right(shown):
     assert shown["bump"].text.startswith("Not yet.\n")
-    assert "Right!\n" == shown["solved"].text
+    assert "Right!\n" == shown["solved-bump"].text
     assert "learn.check" in shown["more-exercises"].text

@@ -87,6 +87,15 @@ def test_the_missing_term_is_found(shown):
     assert re.search(r"True\s+True\s*$", shown["mended"].text)
 
 
+def test_the_patient_s_missing_factor_is_its_output(shown):
+    text = shown["patient"].text
+    output = 3 / (1 + 1 / 2 + 1 / 4)
+    assert f"Not yet. The output is {output:.4f}" in text
+    assert f"ratio        {1 / output:.6f}" in text
+    assert "A constant factor" in text
+    assert "Right!\n" == shown["solved-patient"].text
+
+
 def test_pictures(shown):
     drawn = {name: cell.pictures for name, cell in shown.items() if cell.pictures}
     assert {"u-curve-picture": 1, "directions-picture": 1, "kink-picture": 1, "difference-picture": 1} == drawn
@@ -95,5 +104,5 @@ def test_pictures(shown):
 def test_exercises(shown):
     assert "layer_norm" in shown["learn-layer-norm"].text
     assert "Not yet" in shown["own-cell"].text
-    assert "Right!" in shown["solved"].text
-    assert re.search(r"(9\d{3}|10\d{3}) times smaller", shown["solved"].text)
+    assert "Right!" in shown["solved-own-cell"].text
+    assert re.search(r"(9\d{3}|10\d{3}) times smaller", shown["solved-own-cell"].text)

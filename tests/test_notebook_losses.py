@@ -110,4 +110,4 @@ def test_pictures(shown):
 def test_exercises(shown):
     assert 'learn.check("huber_loss", huber_loss)' in shown["learn-huber"].text
     assert shown["own-cell"].text.startswith("Not yet.\n")
-    assert "Right!\n" == shown["solved"].text
+    assert "Right!\n" == shown["solved-own-cell"].text

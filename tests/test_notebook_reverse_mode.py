@@ -68,6 +68,21 @@ def test_overwriting_in_place_of_adding(shown):
     assert [False, True, True, True] == [line.endswith("wrong") for line in shown["overwritten"].text.splitlines()[1:]]
 
 
+def test_rules_for_arrays_are_those_of_differences_and_of_minigrad(shown):
+    rows = re.findall(rf"^(\w.*?)  +(\(.*?\)) +(\(.*?\)) +({NUMBER})   ({NUMBER})$", shown["array-rules"].text, re.MULTILINE)
+    shapes = {
+        "bias": ("(4, 3)", "(3,)"),
+        "sum": ("()", "(4, 3)"),
+        "mean": ("()", "(4, 3)"),
+        "matmul, A": ("(4, 2)", "(4, 3)"),
+        "matmul, B": ("(4, 2)", "(3, 2)"),
+        "look-up": ("(4, 3)", "(5, 3)"),
+    }
+    assert shapes == {name: (output, given) for name, output, given, *_ in rows}
+    assert 1e-9 > max(float(from_differences) for *_, from_differences, _ in rows)
+    assert 1e-14 > max(float(from_minigrad) for *_, from_minigrad in rows)
+
+
 def test_without_zero_grad_the_loss_does_not_settle(shown):
     text = shown["forgotten"].text
     assert 1e-6 > number(text, "last loss with zero_grad")
@@ -86,12 +101,12 @@ def test_questions(shown, cell, printed):
 
 
 def test_pictures(shown):
-    assert {"cost": 1, "order-picture": 1, "ladder": 1, "forgotten": 1} == {
+    assert {"cost": 1, "order-picture": 1, "ladder": 1, "array-picture": 1, "forgotten": 1} == {
         name: found.pictures for name, found in shown.items() if found.pictures
     }
 
 
 def test_the_exercise_waits_and_its_solution_is_right(shown):
     assert shown["dual"].text.startswith("Not yet.\n")
-    assert "Right!\n" == shown["solved"].text
+    assert "Right!\n" == shown["solved-dual"].text
     assert "learn.check" in shown["more-exercises"].text

@@ -110,4 +110,4 @@ def test_pictures(shown):
 def test_exercises(shown):
     assert 'learn.check("softmax", softmax)' in shown["learn-softmax"].text
     assert shown["own-cell"].text.startswith("Not yet.\n")
-    assert "Right!\n" == shown["solved"].text
+    assert "Right!\n" == shown["solved-own-cell"].text

@@ -134,9 +134,46 @@ def test_operations_are_placed_by_their_counts(shown):
     assert {name: f"{intensity:.2f}" for name, intensity in counted.items()} == {name: found for _, name, found in rows}
 
 
+def test_gradcheck_tells_where_the_hasty_rule_is_wrong(shown):
+    text = shown["own-hasty"].text
+    assert "where x[0] = -3\n  analytic     4\n  numeric      0.25\n" in text
+    assert "failing      2 of 25 entries" in text
+    assert "It fails only where x is ≤ -0.5" in text
+
+
+def test_the_right_rule_is_checked_and_has_kernels(shown):
+    text = shown["own-checked"].text
+    assert f"symlog of 3: {math.log(4):.6f}, " in text
+    assert "gradcheck: True   gradgradcheck: True" in text
+    text = shown["own-kernel"].text
+    assert "out[i] = log1p(maximum(x_x[i], T(0))) - log1p(maximum(-x_x[i], T(0)))" in text
+    assert "out[i] = x_g[i] * exp(-absolute(x_y[i]))" in text
+
+
+def test_a_network_is_trained_with_it_by_a_program_that_holds_its_rule(shown):
+    text = shown["own-training"].text
+    straight, bent = re.findall(r"loss (\S+) → (\S+)   right: (\d+)%", text)
+    assert 0.2 < float(straight[1])
+    assert 80 < int(straight[2]) < 95
+    assert float(bent[1]) < 0.02
+    assert "100" == bent[2]
+    assert "598 of 600 steps were replays" in text
+    lines = dict(re.findall(r"^ +(\d+)  (.*?)  ", text, re.MULTILINE))
+    assert "linear += hidden.bias; symlog = symlog(linear)" == lines["2"]
+    assert "linear_2 = linear(symlog, out.weight, out.bias)" == lines["3"]
+    assert "d linear = symlog_backward(d symlog, symlog)" == lines["8"]
+
+
+def test_an_operation_of_the_reader_s_own_is_awaited(shown):
+    assert shown["mine"].text.startswith("Not yet.\nrelu is the library's.")
+    assert "Right! Its network goes from loss 0." in shown["solved-mine"].text
+    assert "8  d linear = mine_backward(d mine, mine)" in shown["solved-mine"].text
+
+
 def test_pictures(shown):
+    cells = ("finite-differences", "per-element", "widths", "bandwidth", "roofline", "own-checked", "own-picture")
     drawn = {name: cell.pictures for name, cell in shown.items() if cell.pictures}
-    assert {"finite-differences": 1, "per-element": 1, "widths": 1, "bandwidth": 1, "roofline": 1} == drawn
+    assert dict.fromkeys(cells, 1) == drawn
 
 
 def test_tasks_are_shown(shown):
@@ -146,5 +183,5 @@ def test_tasks_are_shown(shown):
 
 def test_the_exercise_waits_and_its_solution_is_right(shown):
     assert shown["intensity"].text.startswith("Not yet: for n = 1 ")
-    assert shown["solved"].text.startswith("Right!\n")
-    assert re.search(r"^Bound by arithmetic from n = \d+ on$", shown["solved"].text, re.MULTILINE)
+    assert shown["solved-intensity"].text.startswith("Right!\n")
+    assert re.search(r"^Bound by arithmetic from n = \d+ on$", shown["solved-intensity"].text, re.MULTILINE)

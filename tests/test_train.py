@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import types
+from collections import deque
 from functools import partial
 from itertools import pairwise
 
@@ -837,27 +838,58 @@ def test_a_step_that_cannot_be_compiled_says_what_to_do():
     assert 2 == len(fit(model, F.cross_entropy, optimizer, blobs(), 2, compile=False))
 
 
-def annealed(beta, model):
-    """A loss with a weight that a callback makes smaller, and that callback."""
+def annealed(beta, cool):
+    """The ratios of the losses of six epochs of a loss that is weighted by beta[0], which a callback changes after each of them."""
 
     def loss(y, t):
-        return F.cross_entropy(y, t) * (beta[0] if isinstance(beta, list) else beta)
+        return F.cross_entropy(y, t) * beta[0]
 
-    def cool(run):
-        if isinstance(beta, list):
-            beta[0] *= 0.5
-        else:
-            beta.mul_(0.5)
-
-    return fit(model, loss, optim.SGD(model.parameters(), lr=1e-9), [blobs()] * 50, 6, callbacks=[cool], metrics=[])
+    model = network()
+    optimizer = optim.SGD(model.parameters(), lr=1e-9)
+    history = fit(model, loss, optimizer, [blobs()] * 50, 6, callbacks=[lambda run: cool(beta)], metrics=[])
+    return [b / a for a, b in pairwise(history.column("loss"))]
 
 
-def test_a_number_of_python_s_that_changes_is_found_out_and_a_tensor_is_followed():
+def halve(beta):
+    beta[0] *= 0.5
+
+
+@pytest.mark.parametrize("beta", [[1.0], mg.tensor([1.0])], ids=["list", "tensor"])
+def test_a_number_of_the_loss_that_a_callback_changes_is_followed(beta):
+    assert [0.5] * 5 == pytest.approx(annealed(beta, halve), rel=1e-5)
+
+
+SCALE = [1.0]
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.layer(x) * SCALE[0]
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_numbers_that_the_model_takes_from_outside_are_followed(compile, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.SCALE", [1.0])
+    mg.manual_seed(0)
+    model = Scaled()
+
+    def change(run):
+        SCALE[0] *= 2
+
+    optimizer = optim.SGD(model.parameters(), lr=1e-9)
+    settings = {"validation": blobs(), "callbacks": [change], "metrics": [], "compile": compile}
+    history = fit(model, lambda y, t: y.abs().mean(), optimizer, [blobs()] * 5, 4, **settings)
+    for name in ("loss", "val_loss"):
+        assert [2.0] * 3 == pytest.approx([b / a for a, b in pairwise(history.column(name))], rel=1e-5)
+
+
+def test_what_a_compiled_step_does_not_see_is_found_out():
     with pytest.raises(CompileError, match="differs from what an eager call gives") as caught:
-        annealed([1.0], network())
+        annealed(deque([1.0]), halve)
     assert ["fit compiles the training step; with compile=False it runs operation by operation"] == caught.value.__notes__
-    losses = annealed(mg.tensor(1.0), network()).column("loss")
-    assert [0.5] * 5 == pytest.approx([b / a for a, b in pairwise(losses)], rel=1e-5)
 
 
 class Several(nn.Module):
