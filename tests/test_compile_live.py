@@ -10,7 +10,6 @@ from compiling import assert_same, batches, classifier, follow, replays, trainin
 
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.errors import CompileError
 
 F = nn.functional
 

@@ -28,6 +28,17 @@ class Below(Space):
     pass
 
 
+class Defaulted:
+    scale = 1.0
+
+
+class Slotted:
+    __slots__ = ("scale",)
+
+
+defaulted, slotted = Defaulted(), Slotted()
+
+
 @pytest.fixture(autouse=True)
 def _ones() -> None:
     _set(1.0)
@@ -36,7 +47,10 @@ def _ones() -> None:
 def _set(value: float) -> None:
     """All numbers from outside."""
     global scale
-    scale = config.scale = settings.scale = Space.scale = value  # type: ignore[attr-defined]
+    scale = config.scale = settings.scale = Space.scale = slotted.scale = value  # type: ignore[attr-defined]
+    vars(defaulted).clear()
+    if value != Defaulted.scale:
+        defaulted.scale = value
 
 
 class Global(nn.Module):
@@ -140,7 +154,7 @@ def test_what_modules_take_from_outside_is_looked_at(make: Callable[[], nn.Modul
 @pytest.mark.parametrize("make", MODULES)
 def test_so_it_is_where_the_module_is_compiled_itself_or_called_by_others(make: Callable[[], nn.Module]) -> None:
     assert follows(make())
-    assert follows(make().forward if make is not hooked else make())
+    assert make is hooked or follows(make().forward)
     assert follows(nn.Sequential(nn.Identity(), make()))
     assert follows(mg.compile(make()))
 
@@ -184,6 +198,8 @@ part = partial(of_object, thing=config)
         lambda x: part(x),
         lambda x: compiled(x),
         lambda x: x * Below.scale,
+        lambda x: x * defaulted.scale,
+        lambda x: x * slotted.scale,
         lambda x, thing=config: x * thing.scale,
     ],
 )

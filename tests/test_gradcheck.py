@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import Tensor
+from minigrad import Tensor, nn
 from minigrad.errors import ArgumentError, DtypeError, InputTypeError, MinigradError
 from minigrad.kernels.cache import kernels_enabled
 from minigrad.kernels.notation import exp, where
@@ -472,6 +472,24 @@ def test_outputs_whose_shapes_change() -> None:
     lengths = iter(range(1, 9))
     with pytest.raises(GradcheckError, match="other shapes when it runs again"):
         gradcheck(lambda x: x[: next(lengths)], X[0].detach().requires_grad_())
+
+
+@BOTH
+@pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
+def test_a_function_of_other_tensors_than_its_arguments(check: Callable[..., bool], mode: str) -> None:
+    network = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)).double()
+    parameters, x = list(network.parameters()), sample(5, 2).detach()
+    text = report_of(check, lambda *given: network(x).square().mean(), parameters, mode=mode)
+    assert f"{check.__name__}: func does not use what it is given, but other Tensors that require grad" in text
+    assert check(lambda first, *others: network(x + first.sum()), parameters, mode=mode)  # one that is used is enough
+
+
+@BOTH
+def test_functions_without_a_gradient(mode: str) -> None:
+    w = values(2.0, 3.0)
+    assert gradcheck(lambda x: w.detach() + x.detach().floor(), values(0.5, 1.5), mode=mode)  # PyTorch's way
+    assert "The gradient is missing altogether" in report_of(gradcheck, lambda x: w * x.detach(), values(0.5, 1.5), mode=mode)
+    assert gradgradcheck(lambda x: w * x, values(0.5, 1.5), grad_outputs=values(1.0, 2.0).detach(), mode=mode)
 
 
 def test_float32_is_refused() -> None:

@@ -41,6 +41,14 @@ def test_sigmoids_over_classes_that_exclude_each_other() -> None:
     assert set() == codes(doctor(net(), (X, several), nn.BCEWithLogitsLoss()))
 
 
+def test_sigmoids_over_classes_at_many_places() -> None:
+    random = np.random.default_rng(0)
+    inputs = mg.tensor(random.standard_normal((20, 3, 6)).astype(np.float32))
+    chosen = np.moveaxis(np.eye(3, dtype=np.float32)[random.integers(0, 3, (20, 7))], -1, 1)
+    (found,) = doctor(nn.Linear(6, 7), (inputs, mg.tensor(chosen)), nn.BCEWithLogitsLoss()).findings
+    assert "Each of the 140 targets is exactly one of 3 classes" in found.message
+
+
 def test_sigmoids_and_a_squared_error_over_classes() -> None:
     one_hot = F.one_hot(Y, 4).float()
     (found,) = doctor(net(head=nn.Sigmoid()), (X, one_hot), nn.MSELoss()).findings

@@ -54,7 +54,7 @@ class Compiled:
         self._verified = self._records = 0
         self._calls = [0, 0]  # run as it is, replayed
         self._seconds = {"recording": 0.0, "planning": 0.0}
-        update_wrapper(self, function)
+        update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         mode = get_mode()
@@ -63,6 +63,10 @@ class Compiled:
             if result is not _MISS:
                 return result
         if mode & (RECORD | ANOMALY | WATCH):
+            return self.function(*args, **kwargs)
+        if any(tensor.step is not None for tensor in tensors_in((args, kwargs))):
+            with self._lock:  # of a graph from outside, a replay would know nothing
+                self._calls[0] += 1
             return self.function(*args, **kwargs)
         return self._without_program(mode, args, kwargs)
 
@@ -82,7 +86,7 @@ class Compiled:
         signature = Signature(self._name, self._parameters, self.function, args, kwargs)
         key = mode, signature.key
         with self._lock:
-            if signature.graph or key not in self._seen:  # of a graph from outside, a replay would know nothing
+            if key not in self._seen:
                 self._note(key)
                 self._calls[0] += 1
                 fits, seen = [], False

@@ -100,7 +100,8 @@ def _(
     weights = _constant(class_weights(None, classes, dtype)) if weight is None else weight
     if target.dtype.kind == "f":
         arguments = [flat(loss), matrix(dinput), matrix(scratch(loss, 6, count)), matrix(input), matrix(target), flat(weights)]
-        return [(cross_entropy.soft_cross_entropy_rows[dtype], [*arguments, REDUCE[reduction], float(label_smoothing)])]
+        checked = rows.outside_unit[dtype], [flat(target)]
+        return [checked, (cross_entropy.soft_cross_entropy_rows[dtype], [*arguments, REDUCE[reduction], float(label_smoothing)])]
     if target.dtype != np.int64:
         return None
     arguments = [flat(loss), matrix(dinput), matrix(scratch(loss, 4, count)), matrix(input), flat(target), flat(weights)]

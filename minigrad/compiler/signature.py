@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dis import get_instructions
+from functools import lru_cache, partial
+from inspect import getattr_static
 from math import copysign
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,8 @@ __all__ = ["PLAIN", "Signature", "layout_differs", "token"]
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 _FEW = 64  # items of a list or a dictionary that are looked at
+_CALLED = {"forward", "__call__"}  # methods that are called without being named
+_SETTLED = {"minigrad", *sys.stdlib_module_names}  # packages whose functions look at nothing that changes
 
 
 class Signature:
@@ -36,23 +41,25 @@ class Signature:
         self.named: dict[int, str] = {}  # names of modules, by id
         self.held: list[Tensor] = []  # Tensors that the function takes from outside
         self._containers: list[tuple[str, Any, list[int]]] = []
-        self._watched: set[CodeType] = set()
-        self._objects: set[int] = set()
-        self._attributes: set[str] = set()  # names of attributes that watched functions take
+        self._watched: set[FunctionType] = set()
+        self._holders: dict[int, tuple[Any, str, str]] = {}  # by id, with place and name: what has attributes
+        self._attributes = set(_CALLED)  # names of attributes that watched functions take
         self.outside: dict[int, str] = {}  # names of Tensors that the function takes from outside, by id
-        self.graph = False  # whether an argument carries a graph from outside
         self.specs: list[tuple[tuple[int, ...], Any]] = []
         count = f"len(kwargs) != {len(kwargs)}" if kwargs else "kwargs"
         self.checks: list[str] = [f"len(args) != {len(args)} or {count}"]
         self.scope: dict[str, Any] = {}
-        self.key: Any = ()
-        self.watch(function)
+        self._told: list[Any] = []  # what is told apart
+        self._enter(function, "function", name)
         named = [*parameters[: len(args)], *(f"args{n}" for n in range(len(parameters), len(args)))]
-        self.key += tuple(self._part(part, f"args[{n}]", name) for n, (part, name) in enumerate(zip(args, named, strict=True)))
+        for n, (part, argument) in enumerate(zip(args, named, strict=True)):
+            self._told.append(self._part(part, f"args[{n}]", argument))
         for key, value in kwargs.items():
             self.checks.append(f"{key!r} not in kwargs")
-            self.key += ((key, self._part(value, f"kwargs[{key!r}]", key)),)
+            self._told.append((key, self._part(value, f"kwargs[{key!r}]", key)))
+        self._look_at_attributes()
         self._shared()
+        self.key = tuple(self._told)
 
     def _part(self, value: Any, place: str, name: str) -> Any:
         """Look at one part, which stands at `place`; what is told apart of it."""
@@ -83,7 +90,7 @@ class Signature:
         arrays = [tensor.array for tensor in self.tensors]
         first = [next(i for i, other in enumerate(arrays) if other is array) for array in arrays]
         if len(arrays) > 1:
-            self.key += (tuple(first),)
+            self._told.append(tuple(first))
             self.checks += [f"t{n}a is not t{i}a" for n, i in enumerate(first) if i < n]
             apart = sorted(set(first))
             if len(apart) == 2:
@@ -97,7 +104,6 @@ class Signature:
         self.names.append(name)
         array = tensor.array
         self.specs.append((array.shape, array.dtype))
-        self.graph = self.graph or tensor.step is not None
         kind, dtype, contiguous = self._known(type(tensor)), self._known(array.dtype), array.flags.c_contiguous
         self.checks.append(f"({mark} := {place}).__class__ is not {kind} or {mark}.step is not None")
         self.checks.append(
@@ -105,22 +111,20 @@ class Signature:
         )
         self.checks.append(f"{layout_differs(f'{mark}a', array)} or {mark}._requires_grad is not {tensor._requires_grad}")
         layout = contiguous or array.strides
-        return type(tensor), array.shape, array.dtype, layout, tensor._requires_grad, tensor.step is not None
+        return type(tensor), array.shape, array.dtype, layout, tensor._requires_grad
 
     def _known(self, thing: Any) -> str:
         name = f"s{len(self.scope)}"
         self.scope[name] = thing
         return name
 
-    def watch(self, function: Callable[..., Any]) -> None:
-        """Look also at what a function, and those that it calls by name, take from outside by name: plain values, Tensors, modules,
-        attributes of objects, in lists and dictionaries too."""
-        if isinstance(function, MethodType):
-            function = function.__func__
-        if not isinstance(function, FunctionType) or function.__code__ in self._watched or _is_own(function):
+    def _watch(self, function: Any) -> None:
+        """Look at what a function of the user's takes from outside by name: plain values, Tensors, modules, other functions, objects, in
+        lists and dictionaries too."""
+        if not isinstance(function, FunctionType) or function in self._watched or _package(function) in _SETTLED:
             return
-        self._watched.add(function.__code__)
-        self._attributes |= _names(function.__code__, "LOAD_ATTR", "LOAD_METHOD")
+        self._watched.add(function)
+        self._attributes |= _names(function.__code__, "LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
         found = [
             (name, f"{self._known(cell)}.cell_contents", cell.cell_contents)
             for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
@@ -129,8 +133,10 @@ class Signature:
         scope = self._known(function.__globals__)
         known = [name for name in sorted(_names(function.__code__, "LOAD_GLOBAL")) if name in function.__globals__]
         found += [(name, f"{scope}[{name!r}]", function.__globals__[name]) for name in known]
+        defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        found += [("a default", self._known(value), value) for value in defaults if not isinstance(value, PLAIN)]
         for name, place, value in found:
-            self.key += ((name, self._outside(value, place, name)),)
+            self._told.append((name, self._outside(value, place, name)))
 
     def _outside(self, value: Any, place: str, name: str) -> Any:
         """Look at one thing from outside; what is told apart of it."""
@@ -146,6 +152,7 @@ class Signature:
             self.checks.append(f"list({place}) != {self._known(list(value))}")
             return tuple(self._outside(v, f"{place}[{self._known(k)}]", f"{name}[{k!r}]") for k, v in value.items())
         elif isinstance(value, (type, ModuleType)):
+            self._holder(value, place, name)
             return None
         return self._other(value, place, name)
 
@@ -159,18 +166,74 @@ class Signature:
             self.checks += [f"{place}.__class__ is not {self._known(type(value))}", self._differs(value, place)]
             return type(value), repr(value)
         self.checks.append(f"{place} is not {self._known(value)}")
-        if isinstance(value, Module):
-            self.modules.append(value)
-            self.named[id(value)] = name
-        elif isinstance(value, (FunctionType, MethodType)):
-            self.watch(value)
-        elif (
-            id(value) not in self._objects and hasattr(value, "__dict__") and type(value).__module__.partition(".")[0] != "minigrad"
-        ):
-            self._objects.add(id(value))
-            named = sorted(self._attributes & vars(value).keys())
-            return id(value), *(self._outside(vars(value)[n], f"{place}.{n}", f"{name}.{n}") for n in named)
+        self._enter(value, place, name)
         return id(value)
+
+    def _enter(self, value: Any, place: str, name: str) -> None:
+        """Look into a module, a function or an object, which may be the same one and yet do something else."""
+        if isinstance(value, Module):
+            self._module(value, name)
+        elif isinstance(value, FunctionType):
+            self._watch(value)
+        elif isinstance(value, MethodType):
+            self._watch(value.__func__)
+            self._enter(value.__self__, f"{place}.__self__", name)
+        elif isinstance(value, partial):
+            self._enter(value.func, f"{place}.func", name)
+            self._outside((*value.args, *value.keywords.values()), f"(*{place}.args, *{place}.keywords.values())", name)
+        elif "__wrapped__" in getattr(value, "__dict__", ()):  # a compiled function
+            self._enter(value.__wrapped__, f"{place}.__wrapped__", name)
+        elif _package(type(value)) != "minigrad":
+            self._holder(value, place, name)
+
+    def _module(self, root: Module, name: str) -> None:
+        """Look into a module and all below it: at the users' classes among them, and at functions that are held or hooked in."""
+        if id(root) in self.named:
+            return
+        self.modules.append(root)
+        self.named[id(root)] = name
+        for path, module in root.named_modules():
+            if _package(type(module)) != "minigrad":
+                self._holder(module, self._known(module), f"{name}.{path}" if path else name)
+            for function in (*vars(module).values(), *(hook.function for hook in module._hooks.values())):
+                if isinstance(function, (FunctionType, MethodType)):
+                    self._enter(function, self._known(function), name)
+
+    def _holder(self, value: Any, place: str, name: str) -> None:
+        """Look later at the attributes of an object (class, module of Python), and of its classes, that watched functions take."""
+        if id(value) not in self._holders:
+            self._holders[id(value)] = value, place, name
+            for kind in (value if isinstance(value, type) else type(value)).__mro__:
+                if _package(kind) not in _SETTLED:
+                    self._holder(kind, self._known(kind), kind.__name__)
+
+    def _look_at_attributes(self) -> None:
+        """Look at the attributes that watched functions take. What is found there may be functions that take others."""
+        looked: set[tuple[int, str]] = set()
+        while new := [item for item in self._taken() if item not in looked]:
+            looked.update(new)
+            for number, attribute in new:
+                self._attribute(*self._holders[number], attribute)
+
+    def _taken(self) -> Iterator[tuple[int, str]]:
+        for number, (holder, _, _) in self._holders.items():
+            names = vars(holder) if isinstance(holder, (Module, type, ModuleType)) else dir(holder)
+            yield from ((number, attribute) for attribute in sorted(self._attributes.intersection(names)))
+
+    def _attribute(self, holder: Any, place: str, name: str, attribute: str) -> None:
+        value = getattr_static(holder, attribute)
+        if isinstance(value, MemberDescriptorType):  # a slot
+            value = getattr(holder, attribute, value)
+        simple = isinstance(value, (*PLAIN, Tensor))
+        if isinstance(holder, Module):  # of what is assigned to one, a counter tells
+            looked_at = not simple and not isinstance(value, Module)
+        elif isinstance(holder, (type, ModuleType)):
+            self._watch(getattr(value, "fget", getattr(value, "__func__", value)))
+            looked_at = simple
+        else:
+            looked_at = simple or attribute in getattr(holder, "__dict__", ())
+        if looked_at:
+            self._told.append((f"{name}.{attribute}", self._outside(value, f"{place}.{attribute}", f"{name}.{attribute}")))
 
     def _differs(self, value: Any, place: str) -> str:
         """Text that says whether a plain value of the same class is another one; 0.0 and −0.0 are two."""
@@ -211,11 +274,12 @@ def _filled(cell: Any) -> bool:
     return True
 
 
-def _is_own(function: FunctionType) -> bool:
-    """Whether a function is the library's, which looks at nothing that changes."""
-    return function.__module__ is not None and function.__module__.partition(".")[0] == "minigrad"
+def _package(thing: FunctionType | type) -> str:
+    """Where a function or class is from."""
+    return (thing.__module__ or "").partition(".")[0]
 
 
+@lru_cache(256)
 def _names(code: CodeType, *operations: str) -> set[str]:
     """The names that a function, and those defined in it, take by these instructions."""
     inner = [part for part in code.co_consts if isinstance(part, CodeType)]

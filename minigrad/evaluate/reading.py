@@ -15,6 +15,7 @@ from ..core.tensor import Array
 from ..errors import ArgumentError, DomainError, IndexRangeError, InputTypeError, ShapeError
 from ..nn import functional as F
 from .scales import is_one, probabilities, scale_of, seem_probabilities
+from .targets import is_one_hot
 
 __all__ = ["Reading", "known_loss", "labels_of", "names_of", "numbers", "read", "scores_and_targets", "setting_of", "single"]
 
@@ -219,7 +220,7 @@ def _task_of(name: str, y: Array, t: Array) -> str:
         )
     if single(y):
         return "binary"
-    if (t.sum(1) == 1).all():
+    if is_one_hot(t):
         raise ArgumentError(
             f"{name}: it is not clear what the task is: each row of the targets holds one 1; "
             'say task="multiclass" (one-hot) or task="multilabel"'

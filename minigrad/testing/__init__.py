@@ -1,5 +1,6 @@
 """Gradient checks."""
 
-from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+from .check import GradcheckError
+from .gradcheck import gradcheck, gradgradcheck
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]

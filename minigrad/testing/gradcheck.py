@@ -1,8 +1,4 @@
-"""Gradient checks: analytic gradients against central differences, and what a mismatch usually means.
-
-The Jacobian of one output by one input is kept as a matrix, input elements × output elements. Differences are taken by the distance
-that the input really moved, (x + h) − (x − h) as floats: large inputs cost no accuracy.
-"""
+"""Gradient checks: analytic gradients against central differences, and what a mismatch usually means."""
 
 from __future__ import annotations
 
@@ -14,18 +10,14 @@ import numpy as np
 
 from ..core import Tensor, enable_grad, grad
 from ..core.tensor import Array
-from ..errors import ArgumentError, DtypeError, InputTypeError, MinigradError, RuleError
+from ..errors import ArgumentError
+from .check import Check, GradcheckError, as_outputs, difference
 from .report import Mismatch, report
 
-__all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
-
+__all__ = ["gradcheck", "gradgradcheck"]
 
 _DRAWS = 3  # random directions an input in mode "random"
 _BLOCK = 256  # elements examined around a mismatch found in mode "random"
-
-
-class GradcheckError(MinigradError, RuntimeError, AssertionError):
-    """Analytic and numeric gradients disagree; the message says where, by how much, and what that usually means."""
 
 
 def gradcheck(
@@ -46,8 +38,9 @@ def gradcheck(
     An entry agrees if |analytic − numeric| ≤ atol + rtol · |numeric|. `mode="full"` compares the whole Jacobian, entry by entry;
     `mode="random"` compares wᵀ J v for a few random v and w drawn from `seed`: few calls of func, however large the inputs.
     Edge values: a kink passes where the rule gives the mean of both slopes (|x| at 0), else the report tells it from a wrong rule.
-    Errors: GradcheckError (or False with `raise_exception=False`) for a mismatch, a gradient of the wrong shape or dtype, or a
-    func that is not deterministic; DtypeError for other dtypes than float64; ArgumentError if no input requires grad.
+    Errors: GradcheckError (or False with `raise_exception=False`) for a mismatch, a gradient of the wrong shape or dtype, a func
+    that is not deterministic, or one that uses other Tensors that require grad in place of its inputs; DtypeError for other dtypes
+    than float64; ArgumentError if no input requires grad.
 
     >>> x = Tensor(np.array([0.5, -2.0]), requires_grad=True)
     >>> gradcheck(lambda x: (x * x).sum(), x)
@@ -55,7 +48,8 @@ def gradcheck(
     """
     given = _as_tuple(inputs)
     names = _parameter_names(func, len(given))
-    return _run(Check("gradcheck", func, given, names, None, eps, rtol, atol), mode, seed, raise_exception)
+    check = Check("gradcheck", func, given, names, None, eps, rtol, atol)
+    return _run(check, check, mode, seed, raise_exception)
 
 
 def gradgradcheck(
@@ -90,155 +84,11 @@ def gradgradcheck(
     outputs = [f"dL/d{names[source]}" for source in first.sources]
     seed_names = [f"grad_outputs[{i}]" for i in range(len(seeds))]
     second = Check("gradgradcheck", gradients, (*given, *seeds), [*names, *seed_names], outputs, eps, rtol, atol)
-    return _run(second, mode, seed, raise_exception, lambda: _same_with_graph(first, second, seeds))
-
-
-# ---- the function under test
-
-
-class Check:
-    """A function, the point where it is checked, its outputs there, and its analytic and numeric derivatives."""
-
-    def __init__(
-        self,
-        caller: str,
-        func: Callable[..., Any],
-        inputs: tuple[Any, ...],
-        names: Sequence[str],
-        output_names: Sequence[str] | None,
-        eps: float,
-        rtol: float,
-        atol: float,
-    ):
-        if not eps > 0 or not rtol >= 0 or not atol >= 0:
-            raise ArgumentError(f"{caller}: eps must be positive, rtol and atol not negative, got {eps}, {rtol}, {atol}")
-        self.caller, self.func, self.inputs, self.names = caller, func, inputs, list(names)
-        self.eps, self.rtol, self.atol = eps, rtol, atol
-        self.sources = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
-        self._refuse_inputs()
-        with enable_grad():
-            self.arguments, self.outputs = self.run(inputs)
-        self.output_names = output_names or [f"output {i}" if len(self.outputs) > 1 else "output" for i in range(len(self.outputs))]
-        self.targets = [i for i, y in enumerate(self.outputs) if y.requires_grad or y.dtype == np.float64]
-        for i in self.targets:
-            if self.outputs[i].dtype != np.float64:
-                raise DtypeError(f"{caller}: {self.output_names[i]} has dtype {self.outputs[i].dtype}; differences need float64")
-        self.centre = [self.outputs[i].array.flatten() for i in self.targets]
-
-    def _refuse_inputs(self) -> None:
-        if not self.sources:
-            raise ArgumentError(
-                f"{self.caller}: no input requires grad; make one with mg.tensor(…, dtype=mg.float64, requires_grad=True)"
-            )
-        for i in self.sources:
-            if self.inputs[i].dtype != np.float64:
-                raise DtypeError(
-                    f"{self.caller}: input {i} ({self.names[i]}) requires grad and must be float64, got {self.inputs[i].dtype}; "
-                    "differences of less precise values are mostly rounding"
-                )
-
-    def run(self, inputs: Sequence[Any]) -> tuple[list[Any], list[Tensor]]:
-        """Copies of the inputs, and the outputs that func makes of them."""
-        arguments = [Tensor(x.array.copy("K"), x.requires_grad) if isinstance(x, Tensor) else x for x in inputs]
-        return arguments, _as_outputs(self.caller, self.func(*arguments))
-
-    def values(self, source: int, array: Array) -> list[Array]:
-        """The flat outputs with one input replaced."""
-        moved = list(self.inputs)
-        moved[self.sources[source]] = Tensor(array, requires_grad=True)
-        outputs = self.run(moved)[1]
-        return [outputs[i].array.flatten() for i in self.targets]
-
-    def point(self, source: int) -> Array:
-        array: Array = self.inputs[self.sources[source]].array
-        return array
-
-    def gradients(self, target: int, cotangent: Array) -> list[Array]:
-        """The flat analytic gradients of one output, weighted by a flat cotangent, at each checked input."""
-        output = self.outputs[self.targets[target]]
-        wanted = [self.arguments[i] for i in self.sources]
-        if not output.requires_grad:
-            return [np.zeros(x.array.size) for x in wanted]
-        seed = Tensor(cotangent.reshape(output.shape))
-        try:
-            found = grad(output, wanted, seed, retain_graph=True, allow_unused=True)
-        except RuleError as error:
-            raise GradcheckError(f"{self.caller}: {error}") from error
-        return [self._flat_gradient(source, g) for source, g in enumerate(found)]
-
-    def _flat_gradient(self, source: int, g: Tensor | None) -> Array:
-        x = self.point(source)
-        if g is None:
-            return np.zeros(x.size)
-        name = self.names[self.sources[source]]
-        if (g.shape, g.dtype) != (x.shape, x.dtype):
-            raise GradcheckError(
-                f"{self.caller}: the gradient of {name} has shape {g.shape} and dtype {g.dtype}, "
-                f"{name} itself {x.shape} and {x.dtype}"
-            )
-        return g.array.flatten()
-
-    def move(self, source: int, direction: Array, h: float) -> tuple[Array, Array]:
-        """x + h v and x − h v."""
-        x = self.point(source)
-        step = h * direction.reshape(x.shape)
-        plus, minus = x + step, x - step
-        if np.array_equal(plus, minus):
-            raise ArgumentError(
-                f"{self.caller}: a step of {h:g} is lost in rounding next to the values of {self.names[self.sources[source]]} "
-                f"(up to {np.abs(x).max():g}); scale the sample down or take a larger eps"
-            )
-        return plus, minus
-
-    def central(self, source: int, direction: Array, h: float) -> tuple[Array, list[Array]]:
-        """How far the input really moved, and how far the outputs did, both over 2 h."""
-        plus, minus = self.move(source, direction, h)
-        pairs = zip(self.values(source, plus), self.values(source, minus), strict=True)
-        return (plus - minus).flatten() / (2 * h), [_minus(p, m) / (2 * h) for p, m in pairs]
-
-    def slopes(self, source: int, element: int, target: int, h: float) -> tuple[Array, Array]:
-        """The one-sided differences at one input element: forward and backward."""
-        x = self.point(source)
-        plus, minus = self.move(source, _one_hot(x.size, element), h)
-        up, down, here = plus.flat[element] - x.flat[element], x.flat[element] - minus.flat[element], self.centre[target]
-        return _minus(self.values(source, plus)[target], here) / up, _minus(here, self.values(source, minus)[target]) / down
-
-    def numeric(self, source: int, rows: Sequence[int], h: float | None = None) -> list[Array]:
-        """The numeric Jacobian of each output, for some elements of the input: matrices of (rows, output elements)."""
-        blocks = [np.zeros((len(rows), centre.size)) for centre in self.centre]
-        for row, element in enumerate(rows):
-            moved, quotients = self.central(source, _one_hot(self.point(source).size, element), h or self.eps)
-            for block, quotient in zip(blocks, quotients, strict=True):
-                block[row] = quotient / moved[element]
-        return blocks
-
-    def analytic(self, target: int, columns: Sequence[int]) -> list[Array]:
-        """The analytic Jacobian by each input, for some elements of the output: matrices of (input elements, columns)."""
-        blocks = [np.zeros((self.point(source).size, len(columns))) for source in range(len(self.sources))]
-        for column, element in enumerate(columns):
-            cotangent = _one_hot(self.centre[target].size, element)
-            for block, g in zip(blocks, self.gradients(target, cotangent), strict=True):
-                block[:, column] = g
-        return blocks
-
-    def differs(self, analytic: Array, numeric: Array, scale: Array | float = 0.0) -> Array:
-        """Where the two are further apart than the tolerances allow, or not finite."""
-        error, limit = np.abs(analytic - numeric), self.atol + self.rtol * np.maximum(np.abs(numeric), scale)
-        return np.asarray(~((error <= limit) & np.isfinite(error)))
+    return _run(second, first, mode, seed, raise_exception, lambda: _same_with_graph(first, second, seeds))
 
 
 def _as_tuple(inputs: Tensor | Sequence[Any]) -> tuple[Any, ...]:
     return (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-
-
-def _as_outputs(caller: str, result: Any) -> list[Tensor]:
-    outputs = list(result) if isinstance(result, (tuple, list)) else [result]
-    for i, output in enumerate(outputs):
-        if not isinstance(output, Tensor):
-            raise InputTypeError(
-                f"{caller}: func must return a Tensor or a tuple of Tensors; output {i} is {type(output).__name__}"
-            )
-    return outputs
 
 
 def _parameter_names(func: Callable[..., Any], count: int) -> list[str]:
@@ -251,21 +101,12 @@ def _parameter_names(func: Callable[..., Any], count: int) -> list[str]:
     return [*names, *(f"input{i}" for i in range(len(names), count))][:count]
 
 
-def _one_hot(size: int, element: int) -> Array:
-    out = np.zeros(size)
-    out[element] = 1.0
-    return out
-
-
-def _minus(a: Array, b: Array) -> Array:
-    """a − b, where equal infinities differ by 0."""
-    return np.where(a == b, 0.0, a - b)
-
-
 # ---- comparing
 
 
-def _run(check: Check, mode: str, seed: int, raise_exception: bool, before: Callable[[], None] = lambda: None) -> bool:
+def _run(
+    check: Check, first: Check, mode: str, seed: int, raise_exception: bool, before: Callable[[], None] = lambda: None
+) -> bool:
     if mode not in ("full", "random"):
         raise ArgumentError(f'{check.caller}: mode must be "full" or "random", got {mode!r}')
     try:
@@ -275,6 +116,7 @@ def _run(check: Check, mode: str, seed: int, raise_exception: bool, before: Call
             found = list(_compare_fully(check) if mode == "full" else _compare_along_directions(check, seed))
             if found:
                 raise GradcheckError(report(found))
+            _refuse_unused(first)
     except GradcheckError:
         if raise_exception:
             raise
@@ -288,12 +130,23 @@ def _same_twice(check: Check) -> None:
     if [y.shape for y in again] != [y.shape for y in check.outputs]:
         raise GradcheckError(f"{check.caller}: func is not deterministic: its outputs have other shapes when it runs again")
     for target, here in zip(check.targets, check.centre, strict=True):
-        change = np.abs(_minus(again[target].array.flatten(), here))
+        change = np.abs(difference(again[target].array.flatten(), here))
         if (change > check.eps * (check.atol + check.rtol * np.abs(here))).any():
             raise GradcheckError(
                 f"{check.caller}: func is not deterministic: {check.output_names[target]} changes by up to {np.nanmax(change):.3g} "
                 "between two runs on the same inputs; is there a dropout in training mode, or a random number without a fixed seed?"
             )
+
+
+def _refuse_unused(check: Check) -> None:
+    """Where nothing moves with the inputs, 0 equals 0: that says nothing of gradients which go elsewhere."""
+    outputs = [y for y in check.outputs if y.requires_grad]
+    wanted, seeds = [check.arguments[i] for i in check.sources], [Tensor(np.zeros(y.shape)) for y in outputs]
+    if outputs and all(g is None for g in grad(outputs, wanted, seeds, retain_graph=True, allow_unused=True)):
+        raise GradcheckError(
+            f"{check.caller}: func does not use what it is given, but other Tensors that require grad (parameters of a network?), so "
+            "that nothing was checked; let it compute its outputs from its arguments"
+        )
 
 
 def _compare_fully(check: Check) -> Iterator[Mismatch]:
@@ -373,7 +226,7 @@ def _some(size: int, element: int, rng: np.random.Generator) -> Sequence[int]:
 def _first_gradients(
     func: Callable[..., Any], arguments: Sequence[Any], seeds: Sequence[Tensor], create_graph: bool
 ) -> tuple[Tensor, ...]:
-    outputs = [y for y in _as_outputs("gradgradcheck", func(*arguments)) if y.requires_grad]
+    outputs = [y for y in as_outputs("gradgradcheck", func(*arguments)) if y.requires_grad]
     wanted = [x for x in arguments if isinstance(x, Tensor) and x.requires_grad]
     found = grad(outputs, wanted, list(seeds), create_graph=create_graph, allow_unused=True)
     return tuple(Tensor(np.zeros(x.shape)) if g is None else g for x, g in zip(wanted, found, strict=True))
@@ -400,7 +253,7 @@ def _same_with_graph(first: Check, second: Check, seeds: Sequence[Tensor]) -> No
     plain = _first_gradients(first.func, first.run(first.inputs)[0], seeds, create_graph=False)
     for source, (p, recorded) in enumerate(zip(plain, second.outputs, strict=True)):
         a, b = first._flat_gradient(source, recorded), first._flat_gradient(source, p)
-        if (~np.isnan(b) & first.differs(_minus(a, b), np.zeros_like(b), np.abs(b))).any():
+        if (~np.isnan(b) & first.differs(difference(a, b), np.zeros_like(b), np.abs(b))).any():
             raise GradcheckError(
                 f"gradgradcheck: the gradient of {first.names[first.sources[source]]} is another one with create_graph=True "
                 f"(off by up to {np.abs(a - b).max():.3g}): the rule does not do the same with Tensors as with arrays"

@@ -15,7 +15,7 @@ from ..core import Tensor
 from ..core.tensor import Array
 
 if TYPE_CHECKING:
-    from .gradcheck import Check
+    from .check import Check
 
 __all__ = ["Mismatch", "report"]
 

@@ -58,9 +58,9 @@ def fit(
     - callbacks: see `Callback`; EarlyStopping and BestWeights are some.
     - progress: True for a line an epoch, and on terminals and in notebooks a bar (tqdm); False for silence; None for the bar alone, where it
       can be had.
-    - compile: whether the step is compiled (`mg.compile`) or runs operation by operation. Numbers that are to change in training belong
-      into a Tensor or an attribute of a Module: a compiled step takes those of Python's own state (a list, a global) as they were when it
-      was recorded. Every 200th step runs both ways, and a difference is an error.
+    - compile: whether the step is compiled (`mg.compile`) or runs operation by operation. Where a number that the loss or the model take
+      from outside by name is another one, the step is recorded anew: one that changes at every step should be a Tensor. Every 200th
+      step runs both ways, and a difference is an error.
 
     Each epoch trains in train mode, but modules of a model in train mode that were in evaluation mode when fit began (a frozen BatchNorm)
     stay in that. The model is left in the modes it was in, also by an error; callbacks are told of the end in any case.
@@ -76,7 +76,8 @@ def fit(
     measures = Metrics(metrics, loss)
     frozen = [module for module in model.modules() if model.training and not module.training]
 
-    def learn(*batch: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    # What the model and the loss take from outside is looked at because they are arguments.
+    def learn(model: Module, loss: Callable[..., Tensor], *batch: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         *inputs, target = batch
         optimizer.zero_grad()
         output = model(*inputs)
@@ -89,7 +90,7 @@ def fit(
         return value, output.detach(), norm
 
     step = compiled(learn, verify=_VERIFY) if compile else learn
-    predict = compiled(lambda *inputs: model(*inputs)) if compile else model
+    predict = compiled(model) if compile else model
     with Progress(progress, run.epochs, loader) as shown, Interrupt() as interrupt, evaluating(model):  # whose modes it brings back
         hooks.tell("on_start", run)
         try:
@@ -133,7 +134,7 @@ def _epoch(
     for run.step, batch in enumerate(batches("fit", loader), 1):
         run.batch = batch
         hooks.tell("before_step", run)
-        value, output, norm = _run(step, batch)
+        value, output, norm = _run(step, run, batch)
         loss, size = value.item(), len(batch)
         losses.append(loss)
         total += loss if summed else loss * size
@@ -157,9 +158,9 @@ def _epoch(
     return row
 
 
-def _run(step: Callable[..., Any], batch: Batch) -> Any:
+def _run(step: Callable[..., Any], run: Run, batch: Batch) -> Any:
     try:
-        return step(*batch.inputs, batch.target)
+        return step(run.model, run.loss, *batch.inputs, batch.target)
     except CompileError as error:
         error.add_note("fit compiles the training step; with compile=False it runs operation by operation")
         raise

@@ -13,6 +13,7 @@ from ..core.tensor import Array
 from ..errors import ArgumentError, InputTypeError, ShapeError
 from ..evaluate.reading import known_loss, setting_of
 from ..evaluate.scales import seem_probabilities
+from ..evaluate.targets import hits, is_one_hot
 from .history import Epoch
 
 __all__ = ["Accuracy", "Metrics"]
@@ -42,23 +43,21 @@ class Accuracy:
             raise ShapeError(
                 f"fit: metrics: accuracy: outputs {y.shape} and targets {t.shape} are neither (n, K, …) and (n, …) nor of one shape"
             )
-        if y.shape == t.shape:
-            return float((y.argmax(axis=1) == t.argmax(axis=1)).mean())
-        counted = t != self._ignored
-        return float((y.argmax(axis=1) == t)[counted].mean()) if counted.any() else float("nan")
+        found = hits(y, t, ignored=self._ignored)
+        return float(found.mean()) if found.size else float("nan")
 
     def _labels(self, y: Array, t: Array) -> float:
         if t.min() < 0 or t.max() > 1:
             raise ArgumentError(
                 f"fit: metrics: accuracy: targets must lie between 0 and 1, got values from {t.min():g} to {t.max():g}"
             )
-        if not self.task and y.ndim > 1 and y.shape[1] > 1 and np.isin(t, (0, 1)).all() and (t.sum(axis=1) == 1).all():
+        if not self.task and is_one_hot(t):
             raise ArgumentError(
                 "fit: metrics: accuracy: each row of the targets holds one 1, which may mean classes or labels; give class indices, a loss "
                 "of minigrad.nn, or a function of outputs and targets"
             )
         probable = self._scale == "probabilities" or (not self._scale and seem_probabilities("binary", y))
-        return float(((y >= (0.5 if probable else 0)) == (t >= 0.5)).mean())
+        return float(hits(y, t, threshold=0.5 if probable else 0.0).mean())
 
 
 class Metrics:

@@ -9,8 +9,9 @@ import numpy as np
 
 from ...core.tensor import Array
 from ...display import number
+from ...evaluate.targets import is_one_hot
 from .finding import Finding
-from .statistics import LINEAR, PROBABILITIES, Statistics, is_one_hot
+from .statistics import LINEAR, PROBABILITIES, Statistics
 
 __all__ = ["CHECKS"]
 
@@ -78,8 +79,7 @@ def sigmoid_on_multiclass(statistics: Statistics) -> Iterator[Finding]:
             "sigmoid_on_multiclass",
             "warning",
             "head",
-            f"Each of the {len(target):,} targets is exactly one of {target.shape[1]} classes, but each output has a sigmoid of its own: "
-            "the probabilities do not add up to 1.",
+            f"{_exclusive(target)}: the probabilities do not add up to 1.",
             "For classes that exclude each other take cross_entropy on logits, with class indices as targets.",
             float(target.shape[1]),
             2.0,
@@ -89,12 +89,16 @@ def sigmoid_on_multiclass(statistics: Statistics) -> Iterator[Finding]:
             "sigmoid_on_multiclass",
             "warning",
             "head",
-            f"Each of the {len(target):,} targets is exactly one of {target.shape[1]} classes, but each output has a sigmoid of its own and "
-            "a squared error: an output that is sure and wrong gets hardly any gradient.",
+            f"{_exclusive(target)} and a squared error: an output that is sure and wrong gets hardly any gradient.",
             "Leave the sigmoid out and take cross_entropy on logits, with class indices as targets.",
             float(target.shape[1]),
             2.0,
         )
+
+
+def _exclusive(target: Array) -> str:
+    classes = target.shape[1]
+    return f"Each of the {target.size // classes:,} targets is exactly one of {classes} classes, but each output has a sigmoid of its own"
 
 
 def squashed_logits(statistics: Statistics) -> Iterator[Finding]:

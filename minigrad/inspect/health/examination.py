@@ -19,6 +19,7 @@ from ...core.tensor import Array
 from ...data import Batch, Subset, TensorDataset, batches, loader_of
 from ...errors import ArgumentError, InputTypeError
 from ...evaluate.reading import setting_of
+from ...evaluate.targets import hits
 from ...kernels.arrays import euclidean_norm
 from ...nn import Module
 from ...nn.utils import evaluating
@@ -262,28 +263,26 @@ def _enters_layer(x: Array, operations: Sequence[Ran]) -> bool:
 
 def judged(model: Any, data: Any, loss: Callable[..., Tensor], limit: int, known: Statistics) -> Judgement:
     """How a model does on up to `limit` batches, in evaluation mode; `known` tells what its outputs mean."""
-    losses, hits, samples = 0.0, [np.zeros(0, np.bool_)], 0
+    losses, found, samples = 0.0, [np.zeros(0, np.bool_)], 0
     with _untouched(model, data), evaluating(model), no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for batch in islice(batches("doctor", data), limit):
             output = model(*batch.inputs)
             losses += loss(output, batch.target).item() * (1 if known.loss.reduction == "sum" else len(batch))
-            hits.append(_hits(output.array, batch.target.array, known))
+            found.append(_hits(output.array, batch.target.array, known))
             samples += len(batch)
-    every = np.concatenate(hits)
+    every = np.concatenate(found)
     return Judgement(losses / samples, float(every.mean()) if every.size else math.nan, samples)
 
 
 def _hits(output: Array, target: Array, known: Statistics) -> Array:
-    """Which targets the outputs hit, of those that count; empty unless the targets are classes, or yes and no."""
-    hit: Array = np.zeros(0, np.bool_)
-    if target.dtype.kind in "iu" and output.ndim == target.ndim + 1:
-        hit = (output.argmax(1) == target)[target != known.ignore_index]
-    elif output.shape == target.shape and output.ndim > 1 and known.loss.task == "multiclass":
-        hit = output.argmax(1) == target.argmax(1)
-    elif output.shape == target.shape and known.loss.task == "sigmoid":
-        hit = (output >= known.threshold) == (target > 0.5)
-    return hit.ravel()
+    """Which targets the outputs hit; empty unless the targets are classes, or yes and no."""
+    alike, task = output.shape == target.shape, known.loss.task
+    if (target.dtype.kind in "iu" and output.ndim == target.ndim + 1) or (alike and output.ndim > 1 and task == "multiclass"):
+        return hits(output, target, ignored=known.ignore_index).ravel()
+    if alike and task == "sigmoid":
+        return hits(output, target, threshold=known.threshold).ravel()
+    return np.zeros(0, np.bool_)
 
 
 def check_arguments(model: Any, data: Any, loss: Any, optimizer: Any, validation: Any, history: Any, limit: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.tensor import Array
+from ...evaluate.targets import is_one_hot
 from .losses import KnownLoss
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "Moments",
     "Statistics",
     "Weight",
-    "is_one_hot",
 ]
 
 RECTIFIERS = frozenset({"relu", "relu6"})
@@ -344,11 +344,6 @@ class Statistics:
     def learned(self, share: float) -> bool:
         """Whether the loss is below a share of the baseline; where that is not known, the benefit of the doubt."""
         return not self.mean_loss >= share * self.baseline
-
-
-def is_one_hot(target: Array) -> bool:
-    """Whether each row holds zeros, and one 1."""
-    return target.ndim == 2 and target.shape[1] > 1 and bool(np.isin(target, (0, 1)).all() and (target.sum(1) == 1).all())
 
 
 def _joined(arrays: list[Array]) -> Array:
