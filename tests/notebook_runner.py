@@ -7,6 +7,7 @@ import io
 import os
 import random
 import re
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from multiprocessing import get_context
@@ -38,25 +39,36 @@ def tagged(notebook: Any, tag: str) -> list[Any]:
 
 def solved(notebook: Any) -> list[Any]:
     """The exercises' cells, each with its solution in place of the line that awaits it; the id begins with "solved-"."""
-    return [_solved(*pair) for pair in zip(tagged(notebook, "exercise"), tagged(notebook, "solution"), strict=True)]
+    pairs = zip(tagged(notebook, "exercise"), tagged(notebook, "solution"), strict=True)
+    return [_answered(exercise, _code_of(solution), f"solved-{exercise.id}") for exercise, solution in pairs]
 
 
-def _solved(exercise: Any, solution: Any) -> Any:
-    cell, answer = deepcopy(exercise), re.search(r"```python\n(.*?)```", solution.source, re.DOTALL).group(1).rstrip()
+def _code_of(solution: Any) -> str:
+    return re.search(r"```python\n(.*?)```", solution.source, re.DOTALL).group(1).rstrip()
+
+
+def _answered(exercise: Any, answer: str, name: str) -> Any:
+    cell = deepcopy(exercise)
     cell.source, count = re.subn(r"^.*# your turn$", lambda match: answer, cell.source, flags=re.MULTILINE)
-    cell.id = f"solved-{exercise.id}"
+    cell.id = name
     assert count == 1
     return cell
 
 
-def run_notebook(name: str, tmp_path: Path) -> dict[str, Shown]:
-    """Cell id → what it showed, after a run of all cells and of the solved exercises, in an empty folder."""
+def run_notebook(name: str, tmp_path: Path, answers: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Shown]:
+    """Cell id → what it showed, after a run of all cells and of the solved exercises, in an empty folder.
+
+    `answers`, exercise → name → code, are put in place of the line that awaits one, and run as well: as "exercise-name".
+    """
     nbclient = pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
     pytest.importorskip("matplotlib")
     pytest.importorskip("sklearn")
     notebook = read(ROOT / "notebooks" / f"{name}.ipynb")
+    exercises = {cell.id: cell for cell in tagged(notebook, "exercise")}
     notebook.cells += solved(notebook)
+    for exercise, by_name in (answers or {}).items():
+        notebook.cells += [_answered(exercises[exercise], code, f"{exercise}-{name}") for name, code in by_name.items()]
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(ROOT))
         environment.setenv("MINIGRAD_PROGRESS", str(tmp_path / "progress.json"))

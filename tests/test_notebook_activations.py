@@ -8,10 +8,18 @@ import re
 import pytest
 from notebook_runner import numbers, run_notebook
 
+ANSWERS = {
+    "exercise": {
+        "power": "    return g * (1 - y * y) ** 1.5",
+        "math": "    return g * math.sqrt(1 - y * y) * (1 - y * y)",
+        "input": "    return g\n\n\ndef rule(g, x):\n    v = 1 + x * x\n    return g / (v * sqrt(v))",
+    }
+}
+
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
-    return run_notebook("03_activations", tmp_path_factory.mktemp("activations"))
+    return run_notebook("03_activations", tmp_path_factory.mktemp("activations"), ANSWERS)
 
 
 def row(shown, cell, name):
@@ -131,7 +139,10 @@ def test_dead_units_are_cured(shown):
     assert 0.693 == losses["ReLU  "]
     assert max(losses["leaky ReLU, slope 0.1 "], losses["GELU"]) < 0.5
     assert losses["ReLU, started"] < 0.2
-    assert ["dead_relu", *["no dead units"] * 4] == re.findall(r"doctor: (dead_relu|no dead units)", shown["dead-cured"].text)
+    text = shown["dead-cured"].text
+    assert ["dead_relu", *["–"] * 4] == re.findall(r"doctor: (\S+)", text)
+    fresh = re.search(r"dead before: (\d+)", shown["dead-make"].text).group(1)
+    assert ["32", "32", "32", "32", fresh] == re.findall(r"(\d+) of 32 units never above 0", text)
 
 
 def test_the_maximum_is_the_leaky_rectifier_up_to_slope_1(shown):
@@ -163,3 +174,17 @@ def test_the_exercise_waits_and_its_solution_is_right(shown):
     assert shown["solved-exercise"].text.startswith("Right!")
     assert "out[i] = x_g[i] * t_d * sqrt(t_d)" in shown["solved-exercise"].text
     assert shown["exercise-silu"].text.startswith("silu: ")
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("power", "no loop is made, NumPy computes powers that are no products"),
+        ("math", "`math.sqrt(1 - y * y)` calls what is no function of the notation (sqrt, "),
+        ("input", "it names x"),
+    ],
+)
+def test_answers_without_a_loop_or_of_the_input_are_told_why(shown, answer, told):
+    text = shown[f"exercise-{answer}"].text
+    assert text.startswith("Not yet.\n")
+    assert told in text

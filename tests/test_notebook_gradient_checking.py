@@ -11,10 +11,15 @@ from notebook_runner import numbers, run_notebook
 
 from minigrad.learn.questions.gradient_checking import GRADIENT_CHECKING
 
+ANSWERS = {
+    "patient": {"constant": "    return g * y / (x.size * x * x) * 12 / 7"},
+    "own-cell": {"shorter-step": "    return central(f, x, h * h)"},
+}
+
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
-    return run_notebook("06_gradient_checking", tmp_path_factory.mktemp("gradient_checking"))
+    return run_notebook("06_gradient_checking", tmp_path_factory.mktemp("gradient_checking"), ANSWERS)
 
 
 def test_errors_fall_with_the_step_and_with_its_square(shown):
@@ -81,7 +86,8 @@ def test_each_planted_mistake_gets_its_diagnosis(shown):
 
 def test_the_missing_term_is_found(shown):
     assert "in no simple pattern" in shown["unit"].text
-    assert "[0.2 0.  0.  0. ]" in shown["difference-picture"].text  # y has length 1 and |x| is 5
+    rows = re.findall(r"divided by row 0: \[(.*)\]", shown["difference-picture"].text)
+    assert [[ratio] * 4 for ratio in (1, 0.5, -1, 2)] == [[float(number) for number in row.split()] for row in rows]
     distance, *_ = numbers(shown["mended"].text.split(":")[1])
     assert distance < 1e-9
     assert re.search(r"True\s+True\s*$", shown["mended"].text)
@@ -94,6 +100,20 @@ def test_the_patient_s_missing_factor_is_its_output(shown):
     assert f"ratio        {1 / output:.6f}" in text
     assert "A constant factor" in text
     assert "Right!\n" == shown["solved-patient"].text
+
+
+def test_what_is_constant_within_a_sample_alone_does_not_mend_the_patient(shown):
+    text = shown["patient-constant"].text
+    assert "Right!" not in text
+    assert f"Not yet. The output is {2 / (1 / 0.5 + 1 / 3):.4f}" in text
+    assert "ratio        2\n" in text
+
+
+def test_a_shorter_step_is_not_a_better_referee(shown):
+    text = shown["own-cell-shorter-step"].text
+    assert re.search(r"\d{4} times smaller", text), "this alone looks right"
+    assert "Not yet" in text
+    assert "Right!" not in text
 
 
 def test_pictures(shown):

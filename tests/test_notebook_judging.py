@@ -8,10 +8,12 @@ from notebook_runner import run_notebook
 from minigrad.learn.questions.judging import JUDGING
 from minigrad.learn.questions.question import letters
 
+ANSWERS = {"own-cell": {"constant": "    return 0 * z + math.log(0.02 / 0.98)", "nearly": "    return z - 4"}}
+
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
-    return run_notebook("08_judging", tmp_path_factory.mktemp("judging"))
+    return run_notebook("08_judging", tmp_path_factory.mktemp("judging"), ANSWERS)
 
 
 def number(text, before):
@@ -147,3 +149,11 @@ def test_exercise_waits_and_its_solution_is_right(shown):
     weighted, mended = table(solved)["weighted"], table(solved)["mended"]
     assert mended[0] < 0.01 < weighted[0]
     assert mended[-1] == weighted[-1]
+
+
+@pytest.mark.parametrize("answer", ANSWERS["own-cell"])
+def test_logits_that_are_only_calibrated_are_not_right(shown, answer):
+    text = shown[f"own-cell-{answer}"].text
+    assert table(text)["mended"][0] < 0.01
+    assert "Not yet" in text
+    assert "Right!" not in text

@@ -45,16 +45,16 @@ def test_reverse_mode_keeps_more_for_more_layers(shown):
 def test_wrong_orders_give_wrong_gradients(shown):
     found = dict(re.findall(rf"^(\w+) +dL/dx = +({NUMBER})", shown["orders"].text, re.MULTILINE))
     x = 1.5
-    assert 8 * x == float(found["youngest_first"]) == float(found["every_way"])
+    assert 8 * x == float(found["youngest_first"]) == float(found["every_path"])
     assert 1 * 2 * x == float(found["nearest_first"])
     assert (1 + 4) * 2 * x == float(found["at_each_arrival"])
     assert 8 * x == number(shown["orders"].text, "by nudging x +dL/dx =")
     assert "visits: L b a x\n" in shown["orders"].text
 
 
-def test_ways_multiply(shown):
+def test_paths_multiply(shown):
     assert f"14 rungs: {2**15 - 1} visits against 15" in shown["ladder"].text
-    assert f"40 rungs: {2.0**40:.1e} ways" in shown["ladder"].text
+    assert f"40 rungs: {2.0**40:.1e} paths" in shown["ladder"].text
 
 
 def test_minigrad_takes_the_youngest_first(shown):

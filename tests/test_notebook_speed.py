@@ -10,9 +10,28 @@ from notebook_runner import run_notebook
 POINTS = [-2.0, 0.0, 0.75, 3.0]
 
 
+def declared(formula, name="mine", above="", rule=""):
+    """The answer that declares an operation of this formula, and its rule, if there is one."""
+    ruled = f"\n\n    @{name}.backward('x')\n    def _(g, x):\n        return {rule}" if rule else ""
+    return f"    @mg.elementwise\n    def {name}(x):\n{above}        return {formula}{ruled}"
+
+
+ANSWERS = {
+    "mine": {
+        "plain-function": "    def mine(x):\n        return 1 / (1 + x * x)",
+        "library": "    mine = mg.tanh",
+        "bell": declared("1 / (1 + x * x)", "bell", rule="-2 * g * x / ((1 + x * x) * (1 + x * x))") + "\n    mine = bell",
+        "no-rule": declared("1 / (1 + x * x)"),
+        "branch": declared("x", above="        if x < 0:\n            return -x\n"),
+        "numpy": declared("np.sqrt(1 + x * x)"),
+        "built-in": declared("x / (1 + abs(x))"),
+    }
+}
+
+
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
-    return run_notebook("09_speed", tmp_path_factory.mktemp("speed"))
+    return run_notebook("09_speed", tmp_path_factory.mktemp("speed"), ANSWERS)
 
 
 def numbers(text, beginning):
@@ -145,6 +164,7 @@ def test_the_right_rule_is_checked_and_has_kernels(shown):
     text = shown["own-checked"].text
     assert f"symlog of 3: {math.log(4):.6f}, " in text
     assert "gradcheck: True   gradgradcheck: True" in text
+    assert float(re.search(r"from differences: (\S+)", text).group(1)) < 1e-9
     text = shown["own-kernel"].text
     assert "out[i] = log1p(maximum(x_x[i], T(0))) - log1p(maximum(-x_x[i], T(0)))" in text
     assert "out[i] = x_g[i] * exp(-absolute(x_y[i]))" in text
@@ -168,6 +188,28 @@ def test_an_operation_of_the_reader_s_own_is_awaited(shown):
     assert shown["mine"].text.startswith("Not yet.\nrelu is the library's.")
     assert "Right! Its network goes from loss 0." in shown["solved-mine"].text
     assert "8  d linear = mine_backward(d mine, mine)" in shown["solved-mine"].text
+
+
+def test_an_operation_may_have_any_name(shown):
+    assert shown["mine-bell"].text.startswith("Right! ")
+    assert "8  d linear = bell_backward(d bell, linear)" in shown["mine-bell"].text
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("plain-function", "Declare it by @mg.elementwise"),
+        ("library", "tanh is the library's"),
+        ("no-rule", "mine: declares no backward rule"),
+        ("branch", "a rule is straight-line assignments and one return, not `if x < 0:`"),
+        ("numpy", "`np.sqrt(1 + x * x)` calls what is no function of the notation (sqrt, "),
+        ("built-in", "`abs(x)` calls what is no function of the notation (absolute, "),
+    ],
+)
+def test_usual_mistakes_are_told_apart(shown, answer, told):
+    text = shown[f"mine-{answer}"].text
+    assert text.startswith("Not yet.\n")
+    assert told in text
 
 
 def test_pictures(shown):

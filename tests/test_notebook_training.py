@@ -25,10 +25,21 @@ def numbers(text):
 
 def test_descent_follows_its_formula(shown):
     text = shown["descend"].text
-    measured, expected = (numbers(row) for row in re.findall(r"\[(.*)\]", text))
+    measured, expected, gradient = (numbers(row) for row in re.findall(r"\[(.*?)\]", text))
     assert measured == pytest.approx([-9 * 0.91**10, 2 * 0.8**10], rel=1e-7)
     assert measured == expected
-    assert re.search(r"right:\s+True", text)
+    assert [-9, 40] == gradient
+    assert float(text.split("differences ")[1]) < 1e-8
+
+
+def test_momentum_and_adam_follow_their_formulas(shown):
+    momentum, adam = shown["by-hand"].text.splitlines()
+    u, w = 0.0, 1.0
+    for g in (3.0, -2.0, 0.5):
+        u = 0.9 * u + g
+        w -= 0.1 * u
+    assert w == pytest.approx(numbers(momentum)[0], abs=1e-4)
+    assert all(float(row.split("optim ")[1]) < 1e-15 for row in (momentum, adam))
 
 
 def test_only_small_rates_come_down(shown):

@@ -55,7 +55,7 @@ def test_a_question_shows_its_code_and_choices():
     shown = str(learn.question("chain_rule-1"))
     assert "y = (3 * x) ** 2" in shown
     assert "b) 36.0" in shown
-    assert 'learn.answer("chain_rule-1", "a")' in shown
+    assert 'learn.answer("chain_rule-1", "…"), your letter' in shown
 
 
 def test_unknown_names_and_letters():

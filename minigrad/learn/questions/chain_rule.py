@@ -33,7 +33,7 @@ print(x.grad.item())""",
                 "6.0", "That is 2 · 3, the slope of the first round alone. Each round has a slope of its own, and they multiply."
             ),
             Choice(
-                "162.0", "That is 2 · 81, the slope of the last round alone. It is along the way from x to y that slopes multiply."
+                "162.0", "That is 2 · 81, the slope of the last round alone. It is along the path from x to y that slopes multiply."
             ),
             Choice(
                 "6561.0",
@@ -67,11 +67,11 @@ print(x.grad.item())""",
         "a goes into the result twice. What does this print?",
         (
             Choice(
-                "5.0", "Two ways lead from a to y: through a · a, which gives 2a = 4, and directly, which gives 1. They add up."
+                "5.0", "Two paths lead from a to y: through a · a, which gives 2a = 4, and directly, which gives 1. They add up."
             ),
             Choice("4.0", "That is the slope of a · a alone, 2a. The a that is added at the end changes y as well."),
             Choice("2.0", "Each use of a has its own slope; the number of uses alone says nothing."),
-            Choice("1.0", "That is the last way alone. A value that is used in several places gets the sum of what comes back."),
+            Choice("1.0", "That is the last path alone. A value that is used in several places gets the sum of what comes back."),
         ),
         "a",
         """\
@@ -89,7 +89,7 @@ print(a.grad.item())""",
             Choice("2.0", "That is the first pass alone; the second does not leave .grad as it was, it adds its own."),
             Choice("3.0", "That is the second pass alone. backward() adds to .grad; it does not overwrite it."),
             Choice("5.0", "2 from the first pass and 3 from the second: gradients add up until somebody sets them to zero."),
-            Choice("6.0", "The passes are added, not multiplied: only slopes along one way multiply, and here are two results."),
+            Choice("6.0", "The passes are added, not multiplied: only slopes along one path multiply, and here are two results."),
         ),
         "c",
         """\

@@ -73,7 +73,7 @@ print(round(x.grad.item(), 4))""",
     ),
     Question(
         "losses-4",
-        "The answer should be 0, the logit is 40. In float32, what is the loss of the probability?",
+        "The answer should be 0, the logit is 40. In float32, what is the loss of the probability? (It ends logarithms at −100.)",
         (
             Choice(
                 "40.0", "So it is on paper, and with logits. But here the probability comes first, and in float32 it is exactly 1."

@@ -47,7 +47,7 @@ class Question(Document):
             Text(self.text),
             *([Pre(self.code)] if self.code else []),
             Pre(choices),
-            Text(f'Answer with learn.answer("{self.name}", "{letters(len(self.choices))[0]}").'),
+            Text(f'Answer with learn.answer("{self.name}", "…"), your letter in place of the dots.'),
         ]
 
     def to_dict(self) -> dict[str, Any]:

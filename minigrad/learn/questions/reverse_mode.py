@@ -47,7 +47,7 @@ print(count)""",
             ),
             Choice(
                 "6.0",
-                "That would be the way through b alone. It is b's part that comes too late: a was visited already when it arrives.",
+                "That would be the path through b alone. It is b's part that comes too late: a was visited already when it arrives.",
             ),
             Choice(
                 "10.0",
@@ -56,7 +56,7 @@ print(count)""",
             Choice(
                 "2.0",
                 (
-                    "When a is visited, only the direct way has arrived: 1, and x gets 1 · 2. The 3 that b adds to a afterwards "
+                    "When a is visited, only the direct path has arrived: 1, and x gets 1 · 2. The 3 that b adds to a afterwards "
                     "goes no further, because nobody visits a again."
                 ),
             ),
