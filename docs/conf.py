@@ -45,6 +45,7 @@ python_use_unqualified_type_names = True
 toc_object_entries_show_parents = "hide"
 copybutton_exclude = ".linenos, .gp, .go"
 
+smartquotes = False  # code in docstrings is to be copied
 html_theme = "furo"
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"

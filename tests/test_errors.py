@@ -458,7 +458,11 @@ DATA: dict[str, Case] = {
         DtypeError,
         "tensor: dtype object is not supported; expected floats, integers or bool",
     ),
-    "module device": (lambda: nn.Linear(1, 1).to("cuda:0"), DtypeError, "Module.to: 'cuda:0' is no dtype, and the only device is the CPU"),
+    "module device": (
+        lambda: nn.Linear(1, 1).to("cuda:0"),
+        DtypeError,
+        "Module.to: 'cuda:0' is no dtype, and the only device is the CPU",
+    ),
     "no dtype": (lambda: mg.zeros(2, dtype="real"), DtypeError, "zeros: 'real' is no dtype"),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from mpmath import exp, expm1, log, log1p, mpf
 
 import minigrad as mg
+from minigrad.errors import DomainError
 from minigrad.nn import functional as F
 
 FAR = (-1e3, -300.0, -100.0, -88.0, -60.0, -40.0, -20.0, -17.0, 17.0, 20.0, 40.0, 60.0, 88.0, 100.0, 300.0, 1e3)
@@ -218,3 +220,21 @@ def test_cross_entropy_of_sure_rows_of_any_logits(axes: str, dtype: Any) -> None
             for i, term in enumerate(terms):
                 expected = -rest / (1 + rest) if i == k else term / (1 + rest)
                 assert ulps(expected, float(slope[i]), dtype) <= ULPS
+
+
+PROBABLE = [F.binary_cross_entropy, F.binary_cross_entropy_with_logits, F.cross_entropy, F.focal_loss]
+
+
+@pytest.mark.parametrize("loss", PROBABLE, ids=lambda loss: loss.__name__)
+@pytest.mark.parametrize("shape", [(4, 3), (2, 3, 5)])
+@pytest.mark.parametrize("wrong", [-0.5, 1.5, math.nan])
+def test_a_target_that_is_no_probability_is_refused_in_a_replay_too(loss: Any, shape: tuple[int, ...], wrong: float) -> None:
+    step = mg.compile(lambda x, target: loss(x, target))
+    x, good, bad = mg.full(shape, 0.5), mg.full(shape, 1 / 3), mg.full(shape, 1 / 3)
+    bad[(-1,) * len(shape)] = wrong
+    with mg.no_grad():
+        expected = [step(x, good).item() for _ in range(4)]
+        assert step.stats()["replayed"] == 2
+        with pytest.raises(DomainError, match=rf"target must hold probabilities in \[0, 1\]; 1 of {bad.numel()} values do not"):
+            step(x, bad)
+        assert expected[0] == step(x, good).item()

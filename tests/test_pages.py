@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
-from math import exp, inf, nan
+from collections import Counter
+from math import ceil, floor
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
-import numpy as np
 import pytest
-import test_ops
-from cases import CASES
-from op_cases import OpCase, case, normal, points, sample
 from pages import ROOT, Page, prints, read_page, run_page
 
 import minigrad as mg
@@ -42,7 +38,7 @@ def test_each_example_of_the_readme_stands_alone(number: int, tmp_path: Path) ->
 
 
 def test_there_are_pages_and_examples() -> None:
-    assert 7 == len(EXAMPLES)
+    assert 6 == len(EXAMPLES)
     assert {"docs/start.md", "docs/pytorch.md", "docs/internals/kernels.md", "docs/internals/compile.md"} <= set(map(name, PAGES))
     assert 11 == sum(path.parent.name == "guide" for path in PAGES)
 
@@ -110,14 +106,28 @@ def test_places_exist() -> None:
             assert (ROOT / place).exists(), f"{name(path)}: {place}"
 
 
-def test_the_readme_shows_the_trace_as_it_is() -> None:
-    flow, gradients = re.findall(r"^```text\n(.*?)\n```$", README, re.MULTILINE | re.DOTALL)
-    model = mg.nn.Sequential(mg.nn.ReLU(), mg.nn.Sigmoid(), mg.nn.Softmax(dim=1))
-    x, target = mg.tensor([[2.0, -1.0, 0.5, 3.0]]), mg.tensor([3])
-    shown = str(mg.inspect.trace(model, x, target=target, loss=lambda p, t: mg.nn.functional.nll_loss(p.log(), t)))
-    assert flow in shown
-    assert gradients in shown
-    assert "[[0.0297, 0, 0.0514, -0.0314]]" in gradients
+WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+
+
+def test_what_the_texts_count_is_as_many() -> None:
+    functions = {id(f) for f in (getattr(mg, name) for name in mg.__all__) if isinstance(f, (mg.Op, FunctionType))}
+    homes = Counter(kind.__module__ for kind in {kind for kind in vars(mg.nn).values() if isinstance(kind, type)})
+    counts = {
+        "operations and functions": len(functions) // 100 * 100,
+        "activations": homes["minigrad.nn.activation"],
+        "losses": homes["minigrad.nn.loss"],
+        "exercises": len(mg.learn.exercises()),
+        "questions": len(mg.learn.questions()),
+        "notebooks": len([*(ROOT / "notebooks").glob("*.ipynb")]),
+        "examples": len([*(ROOT / "examples").glob("*.py")]),
+    }
+    number = rf"\b(\d+|(?i:{'|'.join(WORDS[3:])})) (?:graded )?({'|'.join(counts)})\b"
+    said = {
+        (what, WORDS.index(many.lower()) if many.lower() in WORDS else int(many))
+        for path in FILES
+        for many, what in re.findall(number, path.read_text(encoding="utf-8"))
+    }
+    assert set(counts.items()) == said
 
 
 def test_the_readme_has_the_figures_of_the_benchmarks() -> None:
@@ -132,6 +142,10 @@ def test_the_readme_has_the_figures_of_the_benchmarks() -> None:
     rows = [line.split(" | ") for line in re.findall(r"^\| (\d\S+, \d+ \| .*) \|$", README, re.MULTILINE)]
     assert measured == {net: [float(time) for time in times] for net, *times in rows}
     assert 6 == len(measured)
+    factors = [eager / compiled for compiled, eager, _, _ in measured.values() if compiled < 200]
+    assert f"{WORDS[floor(min(factors))]} to {WORDS[ceil(max(factors))]} times faster" in README
+    compiled, eager, _, _ = measured["2-16-16-2, 100"]
+    assert f"{compiled} µs instead of {eager}" in README
 
 
 def microseconds(time: str) -> float:
@@ -144,50 +158,3 @@ def test_the_readme_has_the_times_of_imports_as_they_were_measured() -> None:
     for library, said in re.findall(r"`import (\w+)` (?:takes )?(\d+) ms", README):
         (measured,) = re.findall(rf"^\| {library} \| ([\d.]+ \w+) \| [\d.]+ \|$", results, re.MULTILINE)
         assert float(said) == microseconds(measured.replace("ms", "µs").replace(" s", " ms")), library
-
-
-# ---- the operation that CONTRIBUTING.md adds
-
-HEADER = "from minigrad.core import Tensor, elementwise\nfrom minigrad.kernels.notation import exp\n\n\n"
-
-
-@pytest.fixture
-def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpCase:
-    """Its record, with the operation declared as a module of its own."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    row, declaration = (
-        re.sub(r"^   ", "", block, flags=re.MULTILINE) for block in re.findall(r"^   ```python\n(.*?)^   ```$", text, re.M | re.S)
-    )
-    file = tmp_path / "added.py"
-    file.write_text(HEADER + declaration, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("added", file)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "added", module)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(mg, "gaussian", module.gaussian, raising=False)
-    names = {
-        "case": case,
-        "sample": sample,
-        "normal": normal,
-        "points": points,
-        "mg": mg,
-        "np": np,
-        "inf": inf,
-        "nan": nan,
-        "exp": exp,
-    }
-    return eval(row, names)  # type: ignore[no-any-return]
-
-
-def test_the_operation_of_the_contributors_page_passes_its_row(added: OpCase) -> None:
-    for drawn in added.samples:
-        for dtype in added.dtypes:
-            test_ops.test_values_match_the_reference(added, drawn, dtype)
-        test_ops.test_gradients_match_differences(added, drawn)
-        test_ops.test_second_gradients_match_differences(added, drawn)
-        test_ops.test_float32_gradients_match_float64(added, drawn)
-    (edge,) = added.edges
-    test_ops.test_special_values(added, edge)
-    assert "gaussian" not in {known.name for known in CASES}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from textwrap import dedent
 from typing import Any
 
 from docutils import nodes
@@ -17,6 +18,9 @@ from minigrad.display import Document
 from tools import op_reference
 
 _NAME = re.compile(r"(?:mg\.|(?=\w+\.))([A-Za-z_][\w.]*)(?:\(.*\))?")  # mg.softmax, nn.Linear, Tensor.backward(); not softmax alone
+
+
+INSIDE = {"blocks", "opening", "picture", "lines"}  # what documents are made of
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -47,9 +51,11 @@ def displayed_formula(translator: Any, node: nodes.math_block) -> None:
 
 def read_docstring(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
     """Write a docstring as reStructuredText: named sections as fields, indented lines as code, what is no markup as text."""
-    words, arrow, example = "\n".join(lines).partition(">>>")
-    blocks = [block for paragraph in re.split(r"\n\n(?=\S)", words) for block in read_paragraph(paragraph)]
-    lines[:] = "\n\n".join([*blocks, f"{arrow}{example}", ""]).split("\n")
+    text = "\n".join(lines)
+    example = re.search(r"^ *>>>", text, re.MULTILINE)
+    end = example.start() if example else len(text)
+    blocks = [block for paragraph in re.split(r"\n\n(?=\S)", text[:end]) for block in read_paragraph(paragraph)]
+    lines[:] = "\n\n".join([*blocks, dedent(text[end:]), ""]).split("\n")
 
 
 def read_paragraph(paragraph: str) -> list[str]:
@@ -70,13 +76,16 @@ def shorten_signature(
     app: Sphinx, what: str, name: str, thing: object, options: object, signature: str | None, returned: str | None
 ) -> tuple[str, None] | None:
     """Nobody makes a result by hand: its fields are described in its docstring."""
-    return ("", None) if isinstance(thing, type) and issubclass(thing, Document) else None
+    made_inside = isinstance(thing, type) and (issubclass(thing, (Document, tuple)) or name.endswith((".Epoch", ".Run")))
+    return ("", None) if made_inside else None
 
 
 def skip_operations(app: Sphinx, what: str, name: str, thing: object, skip: bool, options: object) -> bool | None:
-    """Operations have pages of their own, and so have those that write into their first argument."""
-    writes = name.endswith("_") and str(getattr(thing, "__module__", "")).startswith("minigrad.ops.")
-    return True if writes or id(thing) in operations() else None
+    """Operations have pages of their own, and so have those that write into their first argument; blocks of documents are for authors."""
+    module = str(getattr(thing, "__module__", ""))
+    writes = name.endswith("_") and module.startswith("minigrad.ops.")
+    inside = name in INSIDE or str(thing.__doc__).startswith("Alias for field number")  # of a named tuple
+    return True if writes or inside or id(thing) in operations() else None
 
 
 @cache
@@ -88,11 +97,13 @@ def operations() -> set[int]:
 
 
 class LinkNames(SphinxPostTransform):
-    """Names in code, `nn.Linear` or `mg.softmax`, become links to where they are described."""
+    """Names in code, `nn.Linear` or `mg.softmax`, become links to where they are described. Pictures of notebooks get a text."""
 
     default_priority = 500
 
     def run(self, **kwargs: Any) -> None:
+        for picture in self.document.findall(nodes.image):
+            picture.setdefault("alt", "Picture drawn by the code above")
         for node in list(self.document.findall(nodes.literal)):
             if isinstance(node.parent, (nodes.reference, addnodes.pending_xref, nodes.title)):
                 continue

@@ -38,6 +38,14 @@ time and memory in proportion to the sizes of its arguments and its result: one 
 elementwise operations are off, in units in the last place, stands in [Accuracy](../../accuracy.md).
 """
 
+# By subject.
+CHAPTERS = (
+    "create", "random", "convert", "arithmetic", "exponential", "trigonometry", "rounding", "signs", "comparison", "reduction", "moments",
+    "extremes", "scan", "ordering", "linalg", "contraction", "distance", "shape", "arranging", "joining", "indexing", "picking",
+    "scattering", "inplace", "activation", "rectifier", "softmax", "normalization", "channels", "attention", "noise", "loss",
+    "classification", "focal", "likelihood", "margin", "class_margin", "platform", "tensor",
+)  # fmt: skip
+
 SECTIONS = ("Shapes", "Backward", "Edge values", "Complexity", "Deviation", "Errors", "Source")
 SYMBOLS = {
     "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@", "eq": "==",
@@ -80,7 +88,11 @@ class Entry:
 
     @property
     def signature(self) -> str:
-        return f"{self.name}{plain_signature(self.function)}"
+        plain = (
+            getattr(F, self.name.rstrip("_"), self.object) if self.name in F.__all__ else self.object
+        )  # relu_ takes what relu takes
+        function = plain.formula if isinstance(plain, mg.Op) else plain
+        return re.sub(r"<class 'numpy\.(\w+)'>", r"mg.\1", f"{self.name}{plain_signature(function)}")
 
     @cached_property
     def places(self) -> list[str]:
@@ -88,14 +100,15 @@ class Entry:
         found = [f"mg.{name}" for name in ops.__all__ if getattr(mg, name) is self.object]
         found += [f"Tensor.{name}" for name, value in vars(mg.Tensor).items() if value is self.object]
         found += [f"nn.functional.{name}" for name in F.__all__ if getattr(F, name) is self.object]
+        found += [f"linalg.{name}" for name in mg.linalg.__all__ if getattr(mg.linalg, name) is self.object]
         if self.object in methods.IN_PLACE:
             found.append(f"Tensor.{self.name}_")
         return found + [SYMBOLS[name] for name, value in methods.OPERATORS.items() if value is self.object]
 
     @cached_property
     def runs(self) -> list[str]:
-        """The operations that the text of a function names, itself or in the functions it calls."""
-        return [] if isinstance(self.object, (mg.Op, type)) else sorted(operations_in(self.object, set()))
+        """The operations and public functions that the text of a function names."""
+        return [] if isinstance(self.object, (mg.Op, type)) else named_in(self.object)
 
 
 def plain_signature(function: Any) -> inspect.Signature:
@@ -109,17 +122,12 @@ def plain_signature(function: Any) -> inspect.Signature:
     return inspect.Signature(plain)
 
 
-def operations_in(function: Any, visited: set[Any]) -> set[str]:
+def named_in(function: Any) -> list[str]:
     function = inspect.unwrap(function)
-    visited.add(function)
     names = {node.id for node in ast.walk(source_tree(function)) if isinstance(node, ast.Name)}
-    found: set[str] = set()
-    for value in (function.__globals__.get(name) for name in names):
-        if isinstance(value, mg.Op):
-            found.add(value.name)
-        elif inspect.isfunction(value) and value.__module__.startswith("minigrad.ops.") and inspect.unwrap(value) not in visited:
-            found |= operations_in(value, visited)
-    return found
+    named = [function.__globals__.get(name) for name in names]
+    public = [value for value in named if inspect.isfunction(value) and value.__name__ in {*ops.__all__, *F.__all__}]
+    return sorted({value.name for value in named if isinstance(value, mg.Op)} | {value.__name__ for value in public})
 
 
 def source_tree(function: Any) -> ast.FunctionDef:
@@ -134,7 +142,7 @@ def entries() -> list[Entry]:
     objects = [op for op in mg.Op.instances if op.formula.__module__.startswith("minigrad.ops.")]
     objects += [f for f in public if inspect.isfunction(f) or inspect.isclass(f)]
     found = [Entry(o.name if isinstance(o, mg.Op) else o.__name__, o) for o in dict.fromkeys(objects)]
-    return sorted(found, key=lambda entry: (entry.module, entry.line))
+    return sorted(found, key=lambda entry: (CHAPTERS.index(page_name(entry.module)), not entry.places, entry.line))
 
 
 # ---- text
@@ -151,7 +159,7 @@ def pages() -> dict[str, str]:
     for entry in everything:
         chapters.setdefault(entry.module, []).append(entry)
     found = {page_name(module): chapter(module, known, users) for module, known in chapters.items()}
-    return {"index": index(chapters), **found}
+    return {"index": index(chapters), **found, "notation": notation()}
 
 
 def page_name(module: str) -> str:
@@ -159,20 +167,38 @@ def page_name(module: str) -> str:
 
 
 def index(chapters: dict[str, list[Entry]]) -> str:
-    """What leads to the chapters and their sections."""
+    """What leads to the chapters and to the sections of what is public."""
     rows = []
     for module, found in chapters.items():
-        page = f"{page_name(module)}.md"
-        links = ", ".join(f"[{entry.name}]({page}#{entry.name.lower()})" for entry in found)
-        rows.append(f"| [{title(module)}]({page}) | {links} |")
-    names = "\n".join(page_name(module) for module in chapters)
+        links = ", ".join(f"[{entry.name}](#{anchor(entry)})" for entry in found if entry.places)
+        rows.append(f"| [{title(module)}]({page_name(module)}.md) | {links} |")
+    rows.append(
+        "| [The notation of rules](notation.md) | " + ", ".join(f"`mg.notation.{name}`" for name in mg.notation.NAMES) + " |"
+    )
+    names = "\n".join([*map(page_name, chapters), "notation"])
     return "\n".join([HEADER, "| page | operations |", "|---|---|", *rows, "", f"```{{toctree}}\n:hidden:\n\n{names}\n```", ""])
 
 
+def anchor(entry: Entry) -> str:
+    return f"operation-{page_name(entry.module)}-{entry.name}"
+
+
 def chapter(module: str, found: list[Entry], users: dict[str, list[str]]) -> str:
-    """The page of a module."""
+    """The page of a module: what is public, and what that is made of."""
     sections = [section(entry, users.get(entry.name, []), entry.name in activations()) for entry in found]
-    return "\n".join([f"# {title(module)}\n\n`{module.replace('.', '/')}.py`\n", *sections])
+    public = sum(bool(entry.places) for entry in found)
+    helpers = ["## What they run\n\nOperations without a public name: those above are made of them.\n"] * (public < len(found))
+    return "\n".join([f"# {title(module)}\n\n`{module.replace('.', '/')}.py`\n", *sections[:public], *helpers, *sections[public:]])
+
+
+def notation() -> str:
+    """The page of what rules are written in."""
+    parts = ["# The notation of rules\n\n`minigrad/kernels/notation.py`, public as `mg.notation`\n"]
+    parts.append("For numbers, arrays, Tensors and compiled loops, beside arithmetic and comparisons.\n")
+    for name in mg.notation.NAMES:
+        arguments = ", ".join("xyz"[: mg.notation.NAMES[name].arity])
+        parts += [target(f"notation.{name}"), f"- `{name}({arguments})`: {prose(mg.notation.NAMES[name].__doc__ or '')}\n"]
+    return "\n".join(parts)
 
 
 def title(module: str) -> str:
@@ -183,7 +209,8 @@ def title(module: str) -> str:
 def section(entry: Entry, users: list[str], drawn: bool) -> str:
     """What is said of one operation."""
     about, named, example = parsed(inspect.getdoc(entry.object) or "")
-    parts = [f"## {entry.name}\n", *targets(entry), f"`{entry.signature}`\n", f"{about}\n"]
+    heading = f"({anchor(entry)})=\n{'##' if entry.places else '###'} {entry.name}\n"
+    parts = [heading, *targets(entry), f"`{entry.signature}`\n", f"{about}\n"]
     if drawn:
         parts.append(f"![{entry.name} and its derivative]({entry.name}.png)\n")
     code = source(entry.object) if isinstance(entry.object, mg.Op) else ""
@@ -195,8 +222,6 @@ def section(entry: Entry, users: list[str], drawn: bool) -> str:
             facts["Backward"] = "by the operations that it runs"
         elif isinstance(entry.object, mg.Op) and not entry.object.rules:
             facts["Backward"] = "none: no gradient"
-    if not entry.places:
-        facts["Names"] = "none: it serves other operations"
     if entry.places:
         facts["Names"] = ", ".join(f"`{place}`" for place in entry.places)
     if entry.runs or users:
@@ -212,7 +237,11 @@ def targets(entry: Entry) -> list[str]:
     """What links and the search find the section by: its public names, but for what has a section of its own (relu_)."""
     own = {f"Tensor.{entry.name}_"} if f"{entry.name}_" in F.__all__ else set()
     names = [place for place in entry.places if place[0].isalpha() and place not in own]
-    return [f"```{{py:function}} minigrad.{name.removeprefix('mg.')}\n:no-typesetting:\n```\n" for name in names]
+    return [target(name.removeprefix("mg.")) for name in names]
+
+
+def target(name: str) -> str:
+    return f"```{{py:function}} minigrad.{name}\n:no-typesetting:\n```\n"
 
 
 def parsed(doc: str) -> tuple[str, dict[str, str], str]:

@@ -88,7 +88,7 @@ class Function:
         """`backward(ctx, grad)`: a gradient for each argument of forward, or None, from that of the output. In Tensor operations, so
         that it can be differentiated again. A gradient may be broadcast (it is summed) and of another dtype (it is cast).
 
-        Errors, in the backward pass: GraphError for another number of gradients (Nones at the end are left out of account), for what is
+        Errors: in the backward pass, GraphError for another number of gradients (Nones at the end are left out of account), for what is
         neither Tensor nor None, for another shape, for a gradient of what is no Tensor.
         """
         raise NotImplementedError("Function: a subclass must define backward")

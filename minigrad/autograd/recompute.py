@@ -25,7 +25,7 @@ def checkpoint(
     Memory for time: one more forward pass. function must do the same each time; its random numbers from the default generator are the
     same ones, unless `preserve_rng_state` is False. Checkpoints nest; Tensors that function captures get their gradients too.
     `use_reentrant` is taken for PyTorch's sake, and changes nothing: there is one way here, that of use_reentrant=False.
-    Errors, in the backward pass: GraphError if an argument or a parameter was changed in place meanwhile, or if function did
+    Errors: in the backward pass, GraphError if an argument or a parameter was changed in place meanwhile, or if function did
     something else.
     Source: Chen et al. 2016, "Training deep nets with sublinear memory cost".
 

@@ -130,14 +130,17 @@ class Tensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """How many elements there are along each axis."""
         return self.array.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """What its elements are, a NumPy dtype."""
         return self.array.dtype
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return self.array.ndim
 
     @property
@@ -164,9 +167,11 @@ class Tensor:
     nelement = numel
 
     def is_floating_point(self) -> bool:
+        """Whether its elements are floats."""
         return self.array.dtype.kind == "f"
 
     def is_contiguous(self) -> bool:
+        """Whether its elements lie in memory row by row, without gaps."""
         return self.array.flags.c_contiguous
 
     def element_size(self) -> int:
@@ -177,6 +182,7 @@ class Tensor:
 
     @property
     def requires_grad(self) -> bool:
+        """Whether backward passes go through it; may be set for leaves of a float dtype."""
         return self._requires_grad
 
     @requires_grad.setter
@@ -216,6 +222,7 @@ class Tensor:
 
     @property
     def is_leaf(self) -> bool:
+        """Whether no recorded operation made it."""
         return self.step is None
 
     @property
@@ -288,6 +295,7 @@ class Tensor:
         return self._values("item").item()
 
     def tolist(self) -> Any:
+        """Its elements as nested lists of Python numbers; of one without axes, a number."""
         return self._values("tolist").tolist()
 
     def __float__(self) -> float:

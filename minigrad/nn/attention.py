@@ -27,9 +27,10 @@ __all__ = ["MultiheadAttention"]
 class MultiheadAttention(Module):
     """Attention of several heads side by side, each over embed_dim / num_heads features of its own projections.
 
-    Shapes: query (L, N, E), key (S, N, kdim), value (S, N, vdim) → (L, N, E), E = embed_dim; with batch_first the first two axes
-    exchanged; N may be missing. Projections start Xavier-uniform, biases at 0.
     `add_bias_kv` lets every query look at a learnt key with a learnt value as well, `add_zero_attn` at a key and a value of zeros.
+    Projections start Xavier-uniform, biases at 0.
+    Shapes: query (L, N, E), key (S, N, kdim), value (S, N, vdim) → (L, N, E), E = embed_dim; with batch_first the first two axes
+    exchanged; N may be missing.
     Deviation: a query that may look nowhere gets zeros (PyTorch: NaN where need_weights).
     Source: Vaswani et al. 2017, "Attention is all you need".
     """

@@ -35,10 +35,9 @@ __all__ = [
 
 
 class Linear(Module):
-    """Affine map, y = x Wᵀ + b.
+    """Affine map, y = x Wᵀ + b. Weight and bias start uniform in ±1/√in_features, as in PyTorch.
 
-    Shapes: x (…, in_features) → (…, out_features); weight (out_features, in_features), bias (out_features). Both start uniform in
-    ±1/√in_features, as in PyTorch.
+    Shapes: x (…, in_features) → (…, out_features); weight (out_features, in_features), bias (out_features).
     """
 
     _absent: Mapping[str, type] = {"bias": Parameter}
@@ -129,8 +128,9 @@ class Bilinear(Module):
 class Embedding(Module):
     """A table of num_embeddings rows, which integers name, see `nn.functional.embedding`.
 
-    Shapes: input (*) of an integer dtype → (*, embedding_dim). The rows start standard normal, row padding_idx at 0, where it stays;
-    or the table is `_weight`, which is trained only where not `_freeze`.
+    The rows start standard normal, row padding_idx at 0, where it stays; or the table is `_weight`, which is trained only where not
+    `_freeze`.
+    Shapes: input (*) of an integer dtype → (*, embedding_dim).
     """
 
     def __init__(

@@ -180,8 +180,9 @@ def _count_up(count: Tensor) -> None:
 class BatchNorm1d(_Running):
     """Batch normalization of channels, see `nn.functional.batch_norm`.
 
-    Shapes: (N, C) or (N, C, L), C = num_features. Evaluation uses the running mean and variance; without track_running_stats it uses
-    the batch's, as training does. momentum None: the running ones are the plain mean over all batches seen.
+    Evaluation uses the running mean and variance; without track_running_stats it uses the batch's, as training does. momentum None: the
+    running ones are the plain mean over all batches seen.
+    Shapes: (N, C) or (N, C, L), C = num_features.
     """
 
     def __init__(

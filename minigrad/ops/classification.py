@@ -16,6 +16,7 @@ from ..kernels import cross_entropy as kernels
 from ..kernels.arrays import total
 from ..kernels.cache import one_dtype
 from ..kernels.notation import exp, where
+from .loss import check_probabilities
 from .softmax import balanced, log_softmax
 
 
@@ -126,9 +127,12 @@ def cross_entropy(
     every row is ignored.
     Backward: dL/dinput = g (p Σ Q − Q), p = softmax(input): p − q in the plain case.
     Edge values: where the target's probability rounds to 1, loss and slope keep their digits (PyTorch: 0).
-    Errors: IndexRangeError names the first target that is no class; ShapeError, DtypeError, ArgumentError.
+    Errors: IndexRangeError names the first target that is no class; DomainError for probabilities outside [0, 1] (deviation: PyTorch
+    takes any); ShapeError, DtypeError, ArgumentError.
     A softmax output as input gets a warning: the softmax is taken here.
     """
+    if target.dtype.kind == "f":
+        check_probabilities("cross_entropy", target=target)
     axis = class_axis(input)
     desired, divisor, _ = _desired("cross_entropy", input.shape, input.dtype, target, weight, ignore_index, label_smoothing)
     terms = where(desired == 0, 0, desired * log_softmax.formula(input, axis))
@@ -219,6 +223,7 @@ def _cross_entropy(input: Any, target: Any, weight: Any, ignore_index: int, redu
     scores, weights = lay(input), class_weights(weight, classes, dtype)
     dinput, work = np.empty(scores.shape, dtype), np.empty((6, input.size // classes), dtype)
     if target.dtype.kind == "f":
+        check_probabilities("cross_entropy", target=target)
         soft = kernels.soft_cross_entropy_columns if across else kernels.soft_cross_entropy_rows
         soft[dtype](loss.ravel(), dinput, work, scores, lay(target), weights, *more, REDUCE[reduction], smoothing)
     else:

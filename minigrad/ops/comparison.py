@@ -333,12 +333,12 @@ def _(a, b, rtol, atol, equal_nan):
 
 
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
-    """Whether `isclose` holds for all elements: a Python bool."""
+    """Whether `isclose` holds for all elements: a Python bool. Backward: none."""
     return bool(isclose(input, other, rtol, atol, equal_nan)._values("allclose").all())
 
 
 def equal(input: Tensor, other: Tensor) -> bool:
-    """Whether both have the same shape and the same elements: a Python bool. NaN equals nothing."""
+    """Whether both have the same shape and the same elements: a Python bool. NaN equals nothing. Backward: none."""
     check_tensors("equal", input=input, other=other)
     return input.shape == other.shape and bool(eq(input, other)._values("equal").all())
 

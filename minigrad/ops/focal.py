@@ -6,7 +6,7 @@ from ..core import Operand, Tensor, check_number, elementwise
 from ..errors import ArgumentError, ShapeError
 from ..kernels.notation import exp, expm1, sigmoid, softplus, where
 from .classification import class_axis, cross_entropy
-from .loss import check_call, same_shape
+from .loss import check_call, check_probabilities, same_shape
 
 
 @elementwise(static=("gamma",))
@@ -27,6 +27,11 @@ def binary_focal_loss(
 @binary_focal_loss.check
 def _(input, target, positive, negative, gamma, reduction):
     same_shape("focal_loss", input, target)
+
+
+@binary_focal_loss.guarded
+def _(input, target):
+    check_probabilities("focal_loss", target=target)
 
 
 @binary_focal_loss.backward("input")
@@ -78,7 +83,8 @@ def focal_loss(
     `sigmoid_focal_loss`); α weighs the ones, 1 − α the zeros. Multi-class where it holds class indices, shape input's without the class
     axis (axis 1, or 0 of a vector): p = softmax(input); α is one weight or a tensor of one a class.
     The mean divides by the number of targets. γ = 0 is cross-entropy; without α nothing is weighted.
-    Errors: as `cross_entropy`; ArgumentError for a negative gamma. Source: Lin et al. 2017, "Focal loss for dense object detection".
+    Errors: as `cross_entropy`, DomainError for a target outside [0, 1] (deviation: torchvision takes any); ArgumentError for a
+    negative gamma. Source: Lin et al. 2017, "Focal loss for dense object detection".
     """
     check_call("focal_loss", reduction, input=input, target=target)
     check_number("focal_loss", gamma=gamma)

@@ -70,6 +70,8 @@ def _(total, g, index):
 
 
 def getitem_method(self: Tensor, index: Any) -> Tensor:
+    """x[index], as NumPy indexes: a view for slices and integers, a copy for index arrays and masks. Backward: g at the places taken, added
+    up where one was taken more than once."""
     index = plain_index(index)
     return apply(getitem, (self,), (), (kept_index(index) if self.requires_grad and is_grad_enabled() else index,))
 

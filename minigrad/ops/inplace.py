@@ -156,6 +156,7 @@ def view_in_place(operation: Any) -> Any:
 
 
 def setitem_method(self: Tensor, index: Any, value: Any) -> None:
+    """x[index] = value, which broadcasts. Backward: g at these places to value, elsewhere to what x was."""
     index = plain_index(index, masks=False)
     if isinstance(value, (np.ndarray, list, tuple)):
         value = constant(value)

@@ -8,26 +8,11 @@ import numpy as np
 
 from ..core import Operand, Tensor, broadcasts_to, by_replay, check_number, elementwise
 from ..errors import ArgumentError, DimError, DomainError, ShapeError
-from ..kernels import rows
-from ..kernels.cache import compilable, kernels_enabled
 from ..kernels.notation import exp, log, log1p, maximum, sigmoid, softplus, where
-from .loss import check_call, same_shape
+from .loss import check_call, check_probabilities, same_shape
 
 _TWO_PI = 6.283185307179586
 _HALF_LOG_TWO_PI = 0.9189385332046728
-
-
-def _probabilities(name: str, **values: Any) -> None:
-    """Refuse values outside [0, 1]."""
-    for what, tensor in values.items():
-        array = np.asarray(tensor.array if isinstance(tensor, Tensor) else tensor)
-        if compilable(array.dtype) and kernels_enabled():
-            outside = rows.outside_unit[array.dtype](array.ravel())
-        else:
-            outside = array.size - np.count_nonzero((array >= 0) & (array <= 1))
-        if outside:
-            hint = "; for logits there is binary_cross_entropy_with_logits" if what == "input" else ""
-            raise DomainError(f"{name}: {what} must hold probabilities in [0, 1]; {outside} of {array.size} values do not{hint}")
 
 
 def _weights_fit(name: str, input: Any, **weights: Any) -> None:
@@ -57,7 +42,7 @@ def _(input, target, weight, reduction):
 
 @binary_cross_entropy.guarded
 def _(input, target, weight):
-    _probabilities("binary_cross_entropy", input=input, target=target)
+    check_probabilities("binary_cross_entropy", input=input, target=target)
 
 
 @binary_cross_entropy.backward("input")
@@ -92,7 +77,7 @@ def _(input, target, weight, pos_weight, reduction):
 
 @binary_cross_entropy_with_logits.guarded
 def _(input, target, weight, pos_weight):
-    _probabilities("binary_cross_entropy_with_logits", target=target)
+    check_probabilities("binary_cross_entropy_with_logits", target=target)
 
 
 @binary_cross_entropy_with_logits.backward("input")

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..core import Operand, Tensor, apply, check_reduction, elementwise
-from ..errors import ArgumentError, InputTypeError, ShapeError
+from ..errors import ArgumentError, DomainError, InputTypeError, ShapeError
+from ..kernels import rows
+from ..kernels.cache import compilable, kernels_enabled
 from ..kernels.notation import absolute, exp, log1p, maximum, tanh, where
 
 _LOG_2 = 0.6931471805599453
@@ -32,6 +34,19 @@ def check_call(name: str, reduction: str, **tensors: Any) -> None:
     for what, value in tensors.items():
         if not isinstance(value, (Tensor, np.ndarray)):
             raise InputTypeError(f"{name}: {what} must be a Tensor, got {type(value).__name__}; make it one with mg.tensor(...)")
+
+
+def check_probabilities(name: str, **values: Any) -> None:
+    """Refuse values outside [0, 1]."""
+    for what, tensor in values.items():
+        array = np.asarray(tensor.array if isinstance(tensor, Tensor) else tensor)
+        if compilable(array.dtype) and kernels_enabled():
+            outside = rows.outside_unit[array.dtype](array.ravel())
+        else:
+            outside = array.size - np.count_nonzero((array >= 0) & (array <= 1))
+        if outside:
+            hint = "; for logits there is binary_cross_entropy_with_logits" if what == "input" else ""
+            raise DomainError(f"{name}: {what} must hold probabilities in [0, 1]; {outside} of {array.size} values do not{hint}")
 
 
 def _weight_fits(name: str, input: Any, weight: Any) -> None:

@@ -65,7 +65,7 @@ def _dropout(
 def alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
-    """In training, each element is −α′ with probability p; then a · + b makes mean 0 and variance 1 stay what they are.
+    """In training, each element is −α′ with probability p; then a x + b keeps mean 0 and variance 1.
 
     With α′ = 1.7581 (minus SELU's limit at −∞): a = 1 / √((1 − p) (1 + p α′²)), b = a p α′. p = 1 gives zeros.
     Source: Klambauer et al. 2017, "Self-normalizing neural networks".

@@ -287,8 +287,8 @@ def searchsorted(
     """Where to insert values into rows in ascending order: before equal elements, or behind them (`right`, or side="right").
 
     Rows that are in no order come with the indices that sort them (`sorter`). The places are int64, or int32 if asked for.
-    Shapes: (n,) and any; or (…, n) and (…, m) with the same leading axes. No gradient. Complexity: m log n for m values and rows of
-    n.
+    Shapes: (n,) and any; or (…, n) and (…, m) with the same leading axes. Backward: none. Complexity: m log n for m values and rows
+    of n.
     """
     if side not in (None, "left", "right") or (side == "left" and right):
         raise ArgumentError(f"searchsorted: side must be 'left' or 'right' and agree with right, got side={side!r}, right={right}")
@@ -310,7 +310,7 @@ def searchsorted(
 def bucketize(input: Operand, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
     """The bucket of each value between boundaries in ascending order, a vector: `searchsorted` with the arguments the other way round.
 
-    Complexity: m log n for m values and n boundaries.
+    Backward: none. Complexity: m log n for m values and n boundaries.
     """
     check_tensors("bucketize", boundaries=boundaries)
     if boundaries.ndim != 1:

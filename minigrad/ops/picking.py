@@ -287,7 +287,7 @@ def _(x):
 
 @on_tensor
 def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
-    """The places of the elements that are not 0: a matrix with one a row, or as a tuple with one vector an axis. No gradient."""
+    """The places of the elements that are not 0: a matrix with one a row, or as a tuple with one vector an axis. Backward: none."""
     if not as_tuple:
         return argwhere(input)
     return unbind(argwhere(input if input.ndim else reshape_to(input, (1,))), 1)
@@ -301,7 +301,7 @@ def _(condition: Tensor) -> tuple[Tensor, ...]:
 
 @on_tensor
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """A new last axis with 1 at the place of each class and 0 elsewhere (int64); as many classes as needed, or as said."""
+    """A new last axis with 1 at the place of each class and 0 elsewhere (int64); as many classes as needed, or as said. Backward: none."""
     check_kind("one_hot", "num_classes", num_classes, "int")
     if tensor.dtype.kind not in "iu":
         raise DtypeError(f"one_hot: expected class indices (integers), got dtype {tensor.dtype}")

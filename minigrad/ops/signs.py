@@ -74,7 +74,10 @@ def _(g, a, b):
 
 @on_tensor
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
-    """0 where input < 0, values where input = 0, 1 where input > 0; both of one dtype. Shapes: broadcast. No gradient. 0 at NaN."""
+    """0 where input < 0, values where input = 0, 1 where input > 0; both of one dtype.
+
+    Shapes: broadcast. Backward: none. Edge values: 0 at NaN.
+    """
     check_tensors("heaviside", values=values)
     if input.dtype != values.dtype:
         raise DtypeError(f"heaviside: input and values must have one dtype, got {input.dtype} and {values.dtype}")

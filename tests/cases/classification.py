@@ -206,6 +206,16 @@ CLASSES = [
                 DtypeError,
                 r"or probabilities of shape \(4, 3\), got dtype float32, shape \(4, 2\)",
             ),
+            Refused(
+                lambda: F.cross_entropy(mg.zeros(2, 2), mg.tensor([[2.0, -1.0], [0.0, 1.0]])),
+                DomainError,
+                r"cross_entropy: target must hold probabilities in \[0, 1\]; 2 of 4 values do not",
+            ),
+            Refused(
+                lambda: F.cross_entropy(mg.zeros(1, 2, 3), mg.full((1, 2, 3), nan)),
+                (DomainError, RuntimeError),
+                "cross_entropy: target must hold probabilities",
+            ),
         ],
     ),
     case(
@@ -398,6 +408,11 @@ HINGES = [
             ),
             Refused(
                 lambda: F.focal_loss(mg.ones(3), mg.ones(3), reduction="max"), ValueError, "focal_loss: reduction must be one of"
+            ),
+            Refused(
+                lambda: F.focal_loss(mg.ones(3), mg.tensor([2.0, -1.0, 0.0])),
+                (DomainError, RuntimeError),
+                r"focal_loss: target must hold probabilities in \[0, 1\]; 2 of 3 values do not",
             ),
         ],
     ),

@@ -435,7 +435,9 @@ COPIES = [
         eps=2.0**-10,
         dtypes=["float64"],
         refused=[
-            Refused(lambda: mg.ones(2).to("cuda"), (DtypeError, TypeError), "to: 'cuda' is no dtype, and the only device is the CPU"),
+            Refused(
+                lambda: mg.ones(2).to("cuda"), (DtypeError, TypeError), "to: 'cuda' is no dtype, and the only device is the CPU"
+            ),
             Refused(lambda: mg.ones(2).to("complex64"), DtypeError, "to: dtype complex64 is not supported"),
         ],
     ),

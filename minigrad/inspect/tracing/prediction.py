@@ -174,15 +174,16 @@ def explain_prediction(
 ) -> Explanation:
     """Run one sample through a classifier, in evaluation mode, and say what it chose, by how much, and what in the input spoke for it.
 
-    Shapes: x (features,), which gets a batch axis, or (1, …); the model gives (1, K) for K classes, or one number for two classes: the
-    logit or the probability of the second. `outputs` ("logits", "probabilities", "log_probabilities") says what it gives; by default it
-    is seen from the last operation: probabilities after softmax or sigmoid, log-probabilities after log_softmax, else logits.
+    `outputs` ("logits", "probabilities", "log_probabilities") says what the model gives; by default it is seen from the last operation:
+    probabilities after softmax or sigmoid, log-probabilities after log_softmax, else logits.
     The saliency is gradient · input, of the chosen class's logit; where the model gives probabilities, of its log-probability. Of two
     classes in one logit z, that of the first is −z. `image_shape` makes it a picture: (rows, columns), or with three colours
     (3, rows, columns) or (rows, columns, 3), whose saliency is summed over the colours. Inputs (1, rows, columns) and (1, …) of these
     shapes are pictures anyway; without `feature_names`, 64 or more inputs that fill a square are taken for one, which the text says. The
     stages end in the probabilities, by the softmax, sigmoid or exp that the model itself lacks. The model is left as it was.
     A list of whole numbers is taken for floats, unless the model takes integers only (an embedding does).
+    Shapes: x (features,), which gets a batch axis, or (1, …); the model gives (1, K) for K classes, or one number for two classes: the
+    logit or the probability of the second.
     Errors: ShapeError for more than one sample, or an output or a picture that does not fit; ArgumentError for names that do not fit;
     DomainError for outputs that are NaN, or no probabilities.
     Source: Simonyan, Vedaldi & Zisserman 2013; Shrikumar, Greenside & Kundaje 2017 for gradient · input.
