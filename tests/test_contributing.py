@@ -33,7 +33,7 @@ def test_an_operation_takes_fifteen_lines_and_a_row(tmp_path: Path) -> None:
     for folder in ("minigrad", "tests", "tools", "examples", "benchmarks"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    insert(tmp_path / "tests" / "cases" / "activation.py", '    case(\n        "softsign"', row)
+    insert(tmp_path / "tests" / "cases" / "activation.py", '    case(\n        "softsign"', f"{row.rstrip()},\n")
     insert(tmp_path / "minigrad" / "ops" / "activation.py", "@elementwise\ndef softsign", f"{operation}\n\n")
     for file in ("ops/__init__.py", "nn/functional.py"):
         insert(tmp_path / "minigrad" / file, "softsign,", "symlog, ")
