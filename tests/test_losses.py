@@ -238,3 +238,14 @@ def test_a_target_that_is_no_probability_is_refused_in_a_replay_too(loss: Any, s
         with pytest.raises(DomainError, match=rf"target must hold probabilities in \[0, 1\]; 1 of {bad.numel()} values do not"):
             step(x, bad)
         assert expected[0] == step(x, good).item()
+
+
+def test_a_target_may_be_off_by_roundings() -> None:
+    """The mean of ten teachers in float32 is not always below 1."""
+    mean = sum(np.float32(0.1) * np.eye(3, dtype=np.float32) for _ in range(10))
+    assert 1 < mean.max() < 1 + 1e-6
+    step, logits = mg.compile(lambda x, t: F.cross_entropy(x, t)), mg.zeros(3, 3)
+    for _ in range(4):
+        assert math.log(3) == pytest.approx(step(logits, mg.tensor(mean)).item(), rel=1e-6)
+    with pytest.raises(DomainError, match="3 of 9 values do not"):
+        F.cross_entropy(logits, mg.tensor(1.001 * np.eye(3)))

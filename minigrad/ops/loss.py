@@ -37,13 +37,16 @@ def check_call(name: str, reduction: str, **tensors: Any) -> None:
 
 
 def check_probabilities(name: str, **values: Any) -> None:
-    """Refuse values outside [0, 1]."""
+    """Refuse values outside [0, 1]; a target may be off by roundings, as the mean of several is."""
     for what, tensor in values.items():
         array = np.asarray(tensor.array if isinstance(tensor, Tensor) else tensor)
         if compilable(array.dtype) and kernels_enabled():
             outside = rows.outside_unit[array.dtype](array.ravel())
         else:
             outside = array.size - np.count_nonzero((array >= 0) & (array <= 1))
+        if outside and what == "target" and array.dtype.kind == "f":
+            slack = 16 * np.finfo(array.dtype).eps
+            outside = array.size - np.count_nonzero((array >= -slack) & (array <= 1 + slack))
         if outside:
             hint = "; for logits there is binary_cross_entropy_with_logits" if what == "input" else ""
             raise DomainError(f"{name}: {what} must hold probabilities in [0, 1]; {outside} of {array.size} values do not{hint}")

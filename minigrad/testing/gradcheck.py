@@ -144,8 +144,8 @@ def _refuse_unused(check: Check) -> None:
     wanted, seeds = [check.arguments[i] for i in check.sources], [Tensor(np.zeros(y.shape)) for y in outputs]
     if outputs and all(g is None for g in grad(outputs, wanted, seeds, retain_graph=True, allow_unused=True)):
         raise GradcheckError(
-            f"{check.caller}: func does not use what it is given, but other Tensors that require grad (parameters of a network?), so "
-            "that nothing was checked; let it compute its outputs from its arguments"
+            f"{check.caller}: no gradient of func's outputs goes to what it is given, but to other Tensors that require grad (parameters of "
+            "a network?), so that nothing was checked; let it compute its outputs from its arguments"
         )
 
 
