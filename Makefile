@@ -33,12 +33,12 @@ bench: $(VENV)/.has-bench  ## measure against PyTorch and JAX, and write benchma
 examples: $(VENV)/.has-examples  ## run every example
 	@for example in examples/*.py; do echo "== $$example"; $(PY) "$$example" || exit 1; done
 
-docs: $(VENV)/.has-docs  ## build the documentation: site/index.html; ARGS="-D nb_execution_mode=off" leaves the notebooks unrun
-	@$(PY) -m sphinx -q -W --keep-going -c docs $(ARGS) . site
-	@echo "site/index.html"
+docs: $(VENV)/.has-docs  ## build the documentation: build/site/index.html; ARGS="-D nb_execution_mode=off" leaves the notebooks unrun
+	@$(PY) -m sphinx -q -W --keep-going -c docs $(ARGS) . build/site
+	@echo "build/site/index.html"
 
 clean:  ## remove .venv, builds and caches
-	rm -rf $(VENV) build dist site docs/reference/operations .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/reference/operations .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Output that goes to a file or a pipe has no colour codes, whatever the environment asks for.

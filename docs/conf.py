@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation: `make docs`, or `python -m sphinx -W -c docs . site` from the root of the repository.
+"""How Sphinx builds the documentation: `make docs`, or `python -m sphinx -W -c docs . build/site` from the root of the repository.
 
 The source folder is the root, so that a link between a page, a notebook and CONTRIBUTING.md is the same here and in the repository.
 """
@@ -24,7 +24,7 @@ author = "The minigrad authors"
 copyright = author  # noqa: A001 - Sphinx's name
 root_doc = "docs/index"
 include_patterns = ["docs/**", "notebooks/*.ipynb", "CONTRIBUTING.md", "CHANGELOG.md"]
-exclude_patterns = [".*", "benchmarks", "build", "dist", "examples", "minigrad", "out", "site", "tests", "tools"]  # not searched
+exclude_patterns = [".*", "benchmarks", "build", "dist", "examples", "minigrad", "out", "tests", "tools"]  # not searched
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_copybutton", "myst_nb", "tools.documentation"]
 suppress_warnings = ["config.cache"]
 
