@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -14,14 +15,15 @@ from op_cases import OpCase
 
 import minigrad as mg
 from minigrad import learn, nn
-from minigrad.core import Elementwise
+from minigrad.core import Elementwise, Op
 from minigrad.display.pages import resource
 from minigrad.errors import ArgumentError, GraphError, InputTypeError
 from minigrad.inspect.naming import Names
 from minigrad.learn.explorer.exploring import node_data
 from minigrad.learn.explorer.javascript import javascript
+from minigrad.learn.explorer.public_names import PUBLIC, of_library, public
 from minigrad.learn.explorer.recording import KINDS, Recording
-from minigrad.learn.explorer.running import Ran, recorded
+from minigrad.learn.explorer.running import Run, recorded
 
 MACHINE = ("tensors.js", "notation.js", "operations.js", "machine.js")
 RUN = """([nodes, rules]) => {
@@ -42,7 +44,7 @@ def weighted(out: Any) -> Any:
     return (out * weights).sum()
 
 
-def samples(case: OpCase) -> Iterator[tuple[mg.Tensor, list[Ran], list[mg.Tensor]]]:
+def samples(case: OpCase) -> Iterator[tuple[mg.Tensor, Run, list[mg.Tensor]]]:
     """Of each sample with a gradient: one number that its output gives, what ran, and the leaves."""
     for sample in case.samples:
         given = [
@@ -194,16 +196,74 @@ def test_when_an_input_moves_the_page_agrees_still(machine, function):
     [
         (lambda x: x[x > 1].sum(), "cannot compute getitem where a condition holds, which other numbers would move"),
         (lambda x: (x[0] * 2)[x[0] > 1].sum(), "cannot compute getitem where a condition holds"),
-        (lambda x: mg.masked_select(x, x.exp() > 1).sum(), "cannot compute getitem where a condition holds"),
+        (lambda x: mg.masked_select(x, x.exp() > 1).sum(), "masked_select at .* looks at the values of a Tensor of shape"),
         (lambda x: x[x[:, 0].argmax()].sum(), "cannot compute getitem at places that were computed"),
-        (lambda x: x[0][x[0].argsort()].cumsum(0).sum(), "cannot compute getitem at places that were computed"),
+        (lambda x: (x[0][x[0].argsort()] * x[0]).sum(), "cannot compute getitem at places that were computed"),
+        (lambda x: x[0][mg.tensor([0, 1]) + (x[0, 0] > 0).to(int)].sum(), "cannot compute getitem at places that were computed"),
+        (lambda x: x[0, x[0].argmax().unsqueeze(0)].sum(), "cannot compute getitem at places that were computed"),
         (lambda x: (x.sort(1).values * x).sum(), "cannot compute gather at places that were computed"),
+        (lambda x: mg.topk(x, 2, 1).values.sum(), "cannot compute gather at places that were computed"),
+        (lambda x: mg.median(x, 1).values.sum(), "cannot compute gather at places that were computed"),
+        (lambda x: mg.kthvalue(x, 2).values.sum(), "cannot compute gather at places that were computed"),
+        (lambda x: mg.cummax(x, 1).values.sum(), "cannot compute gather at places that were computed"),
+        (lambda x: mg.take_along_dim(x, x.argsort(1), 1).sum(), "cannot compute gather at places that were computed"),
+        (lambda x: mg.index_select(x, 1, x[0].topk(2).indices).sum(), "at places that were computed"),
     ],
 )
 def test_places_that_other_numbers_would_move_are_refused(function, told):
     x = mg.tensor(BATCH, requires_grad=True)
     with pytest.raises(ArgumentError, match=told):
         exploring(lambda: function(x))
+
+
+@pytest.mark.parametrize(
+    ("function", "how"),
+    [
+        (lambda x: (x * 2).sum() if x[0, 0] > 0 else (x * 5).sum(), "bool"),
+        (lambda x: (x * x.max().item()).sum(), "item"),
+        (lambda x: (x * float(x.detach().sum())).sum(), "item"),
+        (lambda x: x[x[:, 0].argmax().item()].sum(), "item"),
+        (lambda x: (x * max(x.detach()[0].tolist())).sum(), "tolist"),
+        (lambda x: (x * mg.tensor(x.detach().numpy() * 2)).sum(), "numpy"),
+        (lambda x: (x * mg.tensor(np.asarray(x.detach()))).sum(), "numpy"),
+        (lambda x: (x * mg.tensor([x[0, 0].detach(), 1.0, 2.0])).sum(), "tensor"),
+        (lambda x: (x * float(mg.autograd.grad((x * x).sum(), x)[0].sum())).sum(), "item"),
+    ],
+)
+def test_looks_of_python_at_what_other_numbers_would_move_are_refused(function, how):
+    x = mg.tensor(BATCH, requires_grad=True)
+    told = rf"explore: {how} at .*test_explorer.py:\d+ looks at the values of a Tensor .*, which the slider moves.* mg.where\(condition, a, b\)"
+    with pytest.raises(ArgumentError, match=told):
+        exploring(lambda: function(x))
+
+
+def test_python_may_look_at_what_no_slider_moves():
+    x, scale, other, places = mg.tensor(BATCH, requires_grad=True), mg.tensor([2.0, 3.0]), mg.tensor(BATCH[::-1]), mg.tensor([1, 0])
+
+    def function():
+        factor = scale.max().item() if scale[0] > 0 else 1.0
+        return (x * factor).sum() + x[places[0].item()].sum() + x[0, other[0].argmax()] * len(x)
+
+    leaves = [node.values.tolist() for node in exploring(function).nodes if node.moves]
+    assert [BATCH] == leaves, "scale and other are not on the page"
+    with pytest.raises(ArgumentError, match=r"bool at .* looks at the values"):
+        exploring(lambda: function() + scale.sum())
+
+
+def test_equal_places_are_no_reason_to_refuse(tmp_path):
+    """Predictions beside a target that happens to agree: the target moves with nothing."""
+    x, target = mg.tensor(BATCH, requires_grad=True), mg.tensor(BATCH).argmax(1)
+    told = []
+
+    def function():
+        told.append(x.argmax(1))
+        return -mg.log_softmax(x, 1)[[1, 0], target].mean()
+
+    place = learn.explore(function, path=tmp_path / "a.html")
+    assert target.tolist() == told[0].tolist()
+    assert "Not computed again when other numbers move: the places of getitem 1." == noted(place)
+    target[0] = 2
+    assert "" == noted(learn.explore(function, path=place))
 
 
 def noted(path: Any) -> str:
@@ -216,14 +276,19 @@ def noted(path: Any) -> str:
 def test_what_does_not_follow_the_slider_is_said(tmp_path):
     place = tmp_path / "a.html"
     x, fixed, mask = mg.tensor(BATCH, requires_grad=True), mg.tensor(BATCH), mg.tensor(BATCH) > 1
+    places = mg.tensor([[0, 0], [2, 1]])
     assert "" == noted(learn.explore(lambda: (x * fixed).sum(), path=place)), "what is given moves by itself"
     begin = "Not computed again when other numbers move"
-    assert f"{begin}: the places of getitem 1." == noted(learn.explore(lambda: x[mask].sum(), path=place))
+    assert "" == noted(learn.explore(lambda: x[mask].sum() + x.gather(1, places).sum(), path=place)), "constants move with nothing"
+    assert f"{begin}: the places of getitem 1." == noted(
+        learn.explore(lambda: (x[mask].sum() + mg.where(x > 1, x, 0)).sum(), path=place)
+    )
     assert f"{begin}: tensor 1." == noted(learn.explore(lambda: (x * mg.ones(3)).sum(), path=place))
     assert f"{begin}: getitem 1." == noted(learn.explore(lambda: (x * fixed[0]).sum(), path=place))
     chosen = mg.where(x > 1, x, 0.0).sum()
     remedy = "If that should be, hand in a function in place of its result, explore(lambda: …)"
     assert f"{begin}: tensor 1. {remedy}." == noted(learn.explore(chosen, path=place))
+    assert f"{begin}: the places of getitem 1. {remedy}." == noted(learn.explore(x[mask].sum(), path=place))
     assert f"{begin}: mask. {remedy}." == noted(learn.explore(mg.where(mask, x, 0.0).sum(), path=place))
 
 
@@ -562,6 +627,49 @@ def test_what_is_refused_is_called_by_its_public_name(tmp_path):
     page = learn.explore(lambda: (x**2).sum(), path=tmp_path / "a.html").read_text()
     assert 'aria-label="pow 1"' in page
     assert ">x ^ 2</text>" in page
+
+
+def test_all_operations_are_called_by_public_names():
+    own = [one for one in gc.get_objects() if isinstance(one, Op) and of_library(one)]
+    names = {*dir(mg), *dir(mg.autograd), *dir(nn.functional), *dir(mg.Tensor)}
+    assert [] == sorted(public(one) for one in own if not {public(one), f"__{public(one)}__"} & names)
+    assert {*PUBLIC} <= {one.name for one in own}
+    assert not {*PUBLIC} & names
+
+
+@pytest.mark.parametrize(
+    ("function", "shown"),
+    [
+        (lambda x: (x.T @ x).sum(), "permute(x)"),
+        (lambda x: nn.functional.gelu(x).sum(), "gelu(x)"),
+        (lambda x: nn.functional.gelu(x, approximate="tanh").sum(), "gelu(x)"),
+        (lambda x: x.reshape(-1).sum(), "reshape(x)"),
+    ],
+)
+def test_boxes_show_public_names(tmp_path, function, shown):
+    x = mg.tensor(BATCH, requires_grad=True)
+    page = learn.explore(lambda: function(x), path=tmp_path / "a.html").read_text()
+    assert f">{shown}</text>" in page
+
+
+def test_refusals_name_public_names():
+    x = mg.tensor(BATCH, requires_grad=True)
+    for function, told in ((lambda: x.median(), "cannot compute median;"), (lambda: x.double().sum(), "cannot compute to;")):
+        with pytest.raises(ArgumentError, match=told):
+            learn.explore(function)
+
+
+def test_an_operation_of_ones_own_is_not_taken_for_one_of_minigrad():
+    @mg.op
+    def softmax(x):
+        return 2 * x
+
+    @softmax.backward("x")
+    def _(g):
+        return 2 * g
+
+    with pytest.raises(ArgumentError, match="cannot compute softmax, which is not one of minigrad's own"):
+        learn.explore(lambda: softmax(mg.ones(2, 3, requires_grad=True)).sum())
 
 
 def test_writing_in_place_is_refused():

@@ -125,6 +125,14 @@ FORMULAS = {
     "star between matrices": ("matmul", lambda a, b: a * b, "* is no product of matrices"),
     "matrices in the wrong order": ("matmul", lambda a, b: b @ a, "the order counts"),
     "leaky relu with 0.2": ("leaky_relu", lambda x: np.maximum(x, 0.2 * x), "is 0.01; this takes 0.2"),
+    "leaky relu, a floor": ("leaky_relu", lambda x: np.maximum(x, 0.01), "Left of 0 this is 0.01, whatever x is"),
+    "tanh, half as steep": ("tanh", lambda x: 2 / (1 + exp(-x)) - 1, "half as steep"),
+    "silu of −x inside": ("silu", lambda x: x / (1 + np.exp(x)), "The sign in the exponent"),
+    "bce, plus x t": (
+        "bce_with_logits",
+        lambda x, target: np.logaddexp(0, x) + x * target,
+        "The term x t is added here",
+    ),
     "huber as absolute error": ("huber_loss", absolute_error, "This is |d| everywhere"),
     "huber with delta 2": (
         "huber_loss",
@@ -177,6 +185,12 @@ FORMULAS = {
 }
 
 RULES = {
+    "relu, half at the corner": (
+        "relu",
+        {"x": lambda g, x: g * np.heaviside(x, 0.5)},
+        "½, the mean of the slopes on both sides, and here 0 is asked",
+    ),
+    "sigmoid, input and output": ("sigmoid", {"x": lambda g, x, y: g * y * (1 - x)}, "The second factor is made of the input"),
     "softmax, mean": ("softmax", {"x": lambda g, y: y * (g - np.mean(g * y, axis=1, keepdims=True))}, "nobody divides"),
     "matmul, g * b": ("matmul", {"a": lambda g, b: g * b}, "used in a whole row of y"),
     "matmul, g * a": ("matmul", {"b": lambda g, a: a * g}, "used in a whole column of y"),
@@ -312,6 +326,30 @@ def adam(rate=True, stable=True, correction=lambda beta, t: 1 - beta**t, order=(
 )
 def test_wrong_steps(name, step, says):
     assert says in learn.check(name, step).explanation
+
+
+# ---- rules that need not be
+
+
+def squared_error(*rules):
+    made = mg.op(RIGHT["mse_loss"].formula)
+    for argument in rules:
+        made.backward(argument)(RIGHT["mse_loss"].rules[argument].function)
+    return made
+
+
+def test_the_rule_of_a_target_may_be_left_out_where_the_task_says_so():
+    assert learn.check("mse_loss", squared_error("input"))
+    assert learn.check("mse_loss", squared_error("input", "target"))
+    assert "There is no rule for input yet" in learn.check("mse_loss", squared_error("target")).explanation
+    turned = squared_error("input")
+    turned.backward("target")(turned.rules["input"].function)
+    assert "target is subtracted" in learn.check("mse_loss", turned).explanation
+
+
+def test_a_logarithm_of_negative_numbers_is_among_what_makes_no_number():
+    told = learn.check("div", answer("div", b=lambda g, a, b: g * a * np.log(b))).explanation
+    assert "a logarithm or a root is taken of a negative number" in told
 
 
 # ---- right answers in other forms

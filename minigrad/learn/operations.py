@@ -46,7 +46,7 @@ class Operation:
     truth: the right operation, on Tensors. cases: trials of values and gradients. edges: trials where careless formulas fail; `unstable` says
     why they give no finite numbers there, and with `strict` the smallest numbers count. kinks: trials at corners of the function; `at_kink`
     says which side's slope holds there. mistakes: of the formula. rules: of the gradients, by argument; their functions take g and the
-    arguments.
+    arguments. optional: arguments that need no rule; one that is there is graded.
     """
 
     truth: Callable[..., Tensor]
@@ -59,6 +59,7 @@ class Operation:
     mistakes: Sequence[Mistake] = ()
     rules: Mapping[str, Sequence[Mistake]] = field(default_factory=dict)
     summed: Mapping[str, str] = field(default_factory=dict)  # why gradients of an argument add up
+    optional: Sequence[str] = ()
 
     def stages(self, answer: Any) -> Iterator[Stage]:
         """What is looked at, in order."""
@@ -66,7 +67,7 @@ class Operation:
         yield "values", partial(self._values, answer, self.cases)
         if self.edges:
             yield "values at the edges", partial(self._values, answer, self.edges, edges=True)
-        for argument in self._differentiable():
+        for argument in self._graded(answer):
             yield f"the gradient of {argument}", partial(self._gradients, answer, argument, self.cases)
         if self.edges:
             yield "gradients at the edges", partial(self._each_gradient, answer, self.edges)
@@ -74,8 +75,10 @@ class Operation:
             yield "values and gradients at the kink", partial(self._at_kinks, answer)
         yield "the whole as part of a graph: kernels, float32, finite differences", partial(self._in_a_graph, answer)
 
-    def _differentiable(self) -> list[str]:
-        return [name for name, value in self.cases[0].arguments.items() if _is_float(value)]
+    def _graded(self, answer: Op[Any]) -> list[str]:
+        """The arguments whose rules are held against the right gradients."""
+        floats = [name for name, value in self.cases[0].arguments.items() if _is_float(value)]
+        return [name for name in floats if name not in self.optional or name in answer.rules]
 
     # ---- the answer itself
 
@@ -90,7 +93,7 @@ class Operation:
             raise Wrong(
                 f"The arguments should be called {', '.join(wanted)}, in this order; here they are {', '.join(answer.parameters)}."
             )
-        for argument in self._differentiable():
+        for argument in self._graded(answer):
             if argument not in answer.rules:
                 raise Wrong(f'There is no rule for {argument} yet: @{answer.name}.backward("{argument}") declares one.')
 
@@ -116,7 +119,7 @@ class Operation:
     # ---- gradients
 
     def _each_gradient(self, answer: Op[Any], cases: Sequence[Case]) -> None:
-        for argument in self._differentiable():
+        for argument in self._graded(answer):
             self._gradients(answer, argument, cases)
 
     def _gradients(self, answer: Op[Any], argument: str, cases: Sequence[Case]) -> None:
@@ -130,17 +133,17 @@ class Operation:
     # ---- the whole
 
     def _in_a_graph(self, answer: Op[Any]) -> None:
-        case = self.cases[0]
+        case, graded = self.cases[0], self._graded(answer)
         for dtype in (np.float32, np.float64):
             given = [
-                Tensor(value.astype(dtype), requires_grad=True) if _is_float(value) else _tensor(value)
-                for value in case.arguments.values()
+                Tensor(value.astype(dtype), requires_grad=name in graded) if _is_float(value) else _tensor(value)
+                for name, value in case.arguments.items()
             ]
             result = running(lambda given=given: answer(*given), f"On Tensors of {np.dtype(dtype)}, the operation")  # type: ignore[misc]
             if result.dtype != dtype:
                 raise Wrong(
                     f"Of {np.dtype(dtype)} it makes {result.dtype}: the result should have the dtype of the input. Arrays that are made anew "
-                    f"are float64; .astype({self._differentiable()[0]}.dtype) fits them in."
+                    f"are float64; .astype({graded[0]}.dtype) fits them in."
                 )
         try:
             gradcheck(answer, given)
@@ -244,7 +247,8 @@ class _Trial:
             return ""
         return (
             f"With {self.case.what}, the gradient of {self.argument} is inf or nan at {gone.sum()} of {got.size} places where it should be "
-            "finite: something in the rule overflows, or 0 is divided by 0 or multiplied by inf."
+            "finite: something in the rule overflows, or 0 is divided by 0 or multiplied by inf, or a logarithm or a root is taken of a "
+            "negative number."
         )
 
     def _by_known(self, got: Array) -> str:

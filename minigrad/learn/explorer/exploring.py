@@ -22,7 +22,7 @@ from ...inspect.graphs.layout import Layout, Place, layered
 from ...inspect.naming import Names, variables
 from ...nn import Module
 from .recording import Node, Recording
-from .running import Ran, recorded, replayed
+from .running import Run, recorded, replayed
 
 __all__ = ["explore"]
 
@@ -51,12 +51,12 @@ def explore(
     far. A slider changes any element of what was given, and the page computes everything anew, in float64, by rules that are written from the
     library's own. It needs no network and nothing beside it.
     Errors: InputTypeError if there is no single number at the end; GraphError if it has no graph; ArgumentError for computations that are too
-    large, or have operations that the page cannot compute.
+    large, have operations that the page cannot compute, or in which Python looks at values that the slider moves (`if x > 0`, `x.item()`).
     """
     seen = variables(_getframe(1))
     model = None if isinstance(result, Tensor) else uncompiled(result)
     known = [value for value in (*(names or {}).values(), *seen.values()) if isinstance(value, Tensor)]
-    end, ran = _computed(result if model is None else model, inputs, target, loss, known)
+    end, run = _computed(result if model is None else model, inputs, target, loss, known)
     if not isinstance(end, Tensor) or end.numel() != 1:
         what = f"shape {end.shape}" if isinstance(end, Tensor) else type(end).__name__
         raise InputTypeError(
@@ -65,7 +65,7 @@ def explore(
     if not end.requires_grad:
         raise GraphError("explore: nothing in this computation requires grad, so there is no backward pass")
     given = {} if model is None else _given(model, inputs, target, {**seen, **(names or {})})
-    recording = Recording(end, ran, Names("explore", {**given, **(names or {})}, model, seen), again=model is None)
+    recording = Recording(end, run, Names("explore", {**given, **(names or {})}, model, seen), again=model is None)
     place = Path(path)
     if place.is_dir():
         raise ArgumentError(f"explore: path must name a file, {place} is a folder")
@@ -76,8 +76,8 @@ def explore(
 
 def _computed(
     result: Any, inputs: Sequence[Any], target: Any, loss: Callable[..., Tensor] | None, known: Sequence[Tensor]
-) -> tuple[Any, list[Ran]]:
-    """What stands at the end, and the operations behind it."""
+) -> tuple[Any, Run]:
+    """What stands at the end, and what ran before it."""
     if isinstance(result, Tensor):
         if inputs or target is not None or loss is not None:
             raise ArgumentError("explore: a Tensor is a result already; inputs, target and loss belong to a model or a function")

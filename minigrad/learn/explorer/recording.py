@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ...core import Elementwise, Op, Step, Tensor
+from ...core import Elementwise, Step, Tensor
 from ...core.tensor import Array
 from ...errors import ArgumentError
 from ...inspect.naming import Names
 from ...inspect.tracing.rule_text import formula_text
 from .javascript import COMPARISONS, javascript
-from .running import Ran
+from .public_names import PUBLIC, of_library, public
+from .running import Ran, Run
 
 __all__ = ["KINDS", "Node", "Recording"]
 
@@ -36,14 +37,14 @@ KINDS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "channel_moments": ({}, {}),
     "normalize_channels": ({"eps": "eps", "of_batch": "of_batch"}, {}),
 }
-# Operations that readers call otherwise.
-_PUBLIC = {
-    "pow_scalar": "pow",
-    "taken_rows": "embedding",
-    "pick": "gather",
-    "channel_moments": "moments",
-    "normalize_channels": "batch_norm",
-}
+_ABLE = (
+    f"it can {', '.join(sorted(PUBLIC.get(name, name) for name in KINDS))}, comparisons, what moves elements, and maps over elements that "
+    "are written in minigrad.notation"
+)
+_UNFOLLOWED = (
+    "at places that were computed (sort, topk, median(dim) and argmax do so), which other numbers would move; max(dim) and min(dim) it can",
+    "where a condition holds, which other numbers would move; mg.where(condition, a, b) chooses and keeps the shape",
+)
 _PLACES = {"argmax": "max", "argmin": "min"}  # what finds the places, and what takes them
 _COPIES = frozenset({"clone", "contiguous"})
 _MOVES = frozenset({"minigrad.ops.shape", "minigrad.ops.arranging", "minigrad.ops.joining", "minigrad.ops.indexing"})
@@ -69,19 +70,20 @@ class Node:
 class Recording:
     """The nodes behind a result, inputs before what takes them."""
 
-    def __init__(self, result: Tensor, ran: Sequence[Ran], names: Names, again: bool = False):
+    def __init__(self, result: Tensor, run: Run, names: Names, again: bool = False):
         self.names = names
         self.again = again  # whether it was run again: what has no gradient may then be made of what has
-        self.made = {id(one.y): one for one in ran}
+        self.made = {id(one.y): one for one in run.ran}
         self.owners: dict[int, Tensor] = {}  # of arrays; other Tensors that have them are detached
-        self.moved: set[int] = set()  # what depends on numbers that a slider moves
-        for one in ran:
+        self.moving: set[int] = set()  # ids of the arrays that a slider moves
+        for one in run.ran:
             self._meet(one)
         self.nodes: list[Node] = []
         self.rules: list[str] = []  # JavaScript of maps and their rules
         self.index: dict[int, int] = {}
         self._counts: dict[str, int] = {}
         self._add(result)
+        self._check_followed(run)
         numbers = sum(node.values.size for node in self.nodes)
         if len(self.nodes) > MOST_NODES or numbers > MOST_NUMBERS:
             raise ArgumentError(
@@ -90,17 +92,12 @@ class Recording:
             )
 
     def _meet(self, ran: Ran) -> None:
-        """Note whose arrays an operation took and made, and whether it depends on what a slider moves."""
-        if any(self._is_moved(x) for x in ran.inputs):
-            self.moved.add(id(ran.y))
+        """Note whose arrays an operation took and made."""
         for tensor in (*ran.inputs, ran.y):
             if isinstance(tensor, Tensor):
                 owner = self.owners.setdefault(id(tensor.array), tensor)
                 if tensor.requires_grad and not owner.requires_grad:
                     self.owners[id(tensor.array)] = tensor
-
-    def _is_moved(self, x: Any) -> bool:
-        return id(x) in self.moved or (isinstance(x, Tensor) and id(x) not in self.made and x.dtype.kind == "f")
 
     def _add(self, result: Tensor) -> None:
         """A tensor and all that it is made of, without recursion."""
@@ -136,10 +133,12 @@ class Recording:
             )
         name = self.names.of(tensor) or self.names.of(tensor.array)
         made = self.made.get(id(tensor))
-        word = _public(made.plan.op) if made else "tensor"
+        word = public(made.plan.op) if made else "tensor"
         node = Node(name or self._numbered(word), tensor.shape, np.array(tensor.array, np.float64))
         node.wants, node.moves = tensor.requires_grad, tensor.dtype.kind == "f"
         node.stays = not node.wants and (self.again or name is None)
+        if node.moves:
+            self.moving.add(id(tensor.array))
         return node
 
     def _detached(self, tensor: Tensor, owner: Tensor) -> Node:
@@ -157,14 +156,13 @@ class Recording:
     def _operation(self, ran: Ran) -> Node:
         plan, inputs, y, step, values = ran
         if not np.array_equal(values, y.array, equal_nan=values.dtype.kind == "f"):
-            raise ArgumentError(f"explore: what {plan.op.name} made was written to in place; write that part without")
+            raise ArgumentError(f"explore: what {public(plan.op)} made was written to in place; write that part without")
         operation = plan.op
-        public = _PLACES[found.plan.op.name] if (found := self._finder(ran)) else _public(operation)
-        name = self.names.of(step or y) or self._numbered(public)
-        node = Node(name, y.shape, np.array(y.array, np.float64), public, wants=y.requires_grad)
+        word = _PLACES[found.plan.op.name] if (found := self._finder(ran)) else public(operation)
+        name = self.names.of(step or y) or self._numbered(word)
+        node = Node(name, y.shape, np.array(y.array, np.float64), word, wants=y.requires_grad)
         node.inputs = [self._input(x) for x in inputs]
         node.texts = _texts(step, len(inputs))
-        node.stays = found is None and any(True for _ in _indices(ran))
         attrs = dict(zip(operation.attributes, plan.attrs, strict=True))
         node.program = self._map(operation, inputs, attrs) if isinstance(operation, Elementwise) else self._other(ran, attrs)
         node.formula = _formula(node, self.nodes, attrs)
@@ -189,7 +187,7 @@ class Recording:
                 fixed = {name: constants[name] for name in rule.needs if name in constants} if rule else {}
                 rules.append({"code": self._code(rule.function, symbols, fixed), "needs": symbols} if rule else None)
         except (TypeError, AttributeError, KeyError) as error:
-            raise ArgumentError(f"explore: the page cannot compute {operation.name}: {error}") from error
+            raise ArgumentError(f"explore: the page cannot compute {public(operation)}: {error}") from error
         return {"map": forward, "rules": rules, "arguments": operation.inputs, "reduction": attrs.get("reduction", "none")}
 
     def _code(self, rule: Callable[..., Any], symbols: Sequence[str], constants: Mapping[str, Any]) -> int:
@@ -208,32 +206,47 @@ class Recording:
             return None
         return found if found.plan.attrs[0] == ran.plan.attrs[0] else None  # along the same axis
 
-    def _check_places(self, ran: Ran) -> None:
-        """Errors: ArgumentError if an operation takes places that were computed: the page would not compute them anew."""
-        if self.again and ran.plan.op.name == "pick":
-            raise ArgumentError(
-                "explore: whether max(dim), min(dim) or gather made this result, its graph does not tell; hand in a function that computes it, "
-                "explore(lambda: …)"
-            )
-        computed = [one.y.array for one in self.made.values() if one.y.dtype.kind in "biu" and self._is_moved(one.y)]
-        for index in _indices(ran):
-            if any(index.shape == places.shape and np.array_equal(index, places) for places in computed):
-                what = "where a condition holds" if index.dtype.kind == "b" else "at places that were computed"
+    def _check_followed(self, run: Run) -> None:
+        """Note what does not follow the sliders, though it may have to. Errors: ArgumentError if it has to, as the page cannot compute it."""
+        moved = run.following(self.moving)
+        computed = [one.y.array for one in run.ran if one.y.dtype.kind in "biu" and id(one.y.array) in moved]
+        for ran, node in self._taken():
+            for index in _indices(ran):
+                if id(index) in moved:
+                    raise ArgumentError(f"explore: the page cannot compute {node.operation} {_UNFOLLOWED[index.dtype.kind == 'b']}")
+                node.stays |= self.again or any(np.array_equal(index, places) for places in computed)
+        for how, tensor, line in run.looks:
+            if id(tensor.array) in moved:
                 raise ArgumentError(
-                    f"explore: the page cannot compute {_public(ran.plan.op)} {what}, which other numbers would move; "
-                    "mg.where(condition, a, b) chooses and keeps the shape"
+                    f"explore: {how} at {line} looks at the values of a Tensor of shape {tensor.shape}, which the slider moves, and the page "
+                    "would not look again; keep it a Tensor, and to choose between values write mg.where(condition, a, b)"
                 )
+
+    def _taken(self) -> Iterator[tuple[Ran, Node]]:
+        """The operations of nodes that take places, but for those whose places the page finds itself."""
+        for number, n in self.index.items():
+            ran = self.made.get(number)
+            if ran is not None and self.nodes[n].operation and self._finder(ran) is None:
+                yield ran, self.nodes[n]
 
     def _other(self, ran: Ran, attrs: Mapping[str, Any]) -> dict[str, Any]:
         operation = ran.plan.op
         if found := self._finder(ran):
             return {"kind": _PLACES[found.plan.op.name], "settings": attrs, "arguments": operation.inputs}
-        self._check_places(ran)
+        if self.again and operation.name == "pick":
+            raise ArgumentError(
+                "explore: whether max(dim), min(dim) or gather made this result, its graph does not tell; hand in a function that computes it, "
+                "explore(lambda: …)"
+            )
+        if not of_library(operation):
+            raise ArgumentError(
+                f"explore: the page cannot compute {public(operation)}, which is not one of minigrad's own; {_ABLE}"
+            )
         if operation.name in KINDS:
             told, fixed = KINDS[operation.name]
             for name, value in fixed.items():
                 if attrs.get(name, value) != value:
-                    raise ArgumentError(f"explore: the page cannot compute {operation.name} with {name}={attrs[name]!r}")
+                    raise ArgumentError(f"explore: the page cannot compute {public(operation)} with {name}={attrs[name]!r}")
             if attrs.get("of_batch") and self.again:
                 raise ArgumentError(
                     "explore: mean and variance are not in the graph of a batch_norm of a batch; hand in a function"
@@ -247,15 +260,7 @@ class Recording:
         moves = operation.name == "pick" or operation.formula.__module__ in _MOVES
         if moves or operation.name in _COPIES or _takes_rows(operation.name, attrs):
             return {"kind": "pick", "settings": {"places": _places(ran, attrs)}, "arguments": operation.inputs}
-        known = ", ".join(sorted(_PUBLIC.get(name, name) for name in KINDS))
-        raise ArgumentError(
-            f"explore: the page cannot compute {_public(operation)}; it can {known}, comparisons, what moves elements, "
-            "and maps over elements that are written in minigrad.notation"
-        )
-
-
-def _public(operation: Op[Any]) -> str:
-    return _PUBLIC.get(operation.name, operation.name)
+        raise ArgumentError(f"explore: the page cannot compute {public(operation)}; {_ABLE}")
 
 
 def _reduction(operation: Elementwise[Any]) -> dict[str, Any]:
@@ -295,7 +300,7 @@ def _places(ran: Ran, attrs: Mapping[str, Any]) -> list[list[int]]:
     """For each element that an operation moved: from which input, and which of its elements."""
     plan, inputs, y, step, _ = ran
     operation = plan.op
-    wrong = ArgumentError(f"explore: the page cannot compute {operation.name}, which does more than to move elements")
+    wrong = ArgumentError(f"explore: the page cannot compute {public(operation)}, which does more than to move elements")
     if not all(isinstance(x, Tensor) for x in inputs):
         raise wrong
     begins = np.cumsum([0, *(x.numel() for x in inputs)])

@@ -1,18 +1,22 @@
-"""The operations behind a result: watched while they run, or run again."""
+"""The operations behind a result: told of while they run, or run again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core import Step, Tensor, Watcher, watching
+from ...autograd.recompute import tensors_in
+from ...core import Step, Tensor
+from ...core.mode import RECORD, mode, switched, user_line
 from ...core.plan import Plan
+from ...core.recorder import recorder
 from ...core.tensor import Array
 from ...errors import ArgumentError, GraphError
 
-__all__ = ["Ran", "recorded", "replayed"]
+__all__ = ["Ran", "Run", "recorded", "replayed"]
 
 
 class Ran(NamedTuple):
@@ -25,23 +29,109 @@ class Ran(NamedTuple):
     values: Array  # of y, as they were then
 
 
-class _Watch(Watcher):
+class Look(NamedTuple):
+    """Python asked for the values of a Tensor."""
+
+    how: str
+    tensor: Tensor
+    line: str
+
+
+class Run:
+    """What the engine tells while a function runs: its operations, of what each array was made, and where Python looked at values."""
+
     def __init__(self) -> None:
         self.ran: list[Ran] = []
+        self.looks: list[Look] = []
+        self._made: list[tuple[int, set[int]]] = []  # ids of an array and of those that it was made of, in their order
+        self._held: list[Array] = []  # for the ids to stay theirs
+        self._inside = 0  # calls that are taken as one, and may look at values
 
-    def forward(self, plan: Plan, inputs: Sequence[Any], y: Tensor) -> None:
-        self.ran.append(Ran(plan, tuple(inputs), y, y.step, y.array.copy()))
+    def add(self, one: Ran, live: Any) -> None:
+        """An operation ran."""
+        self.ran.append(one)
+        self.line(one.plan.op.name, one.plan.forward, (one.inputs, live), one.y)
+
+    def following(self, moving: set[int]) -> set[int]:
+        """The ids of the arrays that change when those with the ids `moving` do."""
+        found = set(moving)
+        for made, inputs in self._made:
+            if not found.isdisjoint(inputs):
+                found.add(made)
+        return found
+
+    # ---- what the engine tells
+
+    def forward(self, plan: Plan, inputs: Sequence[Any], arrays: Sequence[Any], live: Any, made: Any, y: Tensor) -> None:
+        self.add(Ran(plan, tuple(inputs), y, y.step, y.array.copy()), live)
+
+    def rule(self, step: Step, k: int, g: Any, saved: Any, gradient: Any) -> None:
+        self.line(step.name, step.record.rules[k], (g, saved, step.live), gradient)
+
+    def line(self, name: str, call: Callable[..., Any], inputs: tuple[Any, ...], made: Any) -> None:
+        given = list(_arrays(inputs))
+        results = list(_arrays(made))
+        self._held += given + results
+        self._made += [(id(result), {id(array) for array in given}) for result in results]
+
+    def write(self, name: str, call: Callable[..., Any], target: Array, *inputs: Any) -> None:
+        self.line(name, call, inputs, target)
+
+    def asked(self, tensor: Tensor, how: str) -> None:
+        if not self._inside:
+            self.looks.append(Look(how, tensor, user_line()))
+
+    def make(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        for tensor in tensors_in((args, kwargs)):
+            self.asked(tensor, function.__name__)
+        with self._as_one():
+            return function(*args, **kwargs)
+
+    def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], kind: str) -> Any:
+        with self._as_one():
+            result = function(*args, **kwargs)
+        given = args, list(kwargs.values())
+        written = next(tensors_in(given), None) if kind == "write" else None
+        self.line(getattr(function, "__name__", ""), function, given, (result, written))
+        return result
+
+    def _nothing(self, *args: Any, **kwargs: Any) -> None:
+        """What else is told changes no values."""
+
+    bind = look = use = keep = made = called = stepped = _nothing
+
+    @contextmanager
+    def _as_one(self) -> Iterator[None]:
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
 
 
-def recorded(run: Callable[[], Any]) -> tuple[Any, list[Ran]]:
-    """The result of a computation, and the operations that ran in it."""
-    watch = _Watch()
-    with watching(watch):
-        result = run()
-    return result, watch.ran
+def _arrays(given: Any) -> Iterator[Array]:
+    """The arrays in nested tuples and lists, those of Tensors among them."""
+    if isinstance(given, np.ndarray):
+        yield given
+    elif isinstance(given, Tensor):
+        yield given.array
+    elif isinstance(given, (tuple, list)):
+        for part in given:
+            yield from _arrays(part)
 
 
-def replayed(result: Tensor, known: Sequence[Tensor]) -> list[Ran]:
+def recorded(function: Callable[[], Any]) -> tuple[Any, Run]:
+    """The result of a computation, and what ran in it."""
+    run = Run()
+    seat, bits = recorder.set(run), mode.set(switched(RECORD, True))
+    try:
+        return function(), run
+    finally:
+        mode.reset(bits)
+        recorder.reset(seat)
+
+
+def replayed(result: Tensor, known: Sequence[Tensor]) -> Run:
     """The operations behind a result that was computed before, each run again on what its inputs are now.
 
     A constant that its step did not keep is looked for among the Tensors that are `known`.
@@ -53,14 +143,14 @@ def replayed(result: Tensor, known: Sequence[Tensor]) -> list[Ran]:
     values = _kept(steps) | {result.step: result.array}
     made: dict[Step, Tensor] = {}
     constants: dict[int, Tensor] = {}
-    ran = []
+    run = Run()
     for step in steps:
         inputs = tuple(_given(step, position, made, constants) for position in range(len(step.record.plan.specs)))
         if _LOST in inputs:
             inputs = _found(step, inputs, values.get(step), known)
         made[step] = result if step is result.step else Tensor(_run(step, inputs), requires_grad=True)
-        ran.append(Ran(step.record.plan, inputs, made[step], step, made[step].array))
-    return ran
+        run.add(Ran(step.record.plan, inputs, made[step], step, made[step].array), step.live)
+    return run
 
 
 def _steps(end: Step) -> list[Step]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -38,10 +37,6 @@ def _({needs}):
 learn.check("{name}", {name})"""
 
 
-def _ones(x: Any) -> Any:
-    return np.ones_like(x)
-
-
 _relu = Exercise(
     name="relu",
     heading="ReLU, and what holds at its corner",
@@ -71,6 +66,10 @@ gradient there is 0. `where(condition, a, b)` takes a where the condition holds,
                 Mistake("This multiplies g with x; it is the slope that g has to meet, 1 or 0.", lambda g, x: g * x),
                 Mistake("This clips g: the mask asks where x is positive, not where g is.", lambda g, x: np.maximum(g, 0)),
                 Mistake(
+                    "Everywhere else it is right; at x = 0 this takes ½, the mean of the slopes on both sides, and here 0 is asked for.",
+                    lambda g, x: g * np.heaviside(x, 0.5),
+                ),
+                Mistake(
                     "The slope is right, but where x is negative this hands on −g instead of 0: that is the rule of |x|.",
                     lambda g, x: np.where(x > 0, g, -g),
                 ),
@@ -95,6 +94,10 @@ y = x where x is positive, else 0.01 x, so that a unit that is always negative s
             Mistake("This is relu: left of 0 a leaky one still falls, by 0.01 a step.", lambda x: np.maximum(x, 0)),
             Mistake("The slope on the left is 0.01; this takes 0.1.", lambda x: np.where(x > 0, x, 0.1 * x)),
             Mistake("The slope on the left is 0.01; this takes 0.2.", lambda x: np.where(x > 0, x, 0.2 * x)),
+            Mistake(
+                "Left of 0 this is 0.01, whatever x is: a line has to fall there, 0.01 for each 1 that x falls.",
+                lambda x: np.maximum(x, 0.01),
+            ),
             Mistake("Left of 0 this is positive; a leaky relu is a little below 0 there.", lambda x: np.where(x > 0, x, -0.01 * x)),
             Mistake("The sides are swapped: the small slope belongs to negative x.", lambda x: np.where(x > 0, 0.01 * x, x)),
         ),
@@ -157,6 +160,10 @@ computed twice.""",
                     lambda g, x: g * x * (1 - x),
                 ),
                 Mistake(
+                    "The second factor is made of the input here: it has to be made of the output, as the first is.",
+                    lambda g, x: g * sigmoid(x) * (1 - x),
+                ),
+                Mistake(
                     "This is y (1 + y): the second factor is what is left to 1.", lambda g, x: g * sigmoid(x) * (1 + sigmoid(x))
                 ),
                 Mistake(
@@ -203,6 +210,10 @@ made of the output again.""",
         mistakes=(
             Mistake("This is the sigmoid; tanh goes from −1 to 1.", sigmoid),
             Mistake("The sign is the other way round: tanh grows with x.", lambda x: -np.tanh(x)),
+            Mistake(
+                "This is 2 σ(x) − 1: it goes from −1 to 1, too, but at 0 it is half as steep as tanh.",
+                lambda x: 2 * sigmoid(x) - 1,
+            ),
             Mistake("This is sinh: the denominator is missing a factor or missing altogether.", np.sinh),
             Mistake("Numerator and denominator are swapped: this is coth.", lambda x: 1 / np.tanh(x)),
         ),
@@ -229,11 +240,6 @@ made of the output again.""",
     ).stages,
 )
 
-
-def _logistic(x: Any) -> Any:
-    return sigmoid(np.asarray(x))
-
-
 _silu = Exercise(
     name="silu",
     heading="SiLU: the product rule",
@@ -253,38 +259,42 @@ y = x · σ(x), which is also called swish. x stands in it twice, so its gradien
             " of the notation does not overflow."
         ),
         mistakes=(
-            Mistake("This is σ(x) alone; it has to be multiplied with x.", _logistic),
-            Mistake("This is x + σ(x); SiLU is the product.", lambda x: x + _logistic(x)),
+            Mistake("This is σ(x) alone; it has to be multiplied with x.", sigmoid),
+            Mistake(
+                "The sign in the exponent is missing: this is x / (1 + eˣ) = x σ(−x), which comes back to 0 on the right.",
+                lambda x: x * sigmoid(-x),
+            ),
+            Mistake("This is x + σ(x); SiLU is the product.", lambda x: x + sigmoid(x)),
         ),
         rules={
             "x": (
                 Mistake(
                     "This is one of the two ways only: x stands inside of σ, too, and that adds x σ′(x).",
-                    lambda g, x: g * _logistic(x),
+                    lambda g, x: g * sigmoid(x),
                 ),
                 Mistake(
                     "This is one of the two ways only: x is a factor, too, and that adds σ(x).",
-                    lambda g, x: g * x * _logistic(x) * (1 - _logistic(x)),
+                    lambda g, x: g * x * sigmoid(x) * (1 - sigmoid(x)),
                 ),
                 Mistake(
                     "Only the derivative of σ is here: the product rule has two terms.",
-                    lambda g, x: g * _logistic(x) * (1 - _logistic(x)),
+                    lambda g, x: g * sigmoid(x) * (1 - sigmoid(x)),
                 ),
                 Mistake(
                     "In the second term the factor σ is missing: σ′ is σ (1 − σ).",
-                    lambda g, x: g * (_logistic(x) + x * (1 - _logistic(x))),
+                    lambda g, x: g * (sigmoid(x) + x * (1 - sigmoid(x))),
                 ),
                 Mistake(
                     "In the second term the factor x is missing: it is x σ′(x).",
-                    lambda g, x: g * (_logistic(x) + _logistic(x) * (1 - _logistic(x))),
+                    lambda g, x: g * (sigmoid(x) + sigmoid(x) * (1 - sigmoid(x))),
                 ),
                 Mistake(
                     "This is y (1 − y), the rule of the sigmoid; y is x σ(x) here.",
-                    lambda g, x: g * x * _logistic(x) * (1 - x * _logistic(x)),
+                    lambda g, x: g * x * sigmoid(x) * (1 - x * sigmoid(x)),
                 ),
                 Mistake(
                     "The two ways are subtracted here; what comes along several ways adds up.",
-                    lambda g, x: g * (_logistic(x) - x * _logistic(x) * (1 - _logistic(x))),
+                    lambda g, x: g * (sigmoid(x) - x * sigmoid(x) * (1 - sigmoid(x))),
                 ),
             )
         },
@@ -329,11 +339,11 @@ where e⁻⁴⁰ would be the answer. `log1p(t)` is log(1 + t) for small t; `max
             "x": (
                 Mistake(
                     "This is 1 / (1 + eˣ): the derivative of the inside, eˣ, is missing as a factor.",
-                    lambda g, x: g * _logistic(-x),
+                    lambda g, x: g * sigmoid(-x),
                 ),
                 Mistake(
                     "This is the derivative of the sigmoid; softplus's derivative is the sigmoid itself.",
-                    lambda g, x: g * _logistic(x) * (1 - _logistic(x)),
+                    lambda g, x: g * sigmoid(x) * (1 - sigmoid(x)),
                 ),
                 Mistake(
                     "This is the slope of relu: softplus is smooth, and its slope goes from 0 to 1 gradually.",

@@ -20,10 +20,6 @@ _Y, _T = _RNG.normal(size=(4, 3)) * 1.5, _RNG.normal(size=(4, 3))
 _PAIRS = (Case("four numbers", {"input": _Y[:, 0], "target": _T[:, 0]}), Case("four rows of three", {"input": _Y, "target": _T}))
 
 
-def _logistic(x: Any) -> Any:
-    return sigmoid(np.asarray(x))
-
-
 def _bce_of(x: Any, target: Any) -> Any:
     return np.maximum(x, 0) - x * target + np.log1p(np.exp(-np.abs(x)))
 
@@ -59,6 +55,7 @@ learn.check("mse_loss", mse_loss)""",
     stages=Operation(
         truth=lambda y, t: ops.mse_loss(y, t),
         cases=_PAIRS,
+        optional=("target",),
         mistakes=(
             Mistake(
                 "This is the sum of the squares; the mean divides by their number.",
@@ -300,7 +297,7 @@ learn.check("bce_with_logits", bce_with_logits)""",
             Mistake("The sign is missing: the logarithms are negative, and a loss is not.", lambda x, target: -_bce_of(x, target)),
             Mistake(
                 "Only the term with t is here; where t is 0, nothing would be learned.",
-                lambda x, target: -target * np.log(_logistic(x)),
+                lambda x, target: -target * np.log(sigmoid(x)),
             ),
             Mistake(
                 "x is taken for a probability here: it is a logit, and goes through σ first.",
@@ -308,7 +305,7 @@ learn.check("bce_with_logits", bce_with_logits)""",
             ),
             Mistake(
                 "Only the term with 1 − t is here; where t is 1, nothing would be learned.",
-                lambda x, target: -(1 - target) * np.log(1 - _logistic(x)),
+                lambda x, target: -(1 - target) * np.log(1 - sigmoid(x)),
             ),
             Mistake(
                 "The term −x t is missing: this is the loss of the target 0 everywhere.",
@@ -318,29 +315,33 @@ learn.check("bce_with_logits", bce_with_logits)""",
                 "This begins with x; where x is negative, it has to be 0 there: max(x, 0).",
                 lambda x, target: x - x * target + np.log1p(np.exp(-np.abs(x))),
             ),
+            Mistake(
+                "The term x t is added here: where t is 1, the loss has to fall with x.",
+                lambda x, target: np.maximum(x, 0) + x * target + np.log1p(np.exp(-np.abs(x))),
+            ),
             Mistake("t and 1 − t are swapped: this is the loss of the opposite answer.", lambda x, target: _bce_of(x, 1 - target)),
             Mistake("This is the mean; here each element keeps its own loss.", lambda x, target: np.mean(_bce_of(x, target))),
             Mistake(
                 "This is a squared error of the probability; cross-entropy takes its logarithm.",
-                lambda x, target: (_logistic(x) - target) ** 2,
+                lambda x, target: (sigmoid(x) - target) ** 2,
             ),
         ),
         rules={
             "x": (
                 Mistake(
                     "This is t − p, the gradient with the wrong sign: where p is above t, growing x makes the loss grow.",
-                    lambda g, x, target: g * (target - _logistic(x)),
+                    lambda g, x, target: g * (target - sigmoid(x)),
                 ),
                 Mistake(
                     "This has σ′ = p (1 − p) as a factor, as if the loss were of p: in the loss of a logit it cancels.",
-                    lambda g, x, target: g * (_logistic(x) - target) * _logistic(x) * (1 - _logistic(x)),
+                    lambda g, x, target: g * (sigmoid(x) - target) * sigmoid(x) * (1 - sigmoid(x)),
                 ),
-                Mistake("This is p alone; t has to be taken off.", lambda g, x, target: g * _logistic(x)),
-                Mistake("This is 1 − p: the target can be another than 1.", lambda g, x, target: g * (1 - _logistic(x))),
+                Mistake("This is p alone; t has to be taken off.", lambda g, x, target: g * sigmoid(x)),
+                Mistake("This is 1 − p: the target can be another than 1.", lambda g, x, target: g * (1 - sigmoid(x))),
                 Mistake("This is x − t: the logit goes through σ first.", lambda g, x, target: g * (x - target)),
                 Mistake(
                     "This is the gradient by p, −t/p + (1 − t)/(1 − p), without the way from p to x.",
-                    lambda g, x, target: g * ((1 - target) / (1 - _logistic(x)) - target / _logistic(x)),
+                    lambda g, x, target: g * ((1 - target) / (1 - sigmoid(x)) - target / sigmoid(x)),
                 ),
             ),
             "target": (Mistake("The sign is missing: t stands beside −x.", lambda g, x, target: g * x),),
