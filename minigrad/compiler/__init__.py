@@ -17,11 +17,14 @@ def compile(function: Callable[..., Any] | None = None, *, verify: int = 0, fuse
     Usable as a decorator.
 
     A signature is the shapes, dtypes and memory layouts of the Tensors among the arguments and whether they require grad, the values of
-    the other arguments, grad mode, the settings of the modules called (train or eval), and the plain values that the function, or your
-    functions, methods and modules that it calls, take from outside by name. For each there is a program. What changes otherwise is
-    followed: learning rates and other settings, schedules, random numbers, parameters that are given other values or other arrays.
+    the other arguments, grad mode, the settings of the modules called (train or eval), and the values that the function, or your
+    functions, methods and modules that it calls, take from outside by name: globals, attributes, items of short lists and dictionaries.
+    For each there is a program. What changes otherwise is followed: learning rates and other settings, schedules, random numbers,
+    parameters that are given other values or other arrays.
 
-    What Python does beside Tensors is done when the function is recorded, and not in replays: appending to a list, printing, counting.
+    What Python does beside Tensors is done when the function is recorded, and not in replays: printing, counting in an attribute of a
+    module, appending to what is not looked at (a deque). A function that changes what is looked at in every call (a list, a counter in
+    an object that is no module) runs as it is, and a warning names what changes.
     Numbers that it computes are taken as they were. What looks at values (`.item()`, `.numpy()`, `bool()`, `if tensor:`) is refused, with
     the line. With `verify` = n every nth replay runs beside an eager call, and a difference raises.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import update_wrapper
 from time import perf_counter
@@ -14,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from ..autograd.recompute import tensors_in
-from ..core import Tensor, get_default_dtype, user_depth
+from ..core import Tensor, get_default_dtype
 from ..core.mode import ANOMALY, RECORD, WATCH, get_mode
 from ..core.tensor import changes
 from ..errors import ArgumentError, CompileError, InputTypeError
 from .build import Builder
 from .listing import Listing, Names, listing
+from .outside import differing
+from .patience import Patience
 from .plan import Schedule
 from .program import Program
 from .record import Record, record
@@ -31,8 +32,7 @@ __all__ = ["Compiled"]
 
 _MISS = object()
 _MOST = 64  # programs that a function keeps, the youngest first
-_MANY = 256  # signatures that are remembered before there are programs for them
-_PATIENCE, _PAUSE = 16, 0.25  # calls before the first look at the fused kernels, and seconds between the next
+_WAIT, _PAUSE = 16, 0.25  # calls before the first look at the fused kernels, and seconds between the next
 
 
 class Compiled:
@@ -49,7 +49,7 @@ class Compiled:
         self._name = getattr(function, "__name__", type(function).__name__)
         self._parameters = _parameters(function)
         self._replays: list[_Replay] = []
-        self._seen: set[Any] = set()
+        self._patience = Patience(self._name)
         self._lock = threading.RLock()
         self._verified = self._records = 0
         self._calls = [0, 0]  # run as it is, replayed
@@ -64,10 +64,9 @@ class Compiled:
                 return result
         if mode & (RECORD | ANOMALY | WATCH):
             return self.function(*args, **kwargs)
-        if any(tensor.step is not None for tensor in tensors_in((args, kwargs))):
-            with self._lock:  # of a graph from outside, a replay would know nothing
-                self._calls[0] += 1
-            return self.function(*args, **kwargs)
+        # Of a graph from outside, a replay would know nothing.
+        if self._patience.resting() or any(tensor.step is not None for tensor in tensors_in((args, kwargs))):
+            return self._as_it_is(args, kwargs)
         return self._without_program(mode, args, kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -86,29 +85,24 @@ class Compiled:
         signature = Signature(self._name, self._parameters, self.function, args, kwargs)
         key = mode, signature.key
         with self._lock:
-            if key not in self._seen:
-                self._note(key)
-                self._calls[0] += 1
-                fits, seen = [], False
-            else:
-                fits, seen = [replay for replay in self._replays if replay.key == key and replay.refresh()], True
+            new = self._patience.new(key, self._calls[1])
+            fits = [] if new else [replay for replay in self._replays if replay.key == key and replay.refresh()]
         for replay in fits:
             result = replay.run(mode, args, kwargs)
             if result is not _MISS:
                 return result
-        return self._recorded(key, signature, args, kwargs) if seen else self.function(*args, **kwargs)
+        if not new:
+            return self._recorded(key, signature, args, kwargs)
+        result = self._as_it_is(args, kwargs)
+        with self._lock:
+            if self._patience.miss(key, signature.changed()):
+                self._replays = []  # none of them fitted for long
+        return result
 
-    def _note(self, key: Any) -> None:
-        """Remember a signature; warn if there are ever new ones."""
-        if len(self._seen) >= _MANY:
-            self._seen.clear()
-            if not self._calls[1]:
-                warnings.warn(
-                    f"compile: {self._name} was called with {_MANY} different signatures, and none came often enough for a program; hand in "
-                    "numbers that change as Tensors",
-                    stacklevel=user_depth(),
-                )
-        self._seen.add(key)
+    def _as_it_is(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        with self._lock:
+            self._calls[0] += 1
+        return self.function(*args, **kwargs)
 
     def _recorded(self, key: Any, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         begin = perf_counter()
@@ -117,13 +111,16 @@ class Compiled:
             outputs = found.outputs(result)
             found.close()
         changed = signature.changed()
-        if changed is not None:
-            found.why_eager = f"it changes {changed}, a list or dictionary from outside, and a replay would not"
+        told = Signature(self._name, self._parameters, self.function, args, kwargs).told
+        if changed is None and told != signature.told:
+            changed = f"{differing(told, signature.told)}, which it takes from outside"
         middle = perf_counter()
         with self._lock:
-            replay = _Replay(self, key, signature, found, outputs)
-            self._replays = [replay, *self._replays[: _MOST - 1]]
             self._records += 1
+            if changed is not None:
+                self._patience.changes(changed)
+            else:
+                self._replays = [_Replay(self, key, signature, found, outputs), *self._replays[: _MOST - 1]]
             self._seconds["recording"] += middle - begin
             self._seconds["planning"] += perf_counter() - middle
         return result
@@ -137,10 +134,9 @@ class Compiled:
         for replay in self._replays:
             if replay.program is not None:
                 return replay, replay.program
-        why = "the second call of a signature records one"
-        if self._replays:
-            why = f"it runs as it is, as {self._replays[0].found.why_eager}"
-        raise CompileError(f"{what}: {self._name} has no program yet; {why}")
+        why = self._replays[0].found.why_eager if self._replays else self._patience.why
+        reason = f"it runs as it is, as {why}" if why else "the second call of a signature records one"
+        raise CompileError(f"{what}: {self._name} has no program yet; {reason}")
 
     def program(self) -> Listing:
         """The youngest program as text: a line for each call, with names, shapes and bytes."""
@@ -212,7 +208,7 @@ class _Replay:
         self._same = [(n, tensor) for n, tensor in enumerate(signature.tensors) if id(tensor.array) in arrays]
         signature.tensors = []
         self._modules = [(module, token(vars(module)), list(vars(module).values())) for module in modules]
-        self._looked, self._patience = perf_counter(), _PATIENCE
+        self._looked, self._wait = perf_counter(), _WAIT
         self.loose: set[int] = set()  # ids of Tensors from outside that were given other arrays
         self.schedule = None if found.why_eager else Schedule(found, outputs)
         self._builder: Builder | None = None  # at work
@@ -247,12 +243,17 @@ class _Replay:
     def _scope(self) -> dict[str, Any]:
         owner = self.owner
         mine = {"lock": owner._lock, "calls": owner._calls, "function": owner.function, "verified": self._verified}
-        return {**mine, "left": [self._patience], "swapped": self._swapped, "again": lambda *call: self.run(*call)}
+        return {**mine, "left": [self._wait], "swapped": self._swapped, "again": lambda *call: self.run(*call)}
 
     def _function(self, lines: Sequence[str]) -> Callable[..., Any]:
         """A function of mode, args and kwargs that makes sure that the program fits, and runs these lines."""
-        checks = [f"mode != {self.key[0]}", *self.signature.checks, *self._entry(), "changes[0] != known[0] and not holds()"]
-        text = "def run(mode, args, kwargs):\n" + "".join(f"    if {check}:\n        return MISS\n" for check in checks)
+        looks = "".join(
+            f"        if {check}:\n            return MISS\n" for check in (f"mode != {self.key[0]}", *self.signature.checks)
+        )
+        # Where something is of another kind, a look at it may fail.
+        text = f"def run(mode, args, kwargs):\n    try:\n{looks}    except Exception:\n        return MISS\n"
+        for check in (*self._entry(), "changes[0] != known[0] and not holds()"):
+            text += f"    if {check}:\n        return MISS\n"
         text += "".join(f"    {line}\n" for line in lines)
         scope = {**(self.program.scope if self.program else {}), **self.signature.scope, **self._scope()}
         scope |= {"MISS": _MISS, "changes": changes, "known": self.known, "holds": self._holds}
@@ -297,8 +298,8 @@ class _Replay:
     def _swapped(self, left: list[int]) -> bool:
         """See about the fused kernels, from time to time; if they are there, the program is written anew."""
         now, builder = perf_counter(), self._builder
-        calls = self._patience
-        self._patience = left[0] = max(1, min(4 * calls, int(_PAUSE * calls / max(now - self._looked, 1e-6))))
+        calls = self._wait
+        self._wait = left[0] = max(1, min(4 * calls, int(_PAUSE * calls / max(now - self._looked, 1e-6))))
         self._looked = now
         if builder is None or self.schedule is None or not builder.done():
             return False
