@@ -480,7 +480,9 @@ def test_a_function_of_other_tensors_than_its_arguments(check: Callable[..., boo
     network = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)).double()
     parameters, x = list(network.parameters()), sample(5, 2).detach()
     text = report_of(check, lambda *given: network(x).square().mean(), parameters, mode=mode)
-    assert f"{check.__name__}: no gradient of func's outputs goes to what it is given, but to other Tensors that require grad" in text
+    assert (
+        f"{check.__name__}: no gradient of func's outputs goes to what it is given, but to other Tensors that require grad" in text
+    )
     assert check(lambda first, *others: network(x + first.sum()), parameters, mode=mode)  # one that is used is enough
 
 
