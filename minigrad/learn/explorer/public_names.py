@@ -59,7 +59,7 @@ PUBLIC = {
 
 def of_library(operation: Op[Any]) -> bool:
     """Whether it is one of minigrad's own; others may have the name of one."""
-    return operation.formula.__module__.startswith("minigrad.")
+    return operation.formula.__module__.startswith("minigrad.ops.")
 
 
 def public(operation: Op[Any]) -> str:
