@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-__all__ = ["NOTEBOOKS", "Shown", "numbers", "read", "run_in_other_orders", "run_notebook", "solved"]
+__all__ = ["NOTEBOOKS", "Shown", "line", "numbers", "read", "run_in_other_orders", "run_notebook", "solved"]
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -120,3 +120,10 @@ def _in_other_orders(path: Path, folder: Path) -> list[dict[str, str]]:
 def numbers(text: str) -> list[float]:
     """All numbers of a text."""
     return [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e[-+]\d+)?", text)]
+
+
+def line(text: str, start: str) -> list[float]:
+    """The numbers behind a word at the beginning of a line."""
+    found = re.search(rf"^ *{re.escape(start)}(.*)$", text, re.MULTILINE)
+    assert found, f"no line begins with {start!r}"
+    return numbers(found[1])

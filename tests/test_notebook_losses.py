@@ -6,7 +6,7 @@ import math
 import re
 
 import pytest
-from notebook_runner import numbers, run_notebook
+from notebook_runner import line, numbers, run_notebook
 
 from minigrad.learn.questions.losses import LOSSES
 from minigrad.learn.questions.question import letters
@@ -15,11 +15,6 @@ from minigrad.learn.questions.question import letters
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
     return run_notebook("05_losses", tmp_path_factory.mktemp("losses"))
-
-
-def line(text, start):
-    """The numbers of the line that begins so."""
-    return numbers(re.search(rf"^ *{re.escape(start)}(.*)$", text, re.MULTILINE).group(1))
 
 
 def test_prices_and_slopes(shown):

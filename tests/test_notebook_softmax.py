@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from notebook_runner import numbers, run_notebook
+from notebook_runner import line, numbers, run_notebook
 
 from minigrad.learn.questions.question import letters
 from minigrad.learn.questions.softmax import SOFTMAX
@@ -15,11 +15,6 @@ from minigrad.learn.questions.softmax import SOFTMAX
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
     return run_notebook("04_softmax", tmp_path_factory.mktemp("softmax"))
-
-
-def line(text, start):
-    """The numbers of the line that begins so."""
-    return numbers(re.search(rf"^{re.escape(start)}(.*)$", text, re.MULTILINE).group(1))
 
 
 def test_values(shown):

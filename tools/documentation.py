@@ -18,8 +18,6 @@ from minigrad.display import Document
 from tools import op_reference
 
 _NAME = re.compile(r"(?:mg\.|(?=\w+\.))([A-Za-z_][\w.]*)(?:\(.*\))?")  # mg.softmax, nn.Linear, Tensor.backward(); not softmax alone
-
-
 INSIDE = {"blocks", "opening", "picture", "lines"}  # what documents are made of
 
 

@@ -16,7 +16,7 @@ from ..autograd.recompute import tensors_in
 from ..core import Step, Tensor, is_one
 from ..core.mode import RECORD, mode, switched, user_line
 from ..core.plan import Plan
-from ..core.recorder import recorder
+from ..core.recorder import telling
 from ..errors import CompileError
 from ..optim import Optimizer
 from .lines import COPIES, Argument, Array, Bind, Line, OfTensor, Place, Value, mapped
@@ -336,9 +336,5 @@ def unwatched() -> Iterator[None]:
 def record(arguments: Sequence[Tensor]) -> Iterator[Record]:
     """Within it, what operations do is recorded."""
     made = Record(arguments)
-    seat, bits = recorder.set(made), mode.set(switched(RECORD, True))
-    try:
+    with telling(made):
         yield made
-    finally:
-        mode.reset(bits)
-        recorder.reset(seat)

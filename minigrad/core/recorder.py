@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from .mode import RECORD, get_mode
+from .mode import RECORD, get_mode, mode, switched
 
 if TYPE_CHECKING:
     from .engine import Step
     from .plan import Plan
     from .tensor import Array, Tensor
 
-__all__ = ["Recorder", "array_of", "by_replay", "derived", "of_constants", "recorder", "written"]
+__all__ = ["Recorder", "array_of", "by_replay", "derived", "of_constants", "recorder", "telling", "written"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -67,6 +68,17 @@ class Recorder(Protocol):
 
 
 recorder: ContextVar[Recorder] = ContextVar("minigrad_recorder")
+
+
+@contextmanager
+def telling(one: Recorder) -> Iterator[None]:
+    """Within it, the engine tells this recorder what it does."""
+    seat, bits = recorder.set(one), mode.set(switched(RECORD, True))
+    try:
+        yield
+    finally:
+        mode.reset(bits)
+        recorder.reset(seat)
 
 
 def of_constants(function: F) -> F:

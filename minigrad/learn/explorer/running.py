@@ -10,9 +10,9 @@ import numpy as np
 
 from ...autograd.recompute import tensors_in
 from ...core import Step, Tensor
-from ...core.mode import RECORD, mode, switched, user_line
+from ...core.mode import user_line
 from ...core.plan import Plan
-from ...core.recorder import recorder
+from ...core.recorder import telling
 from ...core.tensor import Array
 from ...errors import ArgumentError, GraphError
 
@@ -123,12 +123,8 @@ def _arrays(given: Any) -> Iterator[Array]:
 def recorded(function: Callable[[], Any]) -> tuple[Any, Run]:
     """The result of a computation, and what ran in it."""
     run = Run()
-    seat, bits = recorder.set(run), mode.set(switched(RECORD, True))
-    try:
+    with telling(run):
         return function(), run
-    finally:
-        mode.reset(bits)
-        recorder.reset(seat)
 
 
 def replayed(result: Tensor, known: Sequence[Tensor]) -> Run:
